@@ -1,0 +1,88 @@
+"""What a client asked for, in one shape whatever surface it came through."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """The three inference verbs every backend is spoken to with."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+
+
+class Task(StrEnum):
+    CODE_GENERATION = "code_generation"
+    TEXT_GENERATION = "text_generation"
+    REASONING = "reasoning"
+    ANALYSIS = "analysis"
+    CONVERSATION = "conversation"
+    CREATIVE = "creative"
+    EMBEDDING = "embedding"
+    VISION = "vision"
+
+
+# Names the first version of the contract used; still accepted.
+TASK_ALIASES = {"completion": Task.TEXT_GENERATION, "code": Task.CODE_GENERATION}
+
+
+class Level(StrEnum):
+    """A coarse grade, of a model's quality tier or of what a client requires."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Requirements(msgspec.Struct, frozen=True):
+    """What a client wants of the choice. `max_cost` is in the currency of the configured prices."""
+
+    speed: Level | None = None
+    quality: Level | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+
+
+NO_REQUIREMENTS = Requirements()
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One normalised inference request.
+
+    `fields` is the body in OpenAI's shape without `model`, `stream` and `stream_options`; values are
+    `msgspec.Raw` where the client's bytes can be passed on untouched. `deadline` and `received` are
+    monotonic seconds. `model` None means that the engine chooses.
+    """
+
+    id: str
+    kind: Kind
+    fields: dict[str, object]
+    received: float
+    surface: str = "native"
+    model: str | None = None
+    task: Task | None = None
+    stream: bool = False
+    wants_usage: bool = False
+    text: str = ""
+    characters: int = 0
+    max_tokens: int | None = None
+    needs: frozenset[str] = frozenset()
+    requirements: Requirements = NO_REQUIREMENTS
+    deadline: float | None = None
+    priority: int = 0
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What the analyser makes of a call: all that the selector looks at. `deadline` is monotonic seconds."""
+
+    task: Task
+    kind: Kind
+    input_tokens: int
+    output_cap: int | None
+    needs: frozenset[str]
+    requirements: Requirements
+    model: str | None
+    inferred: bool
+    deadline: float | None = None

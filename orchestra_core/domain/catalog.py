@@ -1,0 +1,184 @@
+"""Backends, models and endpoints: what there is to send a call to."""
+
+from enum import StrEnum
+from math import exp
+
+import msgspec
+
+from orchestra_core.domain.call import Level, Task
+
+
+class BackendKind(StrEnum):
+    OLLAMA = "ollama"
+    LLAMACPP = "llamacpp"
+    VLLM = "vllm"
+    OPENAI = "openai"
+    MANAGED = "managed"
+
+
+class Residency(StrEnum):
+    """Where a model stands on a backend; where the server loads by itself on use, `absent` is loadable."""
+
+    ABSENT = "absent"
+    RESERVED = "reserved"
+    LOADING = "loading"
+    READY = "ready"
+    DRAINING = "draining"
+    UNLOADING = "unloading"
+
+
+class Circuit(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """What one backend reports of one model; None is "not reported", never zero.
+
+    `capabilities` uses the words `chat`, `completion`, `embedding`, `vision`, `tools`, `thinking`.
+    `memory_bytes` is what the loaded model occupies, `size_bytes` its weights on disk.
+    """
+
+    name: str
+    residency: Residency = Residency.READY
+    size_bytes: int | None = None
+    parameters: int | None = None
+    context: int | None = None
+    quantization: str | None = None
+    family: str | None = None
+    capabilities: frozenset[str] = frozenset()
+    memory_bytes: int | None = None
+    slots: int | None = None
+
+
+class EndpointSpec(msgspec.Struct, frozen=True):
+    """The facts of an endpoint the selector needs, with every gap already filled by a prior.
+
+    Rates are tokens per second, prices are per million tokens (None: unknown), times are seconds.
+    `quality` and each of `qualities`, which says how fit the model is for a task, are between 0 and 1.
+    `slowdown` is what every further call in service adds to the duration of each, as a fraction.
+    """
+
+    backend: str
+    model: str
+    kind: BackendKind
+    capabilities: frozenset[str]
+    tasks: frozenset[Task]
+    context: int
+    quality: float
+    tier: Level
+    slots: int = 1
+    size_bytes: int | None = None
+    parameters: int | None = None
+    quantization: str | None = None
+    price_input: float | None = 0.0
+    price_output: float | None = 0.0
+    prefill_rate: float = 500.0
+    decode_rate: float = 30.0
+    load_seconds: float = 5.0
+    rtt: float = 0.001
+    weight: float = 1.0
+    loadable: bool = False
+    qualities: dict[Task, float] = {}
+    slowdown: float = 0.1
+
+    @property
+    def id(self) -> str:
+        return f"{self.backend}/{self.model}"
+
+
+class Speed(msgspec.Struct, frozen=True):
+    """Learned correction of the speed prior: natural logs of observed over predicted, and their spread."""
+
+    ttft: float = 0.0
+    tpot: float = 0.0
+    variance: float = 1.0
+    observations: int = 0
+
+
+class Reliability(msgspec.Struct, frozen=True):
+    """Beta counts of failures and successes as of `at` (monotonic seconds), decayed when read."""
+
+    failures: float = 0.0
+    successes: float = 0.0
+    at: float = 0.0
+
+
+MEMORY_SECONDS = 600.0
+# An endpoint nobody has tried is taken to fail once in a hundred calls, with the force of five calls.
+_PRIOR_FAILURES = 0.05
+_PRIOR_CALLS = 5.0
+
+
+def retained(reliability: Reliability, now: float) -> float:
+    """The share, 0..1, of the counts that still holds at `now`: what is ten minutes old counts for 1/e."""
+    return exp((reliability.at - now) / MEMORY_SECONDS) if now > reliability.at else 1.0
+
+
+def failure_probability(reliability: Reliability, now: float) -> float:
+    """Mean of the Beta posterior that the next call fails, 0..1, after forgetting (routing.md 4.2)."""
+    kept = retained(reliability, now)
+    failures = reliability.failures * kept
+    return (failures + _PRIOR_FAILURES) / (failures + reliability.successes * kept + _PRIOR_CALLS)
+
+
+class Endpoint:
+    """The live view of one endpoint: the selector reads it, each owner writes its own field.
+
+    Written only on the event loop and never across an await, so a reader always sees one consistent state.
+    `work` is predicted seconds of service dispatched and not yet finished (dead reckoning). `external` is
+    the expected seconds of reloading that using this endpoint would cost others by eviction, 0 while nothing
+    must be evicted.
+    `first_token` (seconds) and `rate` (tokens per second) are recent averages as measured, for people.
+    """
+
+    __slots__ = (
+        "calls",
+        "circuit",
+        "draining",
+        "external",
+        "failed",
+        "first_token",
+        "id",
+        "inflight",
+        "last_used",
+        "memory_bytes",
+        "outputs",
+        "progress",
+        "rate",
+        "reachable",
+        "reliability",
+        "residency",
+        "spec",
+        "speed",
+        "tokens",
+        "waiting",
+        "work",
+    )
+
+    def __init__(self, spec: EndpointSpec, residency: Residency = Residency.READY) -> None:
+        self.id = spec.id
+        self.spec = spec
+        self.residency = residency
+        self.circuit = Circuit.CLOSED
+        self.draining = False
+        self.reachable = True
+        self.inflight = 0
+        self.waiting = 0
+        self.work = 0.0
+        self.external = 0.0
+        self.speed = Speed()
+        self.reliability = Reliability()
+        self.outputs: dict[Task, float] = {}
+        self.last_used = 0.0
+        self.calls = 0
+        self.failed = 0
+        self.tokens = 0
+        self.memory_bytes: int | None = None
+        self.progress = ""
+        self.first_token: float | None = None
+        self.rate: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.id} {self.residency} {self.circuit} {self.inflight}/{self.spec.slots}>"

@@ -1,0 +1,93 @@
+"""The ranked choice for a call and everything needed to explain it later."""
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
+
+import msgspec
+
+from orchestra_core.domain.call import Requirements, Task
+
+# The order in which the parts of a utility are added up.
+TERMS = ("quality", "time", "slo", "cost", "failure", "external", "preference")
+
+
+class Term(msgspec.Struct, frozen=True):
+    """One additive part of a utility: `points` = weight x value, signed as it entered the sum."""
+
+    name: str
+    value: float
+    weight: float
+    points: float
+
+
+def total(points: Iterable[float]) -> float:
+    """Plain addition from left to right, exactly as the selector adds.
+
+    Not `sum`, which compensates rounding since Python 3.12 and so may differ in the last bit.
+    """
+    return reduce(add, points, 0.0)
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """A feasible endpoint. `utility` is exactly `total` of the points of `terms`.
+
+    Predictions in seconds: `seconds` of the whole call and `first_token`, both with `wait`, which is for a
+    free slot or for the model to load; `work` the service time alone, corrected by what was learned.
+    `prefill` (seconds from sending to the first token) and `tpot` (seconds per further token) are the
+    uncorrected prior at the present load, which learning compares with what is then observed;
+    `observations` is how much has been learned. `cost` None: no price known. An `overloaded` candidate ranks
+    after every other one, whatever its utility. `values` and `weights` are in the order of `TERMS`; `terms`
+    is made of them when asked for, because most decisions are never looked at.
+    """
+
+    endpoint: str
+    model: str
+    backend: str
+    utility: float
+    values: tuple[float, ...]
+    weights: tuple[float, ...]
+    seconds: float
+    first_token: float
+    work: float
+    prefill: float
+    tpot: float
+    output_tokens: float
+    cost: float | None
+    wait: float = 0.0
+    observations: int = 0
+    overloaded: bool = False
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        parts = zip(TERMS, self.values, self.weights, strict=True)
+        return tuple(Term(name, value, weight, weight * value) for name, value, weight in parts)
+
+
+class Rejection(msgspec.Struct, frozen=True, gc=False):
+    """An endpoint that cannot serve the call. `reason` is a stable code, `detail` says the numbers.
+
+    Codes: capability, model, context, breaker_open, draining, not_resident, cost, quality.
+    """
+
+    endpoint: str
+    reason: str
+    detail: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Ranked candidates, best first. `relaxed`: what had to give way, `quality`, `cost` or `quality,cost`."""
+
+    id: str
+    task: Task
+    inferred: bool
+    input_tokens: int
+    requirements: Requirements
+    ranked: tuple[Candidate, ...]
+    rejected: tuple[Rejection, ...]
+    relaxed: str | None
+    at: float
+
+    @property
+    def degraded(self) -> bool:
+        return self.relaxed is not None

@@ -1,0 +1,104 @@
+"""Everything that can go wrong, as one tree; each error knows its HTTP status and its stable code.
+
+OrchestraError
+├── InvalidRequest 400        the client's input, naming the field
+│   ├── UnknownModel 404
+│   ├── NotFound 404 · MethodNotAllowed 405 · TooLarge 413 · UnsupportedMedia 415
+│   └── ContextTooLong 400
+├── Unavailable 503           nothing can serve this now; says what to do
+│   └── QueueFull 503
+├── UpstreamFailed 502        every endpoint tried failed
+│   └── UpstreamTimeout 504
+└── OperationFailed 409       a load or unload that cannot be done
+"""
+
+
+class OrchestraError(Exception):
+    """An error that has an answer for the client. `param` names the offending field where there is one."""
+
+    status = 500
+    type = "internal_error"
+    code = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or type(self).code
+        self.retry_after = retry_after
+
+
+class InvalidRequest(OrchestraError):
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_request"
+
+
+class UnknownModel(InvalidRequest):
+    status = 404
+    code = "model_not_found"
+
+
+class NotFound(InvalidRequest):
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(InvalidRequest):
+    status = 405
+    code = "method_not_allowed"
+
+
+class TooLarge(InvalidRequest):
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedMedia(InvalidRequest):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class ContextTooLong(InvalidRequest):
+    code = "context_length_exceeded"
+
+
+class Unavailable(OrchestraError):
+    status = 503
+    type = "unavailable_error"
+    code = "no_endpoint_available"
+
+
+class QueueFull(Unavailable):
+    code = "queue_full"
+
+
+class UpstreamFailed(OrchestraError):
+    status = 502
+    type = "upstream_error"
+    code = "upstream_failed"
+
+
+class UpstreamTimeout(UpstreamFailed):
+    status = 504
+    code = "upstream_timeout"
+
+
+class OperationFailed(OrchestraError):
+    status = 409
+    type = "operation_error"
+    code = "operation_failed"
+
+
+class ConfigError(OrchestraError):
+    """A configuration that cannot be used; the message carries file and line where known."""
+
+    status = 500
+    code = "config_error"

@@ -1,0 +1,18 @@
+"""Things that happened, as the event stream and the console show them."""
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One thing that happened. `at` is wall-clock RFC 3339 UTC; `kind` is dotted, as `model.ready`.
+
+    Kinds: engine.started, engine.stopping, backend.joined, backend.up, backend.down, model.loading,
+    model.progress, model.ready, model.unloading, model.absent, model.failed, breaker.open,
+    breaker.half_open, breaker.closed, request.failed, request.failover.
+    """
+
+    at: str
+    kind: str
+    subject: str
+    message: str
+    level: str = "info"

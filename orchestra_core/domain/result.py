@@ -1,0 +1,45 @@
+"""How a request ended, as the surfaces render it."""
+
+import msgspec
+
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.decision import Candidate, Decision
+from orchestra_core.domain.outcome import Outcome
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """One attempt: where, and how it ended."""
+
+    candidate: Candidate
+    outcome: Outcome
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The decision, every attempt, and the outcome that counts. `seconds` is all the client waited."""
+
+    call: Call
+    decision: Decision
+    tried: tuple[Tried, ...]
+    outcome: Outcome
+    seconds: float
+    cost: float | None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a load or unload will do before it does it; None is "not known"."""
+
+    evicts: tuple[str, ...] = ()
+    frees_bytes: int | None = None
+    needs_bytes: int | None = None
+    fits: bool | None = None
+    expected_seconds: float | None = None
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """A load or unload that was accepted; its progress is on the event stream."""
+
+    operation: str
+    action: str
+    model: str
+    backend: str
+    plan: Plan

@@ -1,0 +1,54 @@
+"""The seam between what produces an answer and the client it goes to."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.catalog import Endpoint
+from orchestra_core.domain.outcome import Outcome
+from orchestra_core.domain.reply import Delta, Embeddings
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """Who answers: known at the first token, told to the client in headers."""
+
+    model: str
+    backend: str
+    decision_id: str
+    attempt: int
+    degraded: bool
+
+
+class Sink(Protocol):
+    """Where one answer goes. Nothing reaches the client before `open`; after it no other endpoint may answer.
+
+    `relays` names the wire format whose bytes the client understands unchanged, or is empty.
+    """
+
+    relays: str
+    streaming: bool
+    committed: bool
+
+    def open(self, serving: Serving) -> None:
+        """The first token is here: the answer comes from this endpoint."""
+
+    def relay(self, data: bytes) -> None:
+        """Whole events of a stream, or a whole non-streamed body, in the relayed format."""
+
+    def deltas(self, deltas: Sequence[Delta]) -> None:
+        """Increments of an answer whose format has to be translated."""
+
+    def embeddings(self, embeddings: Embeddings) -> None: ...
+
+    def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None: ...
+
+
+class Execute(Protocol):
+    """One attempt of a call at one endpoint; returns when its stream has closed, however it closed.
+
+    Cancelling it closes the connection to the backend at once.
+    """
+
+    async def __call__(self, call: Call, endpoint: Endpoint, sink: Sink, serving: Serving) -> Outcome: ...

@@ -1,0 +1,143 @@
+"""The frozen, complete picture of the engine: served as JSON, decoded by the console with the same types.
+
+Memory is in bytes, times in seconds, rates per second, prices per million tokens; None is "not known".
+"""
+
+import msgspec
+
+from orchestra_core.domain.events import Event
+
+
+class MemoryView(msgspec.Struct, frozen=True):
+    """A pool of memory. `used` counts everything on it, `ours` what models we know of occupy."""
+
+    total: int
+    used: int
+    ours: int = 0
+    warning: float = 0.70
+    critical: float = 0.90
+    source: str = "host"
+
+
+class ModelView(msgspec.Struct, frozen=True):
+    """One endpoint: a model on a backend. `status` is running, loading, available or unavailable."""
+
+    id: str
+    model: str
+    backend: str
+    residency: str
+    status: str
+    circuit: str
+    tier: str
+    context: int
+    capabilities: tuple[str, ...]
+    tasks: tuple[str, ...]
+    slots: int
+    inflight: int
+    waiting: int
+    calls: int
+    failed: int
+    loadable: bool
+    size_bytes: int | None = None
+    parameters: int | None = None
+    quantization: str | None = None
+    memory_bytes: int | None = None
+    price_input: float | None = None
+    price_output: float | None = None
+    tokens_per_second: float | None = None
+    first_token_seconds: float | None = None
+    speed_observations: int = 0
+    last_used: str | None = None
+    progress: str = ""
+
+
+class BreakerView(msgspec.Struct, frozen=True):
+    """The breaker of one endpoint. `recent` is its last outcomes, oldest first: `+` success, `x` failure.
+
+    `since` is seconds in this state, `next_probe` seconds until a probe is let through; `failures` counts
+    those in a row, `opened` how often it has opened.
+    """
+
+    endpoint: str
+    state: str
+    since: float
+    failures: int
+    opened: int = 0
+    next_probe: float | None = None
+    reason: str = ""
+    recent: str = ""
+
+
+class BackendView(msgspec.Struct, frozen=True):
+    """One backend. `health` is up, down or unknown; `memory` is None where the backend does not say."""
+
+    name: str
+    kind: str
+    address: str
+    health: str
+    simulated: bool
+    inflight: int
+    slots: int
+    models: int
+    ready: int
+    error: str = ""
+    version: str = ""
+    last_probe: str | None = None
+    latency: float | None = None
+    memory: MemoryView | None = None
+    origin: str = "configured"
+
+
+class Throughput(msgspec.Struct, frozen=True):
+    """Per-second history, oldest first, one entry a second, up to 300 s; all lists have one length."""
+
+    requests: tuple[int, ...] = ()
+    failures: tuple[int, ...] = ()
+    tokens: tuple[int, ...] = ()
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Since the engine started; percentiles and averages over the last 5 minutes' answers, in seconds."""
+
+    requests: int = 0
+    successful: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    inflight: int = 0
+    waiting: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+    failovers: int = 0
+    requests_per_minute: float = 0.0
+    average_seconds: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    ttft_p50: float | None = None
+    ttft_p95: float | None = None
+    most_used: str | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything at one moment. `sequence` rises with each one; `now` is RFC 3339 UTC."""
+
+    sequence: int
+    now: str
+    version: str
+    status: str
+    started: str
+    uptime: float
+    pid: int
+    simulated: bool
+    address: str
+    host: MemoryView
+    engine_memory: int
+    totals: Totals
+    throughput: Throughput
+    backends: tuple[BackendView, ...] = ()
+    models: tuple[ModelView, ...] = ()
+    breakers: tuple[BreakerView, ...] = ()
+    events: tuple[Event, ...] = ()
+    notices: tuple[str, ...] = ()
+    database: str = "connected"

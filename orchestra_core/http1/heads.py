@@ -1,0 +1,63 @@
+"""Rendering of message heads; both roles, no I/O.
+
+Values are checked for CR, LF and NUL where they enter (configuration, header allow-lists), because a check
+on every head would cost more than rendering it.
+"""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
+_STATUS_LINES = {
+    code: f"HTTP/1.1 {code} {phrase}\r\n".encode("ascii") for code, phrase in _REASONS.items()
+}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+Headers = Iterable[tuple[str, str]]
+
+
+def status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode("ascii")
+
+
+def response_head(
+    status: int,
+    headers: Headers,
+    *,
+    content_type: str,
+    date: bytes,
+    length: int | None,
+    close: bool,
+) -> bytes:
+    """A response head up to and including the blank line. `length` None means a chunked body."""
+    framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
+    tail = f"content-type: {content_type}\r\n{framing}\r\n{'connection: close' + chr(13) + chr(10) if close else ''}"
+    return b"".join((status_line(status), date, "".join(lines).encode("latin-1"), tail.encode("ascii"), b"\r\n"))
+
+
+def request_head(method: str, target: str, fixed: bytes, length: int) -> bytes:
+    """A request head; `fixed` holds the header lines that do not change for one backend."""
+    return b"%b%bcontent-length: %d\r\n\r\n" % (
+        f"{method} {target} HTTP/1.1\r\n".encode("ascii"),
+        fixed,
+        length,
+    )
+
+
+def fixed_headers(host: str, headers: Headers) -> bytes:
+    """The constant header lines of requests to one backend, each ended, ready for `request_head`.
+
+    Accept-Encoding identity: a compressed answer could not be scanned or bounded (reliability: zip bombs).
+    """
+    lines = [("host", host), ("accept-encoding", "identity"), ("content-type", "application/json"), *headers]
+    for name, value in lines:
+        if any(ord(char) < 32 or ord(char) == 127 for char in name + value):
+            raise ValueError(f"header {name!r} has a control character")
+    return "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body; empty data would end the body, so it renders as nothing."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""

@@ -1,0 +1,38 @@
+"""The headers every answer carries, and sending an error in a surface's dialect."""
+
+from urllib.parse import quote
+
+from orchestra_core.domain.errors import OrchestraError
+from orchestra_core.domain.sink import Serving
+from orchestra_core.server.exchange import Exchange, Pair
+from orchestra_core.wire.openai.answers import render_error
+
+
+def header_safe(name: str) -> str:
+    """Names come from backends: anything but plain ASCII is percent-encoded, so no header can be split."""
+    return name if name.isascii() and name.isprintable() else quote(name, safe="/:@+-._")
+
+
+def served_by(request_id: str, serving: Serving) -> list[Pair]:
+    headers = [
+        ("x-request-id", request_id),
+        ("x-orchestra-model", header_safe(serving.model)),
+        ("x-orchestra-backend", header_safe(serving.backend)),
+        ("x-orchestra-attempts", str(serving.attempt)),
+        ("x-orchestra-decision-id", serving.decision_id),
+    ]
+    if serving.degraded:
+        headers.append(("x-orchestra-degraded", "true"))
+    return headers
+
+
+def send_error(exchange: Exchange, error: OrchestraError, request_id: str, attempts: int = 0) -> None:
+    headers = [("x-request-id", request_id), ("x-orchestra-attempts", str(attempts))]
+    if error.retry_after is not None:
+        headers.append(("retry-after", str(max(1, round(error.retry_after)))))
+    exchange.send(error.status, render_error(error, request_id), headers)
+
+
+def require_json(content_type: str | None) -> bool:
+    """Bodies must be JSON; it also keeps a web page from posting without a preflight (CSRF)."""
+    return content_type is not None and content_type.split(";", 1)[0].strip().lower() == "application/json"

@@ -1,0 +1,15 @@
+"""The Date header (RFC 9110 section 6.6.1), rendered once a second instead of once an answer."""
+
+from email.utils import formatdate
+
+_current = b""
+
+
+def refresh(wall: float) -> None:
+    """Called about once a second by the listener with the wall clock in Unix seconds."""
+    global _current  # noqa: PLW0603  a cache of the clock, as every HTTP server keeps one
+    _current = f"date: {formatdate(wall, usegmt=True)}\r\n".encode("ascii")
+
+
+def date_header() -> bytes:
+    return _current

@@ -1,0 +1,176 @@
+"""One request and the response side of it, as handlers see them."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from urllib.parse import parse_qsl
+
+from orchestra_core.http1.heads import LAST_CHUNK, chunk, response_head
+from orchestra_core.server.date import date_header
+
+Pair = tuple[str, str]
+
+
+class Request:
+    """A complete request. `path` is the raw path: routes compare it exactly, nothing decodes it twice."""
+
+    __slots__ = ("_headers", "body", "method", "path", "peer", "query")
+
+    def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes, peer: str) -> None:
+        path, _, query = target.decode("latin-1").partition("?")
+        self.method = method
+        self.path = path
+        self.query = query
+        self.body = body
+        self.peer = peer
+        self._headers = headers
+
+    def header(self, name: bytes) -> str | None:
+        """The value of a header, by its lower-case name."""
+        for key, value in self._headers:
+            if key == name:
+                return value.decode("latin-1")
+        return None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All headers by lower-case name; repeated ones joined by a comma (RFC 9110 section 5.3)."""
+        joined: dict[str, str] = {}
+        for name, value in self._headers:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            joined[key] = f"{joined[key]}, {text}" if key in joined else text
+        return joined
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """The query string, decoded; the last of repeated names wins."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+
+class Exchange:
+    """The response side: either one `send`, or `start`, any number of `write`, and `finish`.
+
+    `started` tells whether any byte of the answer left; `gone` that the client did. Writing to a client that
+    left is a no-op: its handler is being cancelled.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_drained",
+        "_head_only",
+        "_pause",
+        "_resume",
+        "_transport",
+        "finished",
+        "gone",
+        "keep_alive",
+        "paused",
+        "started",
+    )
+
+    def __init__(self, transport: asyncio.Transport, *, keep_alive: bool, chunked: bool, head_only: bool) -> None:
+        self._transport = transport
+        self._chunked = chunked
+        self._head_only = head_only
+        self._pause: Callable[[], None] | None = None
+        self._resume: Callable[[], None] | None = None
+        self._drained: asyncio.Event | None = None
+        self.keep_alive = keep_alive
+        self.started = False
+        self.finished = False
+        self.gone = False
+        self.paused = False
+
+    def send(
+        self,
+        status: int,
+        body: bytes,
+        headers: Iterable[Pair] = (),
+        content_type: str = "application/json",
+    ) -> None:
+        """The whole answer at once."""
+        self.started = self.finished = True
+        if self.gone:
+            return
+        head = response_head(
+            status,
+            headers,
+            content_type=content_type,
+            date=date_header(),
+            length=len(body),
+            close=not self.keep_alive,
+        )
+        self._transport.write(head if self._head_only else head + body)
+
+    def start(self, status: int, headers: Iterable[Pair] = (), content_type: str = "text/event-stream") -> None:
+        """The head of a streamed answer. To an HTTP/1.0 client the body ends when the connection does."""
+        self.started = True
+        if not self._chunked:
+            self.keep_alive = False
+        if self.gone:
+            return
+        head = response_head(
+            status,
+            (*headers, ("cache-control", "no-store")),
+            content_type=content_type,
+            date=date_header(),
+            length=None,
+            close=not self.keep_alive,
+        )
+        if not self._chunked:
+            head = head.replace(b"transfer-encoding: chunked\r\n", b"")
+        self._transport.write(head)
+
+    def write(self, data: bytes) -> None:
+        if data and not self.gone and not self._head_only:
+            self._transport.write(chunk(data) if self._chunked else data)
+
+    def finish(self, data: bytes = b"") -> None:
+        """Ends a streamed answer, with a last piece of it if given: one write instead of two."""
+        if self.finished:
+            return
+        self.finished = True
+        if self.gone or self._head_only:
+            return
+        self._transport.write(chunk(data) + LAST_CHUNK if self._chunked else data)
+
+    def crash(self) -> None:
+        """The handler failed to answer: 500 if nothing was sent, else a cut connection, never a clean end."""
+        if self.gone or self.finished:
+            return
+        if not self.started:
+            self.keep_alive = False
+            self.send(500, b'{"error":{"type":"internal_error","code":"internal_error","message":"internal error"}}')
+        else:
+            self._transport.abort()
+
+    # -- flow control ----------------------------------------------------------------------------------
+
+    def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Callbacks of whoever produces the answer: `pause` when the client is slow, `resume` when it caught up."""
+        self._pause, self._resume = pause, resume
+        if self.paused:
+            pause()
+
+    async def drain(self) -> None:
+        """Waits while the client is slow."""
+        if self.paused:
+            self._drained = asyncio.Event()
+            await self._drained.wait()
+
+    def pause(self) -> None:
+        self.paused = True
+        if self._pause is not None:
+            self._pause()
+
+    def resume(self) -> None:
+        self.paused = False
+        if self._resume is not None:
+            self._resume()
+        if self._drained is not None:
+            self._drained.set()
+
+    def lost(self) -> None:
+        self.gone = True
+        self._pause = self._resume = None
+        if self._drained is not None:
+            self._drained.set()

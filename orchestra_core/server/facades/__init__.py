@@ -1,0 +1,1 @@
+"""One module per surface: bytes in, `Call` on; answer back in the surface's own dialect."""

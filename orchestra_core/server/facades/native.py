@@ -1,0 +1,129 @@
+"""The native surface's two inference calls: `/api/v1/route` and `/api/v1/select-model`."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from orchestra_core.clock import rfc3339
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.errors import OrchestraError
+from orchestra_core.domain.reply import Delta, Embeddings
+from orchestra_core.domain.result import Result
+from orchestra_core.domain.sink import Serving
+from orchestra_core.routing.explain import explain, sentence
+from orchestra_core.server.answers import send_error, served_by
+from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.failures import failure
+from orchestra_core.server.ports import Ports
+from orchestra_core.wire.native import Answer, event, metrics_of, read_route, read_selection
+from orchestra_core.wire.openai.answers import render_error
+
+
+class NativeSink:
+    """Text only: increments become `token` events, the whole becomes `response`."""
+
+    relays = ""
+    __slots__ = ("_call", "_exchange", "_serving", "_text", "committed", "streaming")
+
+    def __init__(self, exchange: Exchange, call: Call) -> None:
+        self._exchange = exchange
+        self._call = call
+        self._serving: Serving | None = None
+        self._text: list[str] = []
+        self.streaming = call.stream
+        self.committed = False
+
+    def open(self, serving: Serving) -> None:
+        self.committed = True
+        self._serving = serving
+        if self.streaming:
+            self._exchange.start(200, served_by(self._call.id, serving))
+            started = {
+                "request_id": self._call.id,
+                "model": serving.model,
+                "backend": serving.backend,
+                "decision_id": serving.decision_id,
+            }
+            self._exchange.write(event("start", started))
+
+    def relay(self, data: bytes) -> None:
+        raise AssertionError("nothing is relayed to the native surface")
+
+    def deltas(self, deltas: Sequence[Delta]) -> None:
+        text = "".join(delta.text for delta in deltas)
+        self._text.append(text)
+        if self.streaming and text:
+            self._exchange.write(event("token", {"text": text}))
+
+    def embeddings(self, embeddings: Embeddings) -> None:
+        raise AssertionError("the native surface refuses the embedding task")
+
+    def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._exchange.bind_flow(pause, resume)
+
+    def finish(self, answer: Callable[[str, Serving], Answer]) -> None:
+        assert self._serving is not None
+        body = answer("".join(self._text), self._serving)
+        if self.streaming:
+            self._exchange.finish(event("done", body))
+        else:
+            self._exchange.send(200, msgspec.json.encode(body), served_by(self._call.id, self._serving))
+
+    def fail(self, error: OrchestraError, attempts: int) -> None:
+        if self._exchange.started:
+            self._exchange.finish(b"event: error\ndata: " + render_error(error, self._call.id) + b"\n\n")
+        else:
+            send_error(self._exchange, error, self._call.id, attempts)
+
+
+class NativeFacade:
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def route(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        """POST /api/v1/route."""
+        call = read_route(request.body, request_id, self._ports.clock.monotonic())
+        sink = NativeSink(exchange, call)
+        result = await self._ports.answer(call, sink)
+        if result.outcome.ok:
+            sink.finish(lambda text, serving: self._body(text, serving, result))
+        else:
+            sink.fail(failure(result.outcome), len(result.tried))
+
+    def _body(self, text: str, serving: Serving, result: Result) -> Answer:
+        metrics = metrics_of(
+            result.outcome, seconds=result.seconds, cost=result.cost, attempts=len(result.tried)
+        )
+        return Answer(
+            response=text,
+            model_used=serving.model,
+            backend=serving.backend,
+            task=result.decision.task.value,
+            finish_reason=result.outcome.finish,
+            metrics=metrics,
+            timestamp=rfc3339(self._ports.clock.wall()),
+            request_id=result.call.id,
+            decision_id=result.decision.id,
+            reasoning=sentence(result.decision),
+            degraded=result.decision.degraded,
+        )
+
+    async def select(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        """POST /api/v1/select-model: the decision, without sending anything."""
+        call = read_selection(request.body, request_id, self._ports.clock.monotonic())
+        decision = self._ports.plan(call)
+        best = decision.ranked[0]
+        alternatives = list(dict.fromkeys(c.model for c in decision.ranked[1:] if c.model != best.model))
+        body = {
+            "selected_model": best.model,
+            "endpoint": best.endpoint,
+            "backend": best.backend,
+            "task": decision.task.value,
+            "reasoning": sentence(decision),
+            "alternatives": alternatives,
+            "timestamp": rfc3339(self._ports.clock.wall()),
+            "decision_id": decision.id,
+            "degraded": decision.degraded,
+            "explanation": explain(decision),
+        }
+        exchange.send(200, msgspec.json.encode(body), [("x-request-id", request_id)])

@@ -1,0 +1,141 @@
+"""The OpenAI surface: chat completions, completions, embeddings, models."""
+
+from collections.abc import Callable, Sequence
+
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.errors import NotFound, OrchestraError
+from orchestra_core.domain.outcome import Outcome
+from orchestra_core.domain.reply import Delta, Embeddings
+from orchestra_core.domain.sink import Serving
+from orchestra_core.server.answers import send_error, served_by
+from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.failures import failure
+from orchestra_core.server.ports import Ports
+from orchestra_core.wire.openai.answers import Renderer, render_embeddings, render_error, render_models
+from orchestra_core.wire.openai.requests import read_chat, read_completion, read_embedding
+
+_DONE = b"data: [DONE]\n\n"
+Read = Callable[[bytes, str, float], Call]
+
+
+class OpenAISink:
+    """An answer in OpenAI's format. The last bytes wait for `finish`, so that the ledger is always first."""
+
+    relays = "openai"
+    __slots__ = (
+        "_call",
+        "_collected",
+        "_created",
+        "_embeddings",
+        "_exchange",
+        "_model",
+        "_renderer",
+        "_serving",
+        "_tail",
+        "committed",
+        "streaming",
+    )
+
+    def __init__(self, exchange: Exchange, call: Call, created: int) -> None:
+        self._exchange = exchange
+        self._call = call
+        self._created = created
+        self._renderer: Renderer | None = None
+        self._serving: Serving | None = None
+        self._collected: Sequence[Delta] = ()
+        self._embeddings: Embeddings | None = None
+        self._tail = b""
+        self.streaming = call.stream
+        self.committed = False
+
+    def open(self, serving: Serving) -> None:
+        self.committed = True
+        self._serving = serving
+        if self.streaming:
+            self._exchange.start(200, served_by(self._call.id, serving))
+
+    def relay(self, data: bytes) -> None:
+        if not self.streaming or data.endswith(_DONE):
+            self._tail = data
+        else:
+            self._exchange.write(data)
+
+    def deltas(self, deltas: Sequence[Delta]) -> None:
+        if self.streaming:
+            self._exchange.write(self._render().chunks(deltas))
+        else:
+            self._collected = deltas
+
+    def embeddings(self, embeddings: Embeddings) -> None:
+        self._embeddings = embeddings
+
+    def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._exchange.bind_flow(pause, resume)
+
+    def _render(self) -> Renderer:
+        if self._renderer is None:
+            assert self._serving is not None
+            self._renderer = Renderer(self._call.kind, self._call.id, self._serving.model, self._created)
+        return self._renderer
+
+    def finish(self, outcome: Outcome) -> None:
+        """A success: the rest of the answer."""
+        assert self._serving is not None
+        if self.streaming:
+            usage = outcome.usage if self._call.wants_usage else None
+            self._exchange.finish(self._tail or self._render().last(usage))
+            return
+        if self._embeddings is not None:
+            body = render_embeddings(self._embeddings, self._serving.model)
+        else:
+            body = self._tail or self._render().answer(self._collected, outcome.usage)
+        self._exchange.send(200, body, served_by(self._call.id, self._serving))
+
+    def fail(self, error: OrchestraError, attempts: int) -> None:
+        """A failure: an error answer, or an error event in a stream that has begun; never `[DONE]`."""
+        if self._exchange.started:
+            self._exchange.finish(b"data: " + render_error(error, self._call.id) + b"\n\n")
+        else:
+            send_error(self._exchange, error, self._call.id, attempts)
+
+
+class OpenAIFacade:
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def chat(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        await self._answer(read_chat, request, exchange, request_id)
+
+    async def completion(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        await self._answer(read_completion, request, exchange, request_id)
+
+    async def embedding(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        await self._answer(read_embedding, request, exchange, request_id)
+
+    async def _answer(self, read: Read, request: Request, exchange: Exchange, request_id: str) -> None:
+        clock = self._ports.clock
+        call = read(request.body, request_id, clock.monotonic())
+        sink = OpenAISink(exchange, call, int(clock.wall()))
+        result = await self._ports.answer(call, sink)
+        if result.outcome.ok:
+            sink.finish(result.outcome)
+        else:
+            sink.fail(failure(result.outcome), len(result.tried))
+
+    async def models(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        exchange.send(200, render_models(self._names()), [("x-request-id", request_id)])
+
+    async def model(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        found = [entry for entry in self._names() if entry[0] == name]
+        if not found:
+            raise NotFound(f"model {name[:128]!r} is not served by any backend", param="model", code="model_not_found")
+        body = render_models(found)
+        exchange.send(200, body[body.index(b"[") + 1 : body.rindex(b"]")], [("x-request-id", request_id)])
+
+    def _names(self) -> list[tuple[str, int]]:
+        """`auto` first, then every model, with the engine's start as creation time."""
+        snapshot = self._ports.snapshot()
+        at = int(self._ports.clock.wall() - snapshot.uptime)
+        return [("auto", at), *((name, at) for name in sorted({view.model for view in snapshot.models}))]
+
+

@@ -1,0 +1,173 @@
+"""Listening sockets: TCP, and a Unix socket that is private and never stolen from a live engine."""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from orchestra_core.clock import Clock, SystemClock
+from orchestra_core.domain.errors import ConfigError
+from orchestra_core.http1.checks import Limits, Refusal
+from orchestra_core.server.connection import Handler, Http1Protocol, Refuse
+from orchestra_core.server.date import refresh
+from orchestra_core.server.exchange import Exchange
+
+_UNIX_PATH_LIMIT = 107
+
+
+def plain_refusal(refusal: Refusal, exchange: Exchange) -> None:
+    """The error body of a request that was refused before any surface saw it (shape of api.md)."""
+    body = (
+        f'{{"error":{{"type":"invalid_request_error","code":"{refusal.code}","message":"{refusal.message}",'
+        f'"param":null,"request_id":null}}}}'
+    )
+    exchange.send(refusal.status, body.encode())
+
+
+class Listener:
+    """Owns the listening sockets and the open connections of one handler."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        refuse: Refuse = plain_refusal,
+    ) -> None:
+        self._handler = handler
+        self._limits = limits or Limits()
+        self._clock = clock or SystemClock()
+        self._refuse = refuse
+        self._loop = asyncio.get_running_loop()
+        self._servers: list[asyncio.Server] = []
+        self._unix: tuple[Path, int] | None = None
+        self.connections: set[Http1Protocol] = set()
+        self._tick()
+
+    def _tick(self) -> None:
+        refresh(self._clock.wall())
+        now = self._loop.time()
+        for connection in tuple(self.connections):
+            connection.expire(now)
+        self._timer = self._loop.call_later(1.0, self._tick)
+
+    def _protocol(self) -> Http1Protocol:
+        return Http1Protocol(self._handler, self._loop, self._limits, self.connections, self._refuse)
+
+    async def tcp(self, host: str, port: int) -> int:
+        """Listens on TCP and returns the port; a port in use raises ConfigError saying by whom."""
+        try:
+            server = await self._loop.create_server(self._protocol, host, port, backlog=1024)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigError(f"port {port} on {host} is in use by {port_owner(port)}; choose another with --port") from error
+            raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def unix(self, path: Path) -> None:
+        """Listens on a Unix socket of mode 0600 in a directory only we may enter."""
+        sock, lock = bind_unix(path)
+        self._unix = (path, lock)
+        self._servers.append(await self._loop.create_unix_server(self._protocol, sock=sock, backlog=128))
+
+    def stop_accepting(self) -> None:
+        for server in self._servers:
+            server.close()
+        for connection in tuple(self.connections):
+            connection.close_idle()
+
+    async def close(self) -> None:
+        """Closes everything at once; requests in flight are cancelled."""
+        self.stop_accepting()
+        self._timer.cancel()
+        for connection in tuple(self.connections):
+            connection.transport.abort()
+        if self._unix is not None:
+            path, lock = self._unix
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            os.close(lock)
+            self._unix = None
+
+
+async def listen_tcp(handler: Handler, host: str, port: int) -> tuple[Listener, int]:
+    """A listener on one TCP address; the port is the one really bound."""
+    listener = Listener(handler)
+    return listener, await listener.tcp(host, port)
+
+
+async def listen_unix(handler: Handler, path: str) -> Listener:
+    listener = Listener(handler)
+    await listener.unix(Path(path))
+    return listener
+
+
+def port_owner(port: int, connections: Callable[..., list[object]] = psutil.net_connections) -> str:
+    """The process that listens on a TCP port, as far as the system lets us see it."""
+    try:
+        for found in connections(kind="tcp"):
+            address = getattr(found, "laddr", ())
+            if address and address.port == port and found.status == psutil.CONN_LISTEN and found.pid:  # type: ignore[attr-defined]  # psutil ships no types for its named tuples
+                return f"{psutil.Process(found.pid).name()} (pid {found.pid})"  # type: ignore[attr-defined]
+    except psutil.Error:
+        pass
+    return "another process"
+
+
+def bind_unix(path: Path) -> tuple[socket.socket, int]:
+    """A bound, private Unix socket and the lock that proves it ours.
+
+    asyncio would unlink a live engine's socket without a word (measured), so: private directory, flock on a
+    file beside it, mode set before bind so that no moment is open to others.
+    """
+    if len(os.fsencode(path)) > _UNIX_PATH_LIMIT:
+        raise ConfigError(f"the socket path {path} is over {_UNIX_PATH_LIMIT} bytes; choose a shorter one with --socket")
+    _private_directory(path.parent)
+    lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(lock)
+        raise ConfigError(
+            f"the socket {path} is in use by another engine (pid {owner}); stop it or choose another with --socket"
+        ) from error
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode("ascii"), 0)
+    return _bind(path, lock), lock
+
+
+def _bind(path: Path, lock: int) -> socket.socket:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not stat.S_ISSOCK(mode):
+        os.close(lock)
+        raise ConfigError(f"{path} exists and is not a socket; move it away or choose another with --socket")
+    if mode is not None:
+        path.unlink()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    os.fchmod(sock.fileno(), 0o600)
+    sock.bind(os.fspath(path))
+    path.chmod(0o600)
+    sock.setblocking(False)
+    return sock
+
+
+def _private_directory(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    info = directory.lstat()
+    if info.st_uid != os.getuid() or stat.S_IMODE(info.st_mode) & 0o022:
+        raise ConfigError(
+            f"{directory} must belong to you and be writable by you alone (chmod 700 {directory}), or choose --socket"
+        )

@@ -1,0 +1,192 @@
+"""The native surface's looking and steering: health, models, metrics, snapshot, events, load and unload."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from orchestra_core.clock import rfc3339
+from orchestra_core.domain.errors import InvalidRequest, NotFound
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import BackendView, ModelView, Snapshot
+from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.ports import Ports
+from orchestra_core.wire.native import event, read_placement
+
+_GIB = 1024**3
+_MIB = 1024**2
+
+
+def size_text(size: int | None) -> str | None:
+    """Bytes as people and the contract write them: `245MB`, `4.9GB`."""
+    if size is None:
+        return None
+    return f"{size / _GIB:.1f}GB" if size >= _GIB else f"{size / _MIB:.0f}MB"
+
+
+def uptime_text(seconds: float) -> str:
+    minutes = int(seconds) // 60
+    return f"{minutes // 60}h {minutes % 60}m" if minutes >= 60 else f"{minutes}m {int(seconds) % 60}s"
+
+
+class Operations:
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def _send(self, exchange: Exchange, request_id: str, body: object, status: int = 200) -> None:
+        exchange.send(status, msgspec.json.encode(body), [("x-request-id", request_id)])
+
+    async def live(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        self._send(exchange, request_id, {"status": "alive"})
+
+    async def ready(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        snapshot = self._ports.snapshot()
+        able = snapshot.status != "unhealthy"
+        reasons = [] if able else list(snapshot.notices)
+        self._send(exchange, request_id, {"ready": able, "reasons": reasons}, 200 if able else 503)
+
+    async def health(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        snapshot = self._ports.snapshot()
+        body = {
+            "status": snapshot.status,
+            "timestamp": snapshot.now,
+            "version": snapshot.version,
+            "services": _services(snapshot),
+            "system": {
+                "uptime": uptime_text(snapshot.uptime),
+                "memory_usage": size_text(snapshot.engine_memory),
+                "available_models": sum(view.status != "unavailable" for view in snapshot.models),
+            },
+            "simulated": snapshot.simulated,
+            "notices": snapshot.notices,
+        }
+        self._send(exchange, request_id, body, 503 if snapshot.status == "unhealthy" else 200)
+
+    async def models(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        models = [_model(view) for view in self._ports.snapshot().models]
+        active = sum(model["status"] == "running" for model in models)
+        self._send(exchange, request_id, {"models": models, "total": len(models), "active": active})
+
+    async def metrics(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        totals = self._ports.snapshot().totals
+        ended = totals.successful + totals.failed
+        body = {
+            "requests": {
+                "total": totals.requests,
+                "successful": totals.successful,
+                "failed": totals.failed,
+                "cancelled": totals.cancelled,
+                "success_rate": round(100 * totals.successful / ended, 2) if ended else None,
+            },
+            "performance": {
+                "avg_response_time_ms": _ms(totals.average_seconds),
+                "requests_per_minute": round(totals.requests_per_minute, 2),
+                "p50_ms": _ms(totals.p50),
+                "p95_ms": _ms(totals.p95),
+                "p99_ms": _ms(totals.p99),
+                "first_token_p50_ms": _ms(totals.ttft_p50),
+                "first_token_p95_ms": _ms(totals.ttft_p95),
+                "failovers": totals.failovers,
+            },
+            "models": {
+                "active": sum(view.status == "running" for view in self._ports.snapshot().models),
+                "total_calls": totals.requests,
+                "most_used": totals.most_used,
+            },
+            "tokens": {"prompt": totals.tokens_in, "generated": totals.tokens_out},
+            "cost": totals.cost,
+        }
+        self._send(exchange, request_id, body)
+
+    async def prometheus(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        exchange.send(
+            200,
+            self._ports.metrics_text(),
+            [("x-request-id", request_id)],
+            content_type="text/plain; version=0.0.4; charset=utf-8",
+        )
+
+    async def snapshot(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        self._send(exchange, request_id, self._ports.snapshot())
+
+    async def events(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        """SSE: events as they happen; with `?snapshots=1` also the whole state every `interval` seconds."""
+        interval = _interval(request.arguments)
+        exchange.start(200, [("x-request-id", request_id)])
+        async for item in self._ports.events(interval):
+            exchange.write(event("event" if isinstance(item, Event) else "snapshot", item))
+            await exchange.drain()
+        exchange.finish()
+
+    async def load(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        operation = self._ports.operate("load", name, read_placement(request.body))
+        self._send(exchange, request_id, operation, 202)
+
+    async def unload(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        operation = self._ports.operate("unload", name, read_placement(request.body))
+        self._send(exchange, request_id, operation, 202)
+
+    async def shutdown(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        if request.peer != "unix":
+            raise NotFound("shutdown is only served on the Unix socket")
+        self._send(exchange, request_id, {"status": "stopping", "timestamp": rfc3339(self._ports.clock.wall())}, 202)
+        self._ports.shutdown()
+
+
+def _interval(arguments: Mapping[str, str]) -> float:
+    """Seconds between snapshots; 0 means none."""
+    unknown = arguments.keys() - {"snapshots", "interval"}
+    if unknown:
+        raise InvalidRequest(f"unknown parameter {min(unknown)[:32]!r}; allowed: snapshots, interval", param=min(unknown))
+    if arguments.get("snapshots", "0") not in ("1", "true"):
+        return 0.0
+    try:
+        interval = float(arguments.get("interval", "1"))
+    except ValueError:
+        interval = 0.0
+    if not 0.5 <= interval <= 10:
+        raise InvalidRequest("`interval` is seconds between 0.5 and 10", param="interval")
+    return interval
+
+
+def _services(snapshot: Snapshot) -> dict[str, str]:
+    services = {"database": snapshot.database, "redis": "disabled"}
+    for view in snapshot.backends:
+        services[view.name] = "connected" if view.health == "up" else "unavailable"
+    kinds: dict[str, list[BackendView]] = {}
+    for view in snapshot.backends:
+        kinds.setdefault(view.kind, []).append(view)
+    for kind, views in kinds.items():
+        services.setdefault(kind, "available" if any(view.health == "up" for view in views) else "unavailable")
+    services.setdefault("ollama", "disabled")
+    return services
+
+
+def _model(view: ModelView) -> dict[str, object]:
+    return {
+        "name": view.model,
+        "status": view.status,
+        "capabilities": view.tasks,
+        "size": size_text(view.size_bytes),
+        "last_used": view.last_used,
+        "backend": view.backend,
+        "endpoint": view.id,
+        "residency": view.residency,
+        "tier": view.tier,
+        "context": view.context,
+        "features": view.capabilities,
+        "quantization": view.quantization,
+        "price": {"input": view.price_input, "output": view.price_output},
+        "breaker": view.circuit,
+        "speed": {
+            "tokens_per_second": view.tokens_per_second,
+            "first_token_seconds": view.first_token_seconds,
+            "observations": view.speed_observations,
+        },
+        "calls": view.calls,
+        "failed": view.failed,
+        "inflight": view.inflight,
+    }
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

@@ -1,0 +1,34 @@
+"""What the surfaces need of the engine; the composition root fills it in."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from orchestra_core.clock import Clock
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.result import Operation, Result
+from orchestra_core.domain.sink import Sink
+from orchestra_core.domain.snapshot import Snapshot
+
+
+class Operate(Protocol):
+    """Starts a load or unload; raises UnknownModel or OperationFailed. `backend` None: the best place for it."""
+
+    def __call__(self, action: str, model: str, backend: str | None) -> Operation: ...
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """The engine as the surfaces see it."""
+
+    clock: Clock
+    next_id: Callable[[], str]
+    answer: Callable[[Call, Sink], Awaitable[Result]]
+    plan: Callable[[Call], Decision]
+    snapshot: Callable[[], Snapshot]
+    metrics_text: Callable[[], bytes]
+    events: Callable[[float], AsyncIterator[Snapshot | Event]]
+    operate: Operate
+    shutdown: Callable[[], None]

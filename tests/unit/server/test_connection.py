@@ -1,0 +1,210 @@
+"""The client side of HTTP/1.1: bytes in, bytes out, no sockets."""
+
+import asyncio
+
+import pytest
+
+from orchestra_core.http1.checks import Limits
+from orchestra_core.server.connection import Http1Protocol
+from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.listener import plain_refusal
+from tests.fakes.transport import FakeTransport
+
+GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Server:
+    """One connection with a handler that echoes, and what it saw."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.seen: list[Request] = []
+        self.hold: asyncio.Event | None = None
+        self.cancelled = asyncio.Event()
+        self.exchanges: list[Exchange] = []
+        self.transport = FakeTransport()
+        self.open: set[Http1Protocol] = set()
+        self.protocol = Http1Protocol(
+            self.handle, asyncio.get_running_loop(), limits or Limits(), self.open, plain_refusal
+        )
+        self.protocol.connection_made(self.transport)
+
+    async def handle(self, request: Request, exchange: Exchange) -> None:
+        self.seen.append(request)
+        self.exchanges.append(exchange)
+        try:
+            if self.hold is not None:
+                await self.hold.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        exchange.send(200, request.body or request.path.encode())
+
+    async def feed(self, data: bytes) -> bytes:
+        """The bytes written in answer, once the loop has run everything that is ready."""
+        self.protocol.data_received(data)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return self.transport.written
+
+
+async def test_a_request_is_answered_and_the_connection_kept() -> None:
+    """A complete request gets a complete answer and the next one is served on the same connection."""
+    server = Server()
+    first = await server.feed(GET)
+
+    assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert first.endswith(b"content-length: 2\r\n\r\n/a")
+    assert (await server.feed(GET)).count(b"HTTP/1.1 200 OK") == 2
+    assert not server.transport.closed
+
+
+@pytest.mark.parametrize("cut", range(1, len(GET)))
+async def test_a_request_may_arrive_cut_anywhere(cut: int) -> None:
+    """Where the network cuts a request makes no difference."""
+    server = Server()
+    await server.feed(GET[:cut])
+
+    assert (await server.feed(GET[cut:])).endswith(b"\r\n\r\n/a")
+    assert server.seen[0].arguments == {"b": "c"}
+
+
+async def test_a_chunked_body_is_put_together() -> None:
+    """Chunked request bodies arrive whole; trailers are not merged into the headers."""
+    server = Server()
+    body = b"3\r\nabc\r\n4\r\ndefg\r\n0\r\nauthorization: no\r\n\r\n"
+    written = await server.feed(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+
+    assert written.endswith(b"\r\n\r\nabcdefg")
+    assert server.seen[0].header(b"authorization") is None
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    """Requests sent before their answers wait their turn."""
+    server = Server()
+    written = await server.feed(b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(5)))
+
+    assert [part[:2] for part in written.split(b"\r\n\r\n")[1:]] == [b"/0", b"/1", b"/2", b"/3", b"/4"]
+
+
+async def test_a_pipelined_flood_is_refused() -> None:
+    """Beyond the limit nothing more is parsed and the connection ends."""
+    server = Server(Limits(pipelined=4))
+    server.hold = asyncio.Event()
+    await server.feed(GET * 50)
+    server.hold.set()
+    await server.feed(b"")
+
+    assert len(server.seen) == 1
+    assert server.transport.eof
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a/b@c\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"GET http://evil/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET //evil HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", 415),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\nContent-Length: 5\r\n\r\nhello", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nx_api_key: 1\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 50000, 431),
+        (b"\x16\x03\x01\x02\x00\x01", 400),
+    ],
+)
+async def test_bad_framing_is_answered_once_and_ends_the_connection(request_bytes: bytes, status: int) -> None:
+    """A request that breaks RFC 9112 gets one error answer; what follows it is never parsed."""
+    server = Server()
+    written = await server.feed(request_bytes)
+    after = await server.feed(GET)
+
+    assert written.startswith(b"HTTP/1.1 %d " % status)
+    assert b"connection: close" in written
+    assert server.transport.eof
+    assert (after, server.seen) == (written, [])
+
+
+async def test_a_client_that_leaves_cancels_its_request() -> None:
+    """The handler is cancelled when the connection is lost: that is what reaches the backend."""
+    server = Server()
+    server.hold = asyncio.Event()
+    await server.feed(GET)
+    server.protocol.connection_lost(None)
+    async with asyncio.timeout(1):
+        await server.cancelled.wait()
+
+    assert server.exchanges[0].gone
+    assert not server.open
+
+
+async def test_a_slow_client_pauses_whoever_produces() -> None:
+    """Back-pressure of the client reaches the producer, and its end too."""
+    server = Server()
+    server.hold = asyncio.Event()
+    await server.feed(GET)
+    flow: list[str] = []
+    server.exchanges[0].bind_flow(lambda: flow.append("pause"), lambda: flow.append("resume"))
+    server.protocol.pause_writing()
+    server.protocol.resume_writing()
+
+    assert flow == ["pause", "resume"]
+    server.hold.set()
+    await server.feed(b"")
+
+
+async def test_a_streamed_answer_is_chunked_and_ends_cleanly() -> None:
+    """`start`, `write` and `finish` make a chunked body; an HTTP/1.0 client gets it until the connection ends."""
+    transport = FakeTransport()
+    exchange = Exchange(transport, keep_alive=True, chunked=True, head_only=False)
+    exchange.start(200)
+    exchange.write(b"data: a\n\n")
+    exchange.finish(b"data: b\n\n")
+
+    assert transport.written.endswith(b"\r\n\r\n9\r\ndata: a\n\n\r\n9\r\ndata: b\n\n\r\n0\r\n\r\n")
+    old = FakeTransport()
+    exchange = Exchange(old, keep_alive=True, chunked=False, head_only=False)
+    exchange.start(200)
+    exchange.finish(b"x")
+
+    assert b"chunked" not in old.written
+    assert old.written.endswith(b"\r\n\r\nx")
+    assert not exchange.keep_alive
+
+
+async def test_a_handler_that_breaks_never_ends_a_stream_cleanly() -> None:
+    """A crash before the answer is a 500; in the middle of a stream the connection is cut."""
+    transport = FakeTransport()
+    exchange = Exchange(transport, keep_alive=True, chunked=True, head_only=False)
+    exchange.start(200)
+    exchange.crash()
+
+    assert transport.aborted
+    fresh = FakeTransport()
+    Exchange(fresh, keep_alive=True, chunked=True, head_only=False).crash()
+
+    assert fresh.written.startswith(b"HTTP/1.1 500 ")
+
+
+async def test_time_ends_what_takes_too_long() -> None:
+    """A dripped head gets 408, an idle connection is closed."""
+    loop = asyncio.get_running_loop()
+    server = Server()
+    await server.feed(b"GET / HT")
+    server.protocol.expire(loop.time() + 11)
+
+    assert server.transport.written.startswith(b"HTTP/1.1 408 ")
+    idle = Server()
+    await idle.feed(GET)
+    idle.protocol.expire(loop.time() + 76)
+
+    assert idle.transport.closed

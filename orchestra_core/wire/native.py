@@ -1,0 +1,183 @@
+"""The native surface, `/api/v1` of api.md: requests in, answers and stream events out."""
+
+from typing import Literal
+
+import msgspec
+
+from orchestra_core.domain.auto import read_model, task_named
+from orchestra_core.domain.call import Call, Kind, Level, Requirements, Task
+from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.domain.outcome import Outcome
+from orchestra_core.wire.bodies import Message, Temperature, Tokens, decode, has_images, last_user_text, raw_object
+
+PRIORITIES = {"low": -1, "normal": 0, "high": 1}
+
+
+class _Requirements(msgspec.Struct, forbid_unknown_fields=True):
+    speed: Level | None = None
+    quality: Level | None = None
+    max_tokens: Tokens | None = None
+    max_cost: float | None = None
+
+
+class _Selection(msgspec.Struct, forbid_unknown_fields=True):
+    task: str
+    requirements: _Requirements | None = None
+    prompt: str | None = None
+
+
+class _Route(msgspec.Struct, forbid_unknown_fields=True):
+    prompt: str | None = None
+    messages: list[Message] | None = None
+    task: str | None = None
+    max_tokens: Tokens | None = None
+    temperature: Temperature | None = None
+    requirements: _Requirements | None = None
+    model: str | None = None
+    stream: bool = False
+    priority: Literal["low", "normal", "high"] = "normal"
+    deadline_ms: Tokens | None = None
+    max_cost: float | None = None
+
+
+class _Placement(msgspec.Struct, forbid_unknown_fields=True):
+    backend: str | None = None
+
+
+_selection = msgspec.json.Decoder(_Selection)
+_route = msgspec.json.Decoder(_Route)
+_placement = msgspec.json.Decoder(_Placement)
+_NONE = frozenset[str]()
+
+
+def _requirements(given: _Requirements | None, max_cost: float | None, asked: Requirements) -> Requirements:
+    wanted = given or _Requirements()
+    return Requirements(
+        wanted.speed or asked.speed,
+        wanted.quality or asked.quality,
+        wanted.max_tokens,
+        wanted.max_cost if max_cost is None else max_cost,
+    )
+
+
+def read_selection(body: bytes, call_id: str, now: float) -> Call:
+    """POST /api/v1/select-model: a call that is planned and not sent."""
+    wanted = decode(_selection, body)
+    task = task_named(wanted.task)
+    requirements = _requirements(wanted.requirements, None, Requirements())
+    prompt = wanted.prompt or ""
+    return Call(
+        id=call_id,
+        kind=Kind.EMBEDDING if task is Task.EMBEDDING else Kind.CHAT,
+        fields={},
+        received=now,
+        task=task,
+        requirements=requirements,
+        text=prompt[-2048:],
+        characters=len(prompt),
+        max_tokens=requirements.max_tokens,
+        needs=frozenset({"vision"}) if task is Task.VISION else _NONE,
+    )
+
+
+def read_route(body: bytes, call_id: str, now: float) -> Call:
+    """POST /api/v1/route. `now` is monotonic seconds."""
+    wanted = decode(_route, body)
+    messages = _messages(wanted, body)
+    task = task_named(wanted.task) if wanted.task is not None else None
+    if task is Task.EMBEDDING:
+        raise InvalidRequest("embeddings are at POST /v1/embeddings; /api/v1/route answers with text", param="task")
+    asked = read_model(wanted.model)
+    requirements = _requirements(wanted.requirements, wanted.max_cost, asked.requirements)
+    fields: dict[str, object] = {"messages": messages}
+    limit = wanted.max_tokens or requirements.max_tokens
+    if limit is not None:
+        fields["max_tokens"] = limit
+    if wanted.temperature is not None:
+        fields["temperature"] = wanted.temperature
+    sees = has_images(wanted.messages) if wanted.messages else False
+    return Call(
+        id=call_id,
+        kind=Kind.CHAT,
+        fields=fields,
+        received=now,
+        model=asked.model,
+        task=task or asked.task,
+        stream=wanted.stream,
+        wants_usage=True,
+        text=wanted.prompt[-2048:] if wanted.prompt is not None else last_user_text(wanted.messages or []),
+        characters=len(body),
+        max_tokens=limit,
+        needs=frozenset({"vision"}) if sees else _NONE,
+        requirements=requirements,
+        deadline=now + wanted.deadline_ms / 1000 if wanted.deadline_ms is not None else None,
+        priority=PRIORITIES[wanted.priority],
+    )
+
+
+def _messages(wanted: _Route, body: bytes) -> object:
+    if (wanted.prompt is None) == (wanted.messages is None):
+        raise InvalidRequest("send either `prompt` or `messages`", param="prompt")
+    if wanted.prompt is not None:
+        if not wanted.prompt.strip():
+            raise InvalidRequest("field `prompt` must not be empty", param="prompt")
+        return [{"role": "user", "content": wanted.prompt}]
+    if not wanted.messages:
+        raise InvalidRequest("field `messages` must not be empty", param="messages")
+    return decode(raw_object, body)["messages"]
+
+
+def read_placement(body: bytes) -> str | None:
+    """The optional body of load and unload: which backend."""
+    return decode(_placement, body).backend if body.strip() else None
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    response_time_ms: int
+    tokens_generated: int
+    tokens_prompt: int
+    tokens_cached: int
+    tokens_estimated: bool
+    time_to_first_token_ms: int | None
+    tokens_per_second: float | None
+    cost: float | None
+    attempts: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer of `/route`; also the `done` event of its stream."""
+
+    response: str
+    model_used: str
+    backend: str
+    task: str
+    finish_reason: str | None
+    metrics: Metrics
+    timestamp: str
+    request_id: str
+    decision_id: str
+    reasoning: str
+    degraded: bool
+
+
+def metrics_of(outcome: Outcome, *, seconds: float, cost: float | None, attempts: int) -> Metrics:
+    """`seconds` is what the client waited in all; the speed is that of the generation alone."""
+    usage = outcome.usage
+    first = outcome.first_token
+    writing = outcome.seconds - first if first is not None else 0.0
+    return Metrics(
+        response_time_ms=round(seconds * 1000),
+        tokens_generated=usage.completion,
+        tokens_prompt=usage.prompt,
+        tokens_cached=usage.cached,
+        tokens_estimated=usage.estimated,
+        time_to_first_token_ms=None if first is None else round((seconds - outcome.seconds + first) * 1000),
+        tokens_per_second=round((usage.completion - 1) / writing, 1) if writing > 0 and usage.completion > 1 else None,
+        cost=cost,
+        attempts=attempts,
+    )
+
+
+def event(name: str, value: object) -> bytes:
+    """One named server-sent event."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode("ascii"), msgspec.json.encode(value))

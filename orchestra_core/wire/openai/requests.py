@@ -1,0 +1,148 @@
+"""Requests in OpenAI's format: from clients into `Call`, from `Call` to a backend."""
+
+import msgspec
+
+from orchestra_core.domain.auto import read_model
+from orchestra_core.domain.call import Call, Kind, Task
+from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.wire.bodies import (
+    Fraction,
+    Message,
+    Temperature,
+    Tokens,
+    decode,
+    has_images,
+    last_user_text,
+    raw_object,
+)
+
+_OWN = ("model", "stream", "stream_options")
+# llama.cpp crashes or multiplies work on these (CVE-2026-21869, llama.cpp PR 24786 and 24017).
+_REFUSED = ("n_discard", "n_keep", "n_cmpl")
+_PATHS = {Kind.CHAT: "/chat/completions", Kind.COMPLETION: "/completions", Kind.EMBEDDING: "/embeddings"}
+_WITH_USAGE = {"include_usage": True}
+NOTHING = frozenset[str]()
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool = False
+
+
+class _Sampling(msgspec.Struct):
+    model: str
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: Tokens | None = None
+    temperature: Temperature | None = None
+    top_p: Fraction | None = None
+
+
+class _Chat(_Sampling):
+    messages: list[Message] = msgspec.field(default_factory=list)
+    max_completion_tokens: Tokens | None = None
+    tools: list[msgspec.Raw] | None = None
+
+
+class _Completion(_Sampling):
+    prompt: str | list[str | int | list[int]] = ""
+
+
+class _Embedding(msgspec.Struct):
+    model: str
+    input: str | list[str | int | list[int]]
+
+
+_chat = msgspec.json.Decoder(_Chat)
+_completion = msgspec.json.Decoder(_Completion)
+_embedding = msgspec.json.Decoder(_Embedding)
+
+
+def _fields(body: bytes) -> dict[str, object]:
+    fields: dict[str, object] = dict(decode(raw_object, body))
+    for name in _REFUSED:
+        if name in fields:
+            raise InvalidRequest(f"field `{name}` is not accepted", param=name)
+    for name in _OWN:
+        fields.pop(name, None)
+    return fields
+
+
+def read_chat(body: bytes, call_id: str, now: float) -> Call:
+    """POST /v1/chat/completions. `now` is monotonic seconds."""
+    chat = decode(_chat, body)
+    if not chat.messages:
+        raise InvalidRequest("field `messages` is required and must not be empty", param="messages")
+    fields = _fields(body)
+    asked = read_model(chat.model)
+    needs = NOTHING
+    if chat.tools is not None or has_images(chat.messages):
+        wanted = {"tools"} if chat.tools is not None else set[str]()
+        needs = frozenset(wanted | {"vision"} if has_images(chat.messages) else wanted)
+    messages = fields["messages"]
+    return Call(
+        id=call_id,
+        kind=Kind.CHAT,
+        fields=fields,
+        received=now,
+        surface="openai",
+        model=asked.model,
+        task=asked.task,
+        requirements=asked.requirements,
+        stream=bool(chat.stream),
+        wants_usage=chat.stream_options is not None and chat.stream_options.include_usage,
+        text=last_user_text(chat.messages),
+        characters=len(messages) if isinstance(messages, bytes | msgspec.Raw) else 0,
+        max_tokens=chat.max_completion_tokens or chat.max_tokens,
+        needs=needs,
+    )
+
+
+def read_completion(body: bytes, call_id: str, now: float) -> Call:
+    """POST /v1/completions."""
+    wanted = decode(_completion, body)
+    fields = _fields(body)
+    if "prompt" not in fields:
+        raise InvalidRequest("field `prompt` is required", param="prompt")
+    asked = read_model(wanted.model)
+    text = wanted.prompt if isinstance(wanted.prompt, str) else ""
+    return Call(
+        id=call_id,
+        kind=Kind.COMPLETION,
+        fields=fields,
+        received=now,
+        surface="openai",
+        model=asked.model,
+        task=asked.task or Task.TEXT_GENERATION,
+        requirements=asked.requirements,
+        stream=bool(wanted.stream),
+        wants_usage=wanted.stream_options is not None and wanted.stream_options.include_usage,
+        text=text[-2048:],
+        characters=len(body),
+        max_tokens=wanted.max_tokens,
+    )
+
+
+def read_embedding(body: bytes, call_id: str, now: float) -> Call:
+    """POST /v1/embeddings."""
+    wanted = decode(_embedding, body)
+    asked = read_model(wanted.model)
+    return Call(
+        id=call_id,
+        kind=Kind.EMBEDDING,
+        fields=_fields(body),
+        received=now,
+        surface="openai",
+        model=asked.model,
+        task=Task.EMBEDDING,
+        requirements=asked.requirements,
+        characters=len(body),
+    )
+
+
+def render_request(call: Call, model: str, *, stream: bool) -> tuple[str, bytes]:
+    """The path below the backend's `/v1` and the JSON body. Usage is always asked for: every token is counted."""
+    body: dict[str, object] = {"model": model, **call.fields}
+    if stream:
+        body["stream"] = True
+        body["stream_options"] = _WITH_USAGE
+    return _PATHS[call.kind], msgspec.json.encode(body)

@@ -1,0 +1,73 @@
+"""Events to whoever listens; the engine never waits for a listener."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+from orchestra_core.clock import Clock, rfc3339
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_core.domain.text import safe_text
+
+_KEPT = 100
+_QUEUE = 256
+
+
+class Hub:
+    """Keeps the last events and hands new ones to subscribers; a slow one loses its oldest and is told so."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._recent: deque[Event] = deque(maxlen=_KEPT)
+        self._queues: set[deque[Event]] = set()
+        self._wake: set[asyncio.Event] = set()
+        self._loop = asyncio.get_running_loop()
+        self.closing = False
+
+    @property
+    def recent(self) -> tuple[Event, ...]:
+        return tuple(self._recent)
+
+    def publish(self, kind: str, subject: str, message: str, level: str = "info") -> None:
+        """Call on the event loop. What came from outside is sanitised here."""
+        event = Event(rfc3339(self._clock.wall()), kind, safe_text(subject), safe_text(message), level)
+        self._recent.append(event)
+        for queue in self._queues:
+            queue.append(event)
+        for wake in self._wake:
+            wake.set()
+
+    def close(self) -> None:
+        """Ends every subscription."""
+        self.closing = True
+        for wake in self._wake:
+            wake.set()
+
+    async def subscribe(self, interval: float, snapshot: Callable[[], Snapshot]) -> AsyncIterator[Snapshot | Event]:
+        """Events as they happen; if `interval` is above 0, first the whole state and then again so often."""
+        queue: deque[Event] = deque(maxlen=_QUEUE)
+        wake = asyncio.Event()
+        self._queues.add(queue)
+        self._wake.add(wake)
+        due = self._loop.time()
+        try:
+            while not self.closing:
+                if interval and self._loop.time() >= due:
+                    due = max(due + interval, self._loop.time())
+                    yield snapshot()
+                while queue:
+                    yield queue.popleft()
+                wake.clear()
+                if not queue:
+                    await self._sleep(wake, due - self._loop.time() if interval else None)
+        finally:
+            self._queues.discard(queue)
+            self._wake.discard(wake)
+
+    @staticmethod
+    async def _sleep(wake: asyncio.Event, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await wake.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,138 @@
+"""Builds the frozen picture of the engine from the live parts, at most a few times a second."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from orchestra_core.clock import Clock, rfc3339
+from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import (
+    BackendView,
+    BreakerView,
+    MemoryView,
+    ModelView,
+    Snapshot,
+    Throughput,
+    Totals,
+)
+
+FRESH_SECONDS = 0.2
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """Where each part of a snapshot comes from; all are cheap and none waits."""
+
+    endpoints: Callable[[], Sequence[Endpoint]]
+    backends: Callable[[], Sequence[BackendView]]
+    breakers: Callable[[], Sequence[BreakerView]]
+    totals: Callable[[], Totals]
+    throughput: Callable[[], Throughput]
+    events: Callable[[], tuple[Event, ...]]
+    host: Callable[[], MemoryView]
+    engine_memory: Callable[[], int]
+    database: Callable[[], str]
+    address: Callable[[], str]
+    notices: Callable[[], Iterable[str]]
+
+
+class Snapshots:
+    def __init__(self, sources: Sources, clock: Clock, version: str, pid: int, *, simulated: bool) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._version = version
+        self._pid = pid
+        self._simulated = simulated
+        self._started_wall = clock.wall()
+        self._started = clock.monotonic()
+        self._sequence = 0
+        self._made_at = float("-inf")
+        self._last: Snapshot | None = None
+
+    def current(self) -> Snapshot:
+        """The snapshot, not older than 0.2 s."""
+        now = self._clock.monotonic()
+        if self._last is None or now - self._made_at > FRESH_SECONDS:
+            self._made_at = now
+            self._last = self._build(now)
+        return self._last
+
+    def _build(self, now: float) -> Snapshot:
+        sources = self._sources
+        self._sequence += 1
+        models = tuple(self._model(endpoint, now) for endpoint in sources.endpoints())
+        backends = tuple(sources.backends())
+        return Snapshot(
+            sequence=self._sequence,
+            now=rfc3339(self._clock.wall()),
+            version=self._version,
+            status=status(models, backends),
+            started=rfc3339(self._started_wall),
+            uptime=now - self._started,
+            pid=self._pid,
+            simulated=self._simulated,
+            address=sources.address(),
+            host=sources.host(),
+            engine_memory=sources.engine_memory(),
+            totals=sources.totals(),
+            throughput=sources.throughput(),
+            backends=backends,
+            models=models,
+            breakers=tuple(sources.breakers()),
+            events=sources.events(),
+            notices=tuple(sources.notices()),
+            database=sources.database(),
+        )
+
+    def _model(self, endpoint: Endpoint, now: float) -> ModelView:
+        spec = endpoint.spec
+        last = endpoint.last_used
+        return ModelView(
+            id=endpoint.id,
+            model=spec.model,
+            backend=spec.backend,
+            residency=endpoint.residency.value,
+            status=model_status(endpoint),
+            circuit=endpoint.circuit.value,
+            tier=spec.tier.value,
+            context=spec.context,
+            capabilities=tuple(sorted(spec.capabilities)),
+            tasks=tuple(sorted(spec.tasks)),
+            slots=spec.slots,
+            inflight=endpoint.inflight,
+            waiting=endpoint.waiting,
+            calls=endpoint.calls,
+            failed=endpoint.failed,
+            loadable=spec.loadable,
+            size_bytes=spec.size_bytes,
+            parameters=spec.parameters,
+            quantization=spec.quantization,
+            memory_bytes=endpoint.memory_bytes,
+            price_input=spec.price_input,
+            price_output=spec.price_output,
+            tokens_per_second=None if endpoint.rate is None else round(endpoint.rate, 1),
+            first_token_seconds=None if endpoint.first_token is None else round(endpoint.first_token, 4),
+            speed_observations=endpoint.speed.observations,
+            last_used=rfc3339(self._clock.wall() - (now - last)) if last else None,
+            progress=endpoint.progress,
+        )
+
+
+def model_status(endpoint: Endpoint) -> str:
+    """The four words of api.md."""
+    if not endpoint.reachable or endpoint.circuit is Circuit.OPEN:
+        return "unavailable"
+    if endpoint.residency is Residency.READY:
+        return "running"
+    if endpoint.residency in (Residency.LOADING, Residency.RESERVED):
+        return "loading"
+    return "available" if endpoint.spec.loadable else "unavailable"
+
+
+def status(models: Sequence[ModelView], backends: Sequence[BackendView]) -> str:
+    """unhealthy: nothing can be routed; degraded: a backend or a model of ours is out."""
+    if not any(view.status in ("running", "available", "loading") for view in models):
+        return "unhealthy"
+    down = any(view.health == "down" for view in backends)
+    broken = any(view.circuit != "closed" for view in models)
+    return "degraded" if down or broken else "healthy"

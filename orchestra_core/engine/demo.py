@@ -1,0 +1,68 @@
+"""The simulated fleet of `serve --demo`: a process of its own, whose end is tied to ours by its standard input."""
+
+import asyncio
+import sys
+
+import msgspec
+
+from orchestra_core.config import BackendSettings
+from orchestra_core.domain.catalog import BackendKind
+from orchestra_core.domain.errors import ConfigError
+
+START_SECONDS = 20.0
+
+
+class _Backend(msgspec.Struct):
+    name: str
+    kind: BackendKind
+    url: str
+    memory: int | None = None
+    slots: int | None = None
+
+
+class _Announcement(msgspec.Struct):
+    simulated: bool
+    backends: list[_Backend]
+
+
+class Demo:
+    """Started before the engine's backends join, stopped after they left."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.backends: tuple[BackendSettings, ...] = ()
+
+    @classmethod
+    async def start(cls) -> "Demo":
+        """The fleet on free loopback ports; ConfigError with its words if it does not come up."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "orchestra_core.simulation",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        demo = cls(process)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                line = await process.stdout.readline()
+            announced = msgspec.json.decode(line, type=_Announcement)
+        except (TimeoutError, msgspec.DecodeError) as error:
+            await demo.stop()
+            raise ConfigError(f"the simulated fleet did not start: {error}") from error
+        demo.backends = tuple(
+            BackendSettings(name=one.name, kind=one.kind, url=one.url, memory=one.memory, slots=one.slots)
+            for one in announced.backends
+        )
+        return demo
+
+    async def stop(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            async with asyncio.timeout(5):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()

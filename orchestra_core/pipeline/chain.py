@@ -1,0 +1,56 @@
+"""[Fallback Chain]: the ranked endpoints in turn, until one answers or the client has seen a byte."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.catalog import Endpoint
+from orchestra_core.domain.decision import Candidate, Decision
+from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.result import Tried
+from orchestra_core.domain.sink import Serving, Sink
+from orchestra_core.pipeline.placement import Placement
+from orchestra_core.routing.fallback import order
+
+ATTEMPTS = 2
+GONE = "the endpoint was removed while the request waited"
+
+
+
+class Chain:
+    """One failover before the first token. `failed_over` is told each time an attempt moves on."""
+
+    def __init__(
+        self,
+        placement: Placement,
+        find: Callable[[str], Endpoint | None],
+        fallbacks: Mapping[str, Sequence[str]],
+        failed_over: Callable[[Call, Outcome, str], None],
+    ) -> None:
+        self._placement = placement
+        self._find = find
+        self._fallbacks = fallbacks
+        self._failed_over = failed_over
+
+    async def __call__(self, call: Call, decision: Decision, sink: Sink, tried: list[Tried]) -> Outcome:
+        """The outcome of the last attempt; every attempt is appended to `tried` as it ends."""
+        ranked: Sequence[Candidate] = decision.ranked
+        fallbacks = self._fallbacks.get(decision.task.value)
+        if fallbacks:
+            ranked = order(ranked, fallbacks)
+        last = min(ATTEMPTS, len(ranked))
+        number = 0
+        while True:
+            candidate = ranked[number]
+            number += 1
+            outcome = await self._attempt(call, decision, candidate, sink, number)
+            tried.append(Tried(candidate, outcome))
+            if number == last or not outcome.try_elsewhere:
+                return outcome
+            self._failed_over(call, outcome, ranked[number].endpoint)
+
+    async def _attempt(self, call: Call, decision: Decision, candidate: Candidate, sink: Sink, number: int) -> Outcome:
+        endpoint = self._find(candidate.endpoint)
+        if endpoint is None:
+            return Outcome(Verdict.UNREACHABLE, candidate.endpoint, 0, GONE)
+        serving = Serving(candidate.model, candidate.backend, decision.id, number, decision.degraded)
+        return await self._placement(call, candidate, endpoint, sink, serving)

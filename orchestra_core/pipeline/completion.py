@@ -1,0 +1,109 @@
+"""[Response Handler]: every consumer of an outcome is told here, once: metrics, throughput, ledger, events."""
+
+from collections.abc import Callable
+
+from orchestra_core.accounting.pricing import cost_of
+from orchestra_core.clock import Clock
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.catalog import Endpoint
+from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.reply import Usage
+from orchestra_core.domain.result import Tried
+from orchestra_core.telemetry.metrics import Metrics
+from orchestra_core.telemetry.window import Latencies, Series
+
+Record = Callable[[tuple[object, ...], list[tuple[object, ...]]], None]
+
+
+class Completion:
+    """Totals what ended. `record` gets the rows of storage/tables.py in field order."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        find: Callable[[str], Endpoint | None],
+        metrics: Metrics,
+        series: Series,
+        latencies: Latencies,
+        first_tokens: Latencies,
+        record: Record,
+        failed: Callable[[Call, Outcome], None],
+    ) -> None:
+        self._clock = clock
+        self._find = find
+        self._metrics = metrics
+        self._series = series
+        self._latencies = latencies
+        self._first_tokens = first_tokens
+        self._record = record
+        self._failed = failed
+
+    def __call__(
+        self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
+    ) -> float | None:
+        endpoint = self._find(outcome.endpoint)
+        usage = outcome.usage
+        if usage.estimated and not usage.prompt and outcome.committed:
+            usage = Usage(decision.input_tokens, usage.completion, 0, estimated=True)
+        cost = cost_of(endpoint.spec, usage) if endpoint is not None else None
+        backend, _, model = outcome.endpoint.partition("/")
+        now = self._clock.monotonic()
+        ok = outcome.ok
+        self._metrics.record(
+            outcome, model=model, backend=backend, task=decision.task, surface=call.surface, cost=cost, seconds=seconds
+        )
+        failed = not ok and outcome.verdict is not Verdict.CANCELLED
+        self._series.add(int(now), requests=1, failures=int(failed), tokens=usage.completion)
+        if ok:
+            self._latencies.add(now, seconds)
+            if outcome.first_token is not None:
+                self._first_tokens.add(now, seconds - outcome.seconds + outcome.first_token)
+        if failed:
+            self._failed(call, outcome)
+        self._record(
+            (
+                call.id,
+                self._clock.wall() - seconds,
+                call.surface,
+                call.kind.value,
+                decision.task.value,
+                decision.inferred,
+                call.model or "auto",
+                model,
+                backend,
+                outcome.verdict.value,
+                outcome.status,
+                call.stream,
+                usage.prompt,
+                usage.completion,
+                usage.cached,
+                usage.estimated,
+                (seconds - outcome.seconds) * 1000,
+                None if outcome.first_token is None else (seconds - outcome.seconds + outcome.first_token) * 1000,
+                seconds * 1000,
+                len(tried),
+                cost,
+                decision.degraded,
+                decision.id,
+                outcome.message,
+            ),
+            [_attempt_row(call.id, n, one.outcome) for n, one in enumerate(tried, 1)] if len(tried) > 1 else [],
+        )
+        return cost
+
+
+def _attempt_row(request_id: str, number: int, outcome: Outcome) -> tuple[object, ...]:
+    return (
+        request_id,
+        number,
+        outcome.endpoint,
+        outcome.verdict.value,
+        outcome.status,
+        outcome.seconds,
+        outcome.first_token,
+        outcome.usage.prompt,
+        outcome.usage.completion,
+        outcome.message,
+    )

@@ -1,0 +1,68 @@
+"""The whole life of a request in one place: plan, try, complete. Facades call it, nothing calls past it."""
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+
+from orchestra_core.clock import Clock
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.result import Result, Tried
+from orchestra_core.domain.sink import Sink
+from orchestra_core.pipeline.chain import Chain
+from orchestra_core.pipeline.planning import Planning
+
+
+class Complete(Protocol):
+    """[Response Handler]: told of every request that was planned, exactly once."""
+
+    def __call__(
+        self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
+    ) -> float | None:
+        """Records it and returns its cost, None when a price is unknown."""
+
+
+class Service:
+    def __init__(self, planning: Planning, chain: Chain, complete: Complete, clock: Clock) -> None:
+        self._planning = planning
+        self._chain = chain
+        self._complete = complete
+        self._clock = clock
+
+    async def __call__(self, call: Call, sink: Sink) -> Result:
+        """Raises OrchestraError when nothing can serve the call; otherwise the outcome tells how it went."""
+        decision = self._planning(call)
+        if call.task is not decision.task:
+            call = msgspec.structs.replace(call, task=decision.task)
+        tried: list[Tried] = []
+        try:
+            if call.deadline is None:
+                outcome = await self._chain(call, decision, sink, tried)
+            else:
+                outcome = await self._within(call.deadline, call, decision, sink, tried)
+        except asyncio.CancelledError:
+            gone = Outcome(Verdict.CANCELLED, decision.ranked[0].endpoint, 499, "the client left")
+            self._end(call, decision, tried, gone)
+            raise
+        return self._end(call, decision, tried, outcome)
+
+    async def _within(
+        self, deadline: float, call: Call, decision: Decision, sink: Sink, tried: list[Tried]
+    ) -> Outcome:
+        left = deadline - self._clock.monotonic()
+        try:
+            async with asyncio.timeout(left):
+                return await self._chain(call, decision, sink, tried)
+        except TimeoutError:
+            endpoint = decision.ranked[0].endpoint
+            return Outcome(
+                Verdict.TIMEOUT, endpoint, 504, "the deadline of the request passed", committed=sink.committed
+            )
+
+    def _end(self, call: Call, decision: Decision, tried: list[Tried], outcome: Outcome) -> Result:
+        seconds = self._clock.monotonic() - call.received
+        attempts = tuple(tried)
+        cost = self._complete(call, decision, attempts, outcome, seconds)
+        return Result(call, decision, attempts, outcome, seconds, cost)

@@ -1,0 +1,74 @@
+"""Which wire format a kind of backend is spoken to in, and how."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from orchestra_core.domain.call import Call, Kind
+from orchestra_core.domain.catalog import BackendKind
+from orchestra_core.domain.fault import Fault
+from orchestra_core.domain.reply import Delta, Embeddings, Usage
+from orchestra_core.wire import ollama
+from orchestra_core.wire.openai import answers as openai_answers
+from orchestra_core.wire.openai import requests as openai_requests
+from orchestra_core.wire.openai import streams as openai_streams
+
+
+class Reader(Protocol):
+    """One streamed answer being decoded; `done` turns true at the format's own clean end."""
+
+    done: bool
+    usage: Usage | None
+    finish: str | None
+
+    def feed(self, data: bytes) -> list[Delta]: ...
+
+
+class Codec(msgspec.Struct, frozen=True):
+    """One wire format as the data plane uses it.
+
+    `format` names it for relaying. `always_stream`: llama-server does not stop a non-streamed generation when
+    its client leaves (measured; ggml-org/llama.cpp 24496), so it is always asked to stream.
+    """
+
+    format: str
+    always_stream: bool
+    render_request: Callable[..., tuple[str, bytes]]
+    reader: Callable[[Kind], Reader]
+    read_answer: Callable[[Kind, bytes], tuple[list[Delta], Usage]]
+    read_embeddings: Callable[[bytes], Embeddings]
+    read_error: Callable[[int, Mapping[str, str], bytes], Fault]
+
+    def streams(self, call: Call) -> bool:
+        """Whether the backend is asked to stream this call."""
+        return call.kind is not Kind.EMBEDDING and (call.stream or self.always_stream)
+
+
+OPENAI = Codec(
+    "openai",
+    False,
+    openai_requests.render_request,
+    openai_streams.StreamReader,
+    openai_answers.read_answer,
+    openai_answers.read_embeddings,
+    openai_answers.read_error,
+)
+LLAMACPP = msgspec.structs.replace(OPENAI, always_stream=True)
+OLLAMA = Codec(
+    "ollama",
+    False,
+    ollama.render_request,
+    ollama.StreamReader,
+    ollama.read_answer,
+    ollama.read_embeddings,
+    ollama.read_error,
+)
+
+CODECS: dict[BackendKind, Codec] = {
+    BackendKind.OLLAMA: OLLAMA,
+    BackendKind.LLAMACPP: LLAMACPP,
+    BackendKind.MANAGED: LLAMACPP,
+    BackendKind.OPENAI: OPENAI,
+    BackendKind.VLLM: OPENAI,
+}

@@ -1,0 +1,240 @@
+"""The stages of a request over a scripted inner service: no sockets, no real time."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from orchestra_core.domain.call import Call, Kind, Task
+from orchestra_core.domain.catalog import BackendKind, Circuit, Endpoint, ModelInfo, Residency
+from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.errors import ContextTooLong, InvalidRequest, OperationFailed, Unavailable, UnknownModel
+from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.result import Result, Tried
+from orchestra_core.pipeline.chain import Chain
+from orchestra_core.pipeline.lanes import Lanes
+from orchestra_core.pipeline.placement import Placement
+from orchestra_core.pipeline.planning import Planning
+from orchestra_core.pipeline.service import Service
+from orchestra_core.resilience.breaker import Breaker, Policy
+from orchestra_core.routing.capability import BackendFacts, describe
+from orchestra_core.routing.catalog import Catalog
+from tests.fakes.clock import ManualClock
+from tests.fakes.execution import ScriptedExecution, TakingSink
+
+INFO = ModelInfo("llama3:8b", capabilities=frozenset({"chat", "completion"}), context=4096)
+
+
+class World:
+    """A whole pipeline over a scripted execution."""
+
+    def __init__(self, execution: ScriptedExecution, backends: Sequence[str] = ("a", "b"), slots: int = 1) -> None:
+        self.clock = ManualClock()
+        self.execution = execution
+        self.catalog = Catalog()
+        self.events: list[str] = []
+        self.completed: list[tuple[Outcome, tuple[Tried, ...]]] = []
+        self.loads: list[str] = []
+        self.load_error = ""
+        for name in backends:
+            facts = BackendFacts(name=name, kind=BackendKind.LLAMACPP, slots=slots)
+            self.catalog.update(name, [(describe(facts, INFO), INFO)])
+        self.lanes = Lanes(self.clock, lambda: Breaker(Policy()))
+        placement = Placement(self.lanes, execution, self.clock, self._ready, self._circuit)
+        chain = Chain(placement, self.catalog.get, {}, self._failed_over)
+        planning = Planning(self.catalog, self.clock, self.lanes.retry_at)
+        self.service = Service(planning, chain, self._complete, self.clock)
+
+    async def _ready(self, endpoint: Endpoint) -> None:
+        self.loads.append(endpoint.id)
+        if self.load_error:
+            raise OperationFailed(self.load_error)
+        endpoint.residency = Residency.READY
+
+    def _circuit(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:
+        self.events.append(f"{circuit} {endpoint.id} {why}")
+
+    def _failed_over(self, _call: Call, outcome: Outcome, to: str) -> None:
+        self.events.append(f"{outcome.endpoint} -> {to}")
+
+    def _complete(
+        self, _call: Call, _decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, _seconds: float
+    ) -> float | None:
+        self.completed.append((outcome, tried))
+        return 0.0
+
+    def endpoint(self, backend: str) -> Endpoint:
+        found = self.catalog.get(f"{backend}/{INFO.name}")
+        assert found is not None
+        return found
+
+    async def ask(self, sink: TakingSink | None = None, **fields: object) -> Result:
+        call = Call(id="r", kind=Kind.CHAT, fields={}, received=self.clock.monotonic(), **fields)  # type: ignore[arg-type]  # keywords of a test
+        return await self.service(call, sink or TakingSink())
+
+
+async def test_a_request_is_answered_and_everything_given_back() -> None:
+    """One attempt, one completion, no slot or predicted work left behind; speed is learned."""
+    world = World(ScriptedExecution())
+    result = await world.ask()
+    served = world.catalog.get(result.outcome.endpoint)
+
+    assert result.outcome.ok
+    assert [outcome.verdict for outcome, _ in world.completed] == [Verdict.SUCCESS]
+    assert served is not None
+    assert (served.inflight, served.work, served.calls, served.speed.observations) == (0, 0.0, 1, 1)
+    assert world.lanes.of(served).admission.held == 0
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [Verdict.UNREACHABLE, Verdict.FAILED, Verdict.TIMEOUT, Verdict.BUSY, Verdict.LOADING, Verdict.MISSING],
+)
+async def test_a_failure_before_the_first_token_moves_on(verdict: Verdict) -> None:
+    """One failover, to another endpoint; the client sees only the answer."""
+    world = World(ScriptedExecution(a=[verdict]))
+    world.endpoint("b").last_used = 1.0
+    sink = TakingSink()
+    result = await world.ask(sink)
+
+    assert world.execution.attempts == ["a/llama3:8b", "b/llama3:8b"]
+    assert result.outcome.ok
+    assert [serving.attempt for serving in sink.opened] == [2]
+    assert world.events[-1] == "a/llama3:8b -> b/llama3:8b"
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REJECTED, Verdict.CONTENT_FILTER, Verdict.INTERRUPTED])
+async def test_what_another_endpoint_would_not_mend_stops(verdict: Verdict) -> None:
+    """A bad request and a stream cut after its first token are never tried again."""
+    world = World(ScriptedExecution(a=[verdict], b=[verdict]))
+    result = await world.ask()
+
+    assert result.outcome.verdict is verdict
+    assert len(world.execution.attempts) == 1
+
+
+async def test_only_one_failover_is_made() -> None:
+    """Two endpoints failing end the request, even with a third one left."""
+    down = [Verdict.UNREACHABLE] * 3
+    world = World(ScriptedExecution(a=down, b=down, c=down), ("a", "b", "c"))
+    result = await world.ask()
+
+    assert result.outcome.verdict is Verdict.UNREACHABLE
+    assert len(result.tried) == 2
+
+
+async def test_five_failures_open_the_breaker_and_a_success_later_closes_it() -> None:
+    """An endpoint that keeps failing is left alone, probed after its time, and taken back."""
+    world = World(ScriptedExecution(a=[Verdict.FAILED] * 5), ("a",))
+    for _ in range(5):
+        assert not (await world.ask()).outcome.ok
+    assert world.endpoint("a").circuit is Circuit.OPEN
+    with pytest.raises(Unavailable) as raised:
+        await world.ask()
+    assert raised.value.retry_after == pytest.approx(5.0, abs=2.6)
+
+    world.clock.advance(60)
+    assert list(world.lanes.refresh(world.clock.monotonic())) == [(world.endpoint("a"), Circuit.HALF_OPEN)]
+    for _ in range(2):
+        assert (await world.ask()).outcome.ok
+    assert world.endpoint("a").circuit is Circuit.CLOSED
+
+
+async def test_a_cancelled_request_frees_its_slot_and_is_recorded() -> None:
+    """A client that leaves frees everything and never counts against the endpoint."""
+    world = World(ScriptedExecution(), ("a",))
+    world.execution.gate = asyncio.Event()
+    task = asyncio.ensure_future(world.ask())
+    await world.execution.started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert world.execution.cancelled == ["a/llama3:8b"]
+    assert [outcome.verdict for outcome, _ in world.completed] == [Verdict.CANCELLED]
+    assert (world.endpoint("a").inflight, world.endpoint("a").work) == (0, 0.0)
+    assert world.lanes.of(world.endpoint("a")).admission.held == 0
+    assert world.lanes.views()[0].failures == 0
+
+
+async def test_requests_beyond_the_slots_wait_in_order_and_a_full_queue_refuses() -> None:
+    """One slot and sixteen places: the eighteenth request is told to come back."""
+    world = World(ScriptedExecution(), ("a",))
+    world.execution.gate = asyncio.Event()
+    tasks = [asyncio.ensure_future(world.ask()) for _ in range(17)]
+    await world.execution.started.wait()
+    while world.endpoint("a").waiting < 16:
+        await asyncio.sleep(0)
+    refused = await world.ask()
+
+    assert refused.outcome.verdict is Verdict.BUSY
+    assert world.endpoint("a").inflight == 1
+    world.execution.gate.set()
+    assert all(result.outcome.ok for result in await asyncio.gather(*tasks))
+    assert (world.endpoint("a").waiting, world.endpoint("a").inflight) == (0, 0)
+
+
+async def test_a_waiting_request_that_is_cancelled_leaves_the_queue() -> None:
+    """Nobody is woken for a client that left."""
+    world = World(ScriptedExecution(), ("a",))
+    world.execution.gate = asyncio.Event()
+    first = asyncio.ensure_future(world.ask())
+    await world.execution.started.wait()
+    second = asyncio.ensure_future(world.ask())
+    while not world.endpoint("a").waiting:
+        await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    world.execution.gate.set()
+    await first
+
+    assert world.lanes.of(world.endpoint("a")).admission.held == 0
+    assert world.endpoint("a").waiting == 0
+
+
+async def test_a_model_that_is_not_loaded_is_loaded_first() -> None:
+    """The request waits for the load; a failed load moves on like any failure."""
+    world = World(ScriptedExecution(), ("a",))
+    world.endpoint("a").residency = Residency.ABSENT
+    spec = world.endpoint("a").spec
+    world.endpoint("a").spec = type(spec)(**{n: getattr(spec, n) for n in spec.__struct_fields__} | {"loadable": True})
+    assert (await world.ask()).outcome.ok
+    assert world.loads == ["a/llama3:8b"]
+
+    world.endpoint("a").residency = Residency.ABSENT
+    world.load_error = "no room"
+    failed = await world.ask()
+    assert "no room" in failed.outcome.message
+
+
+async def test_a_deadline_ends_the_request() -> None:
+    """`deadline_ms` bounds everything, and its passing is a timeout."""
+    world = World(ScriptedExecution(), ("a",))
+    world.execution.gate = asyncio.Event()
+    result = await world.ask(deadline=world.clock.monotonic() + 0.02)
+
+    assert (result.outcome.verdict, result.outcome.status) == (Verdict.TIMEOUT, 504)
+    assert world.execution.cancelled
+
+
+async def test_what_cannot_be_served_says_what_to_do() -> None:
+    """Unknown model, too long a prompt, a missing capability and no backend each have their own error."""
+    world = World(ScriptedExecution(), ("a",))
+    with pytest.raises(UnknownModel, match="did you mean llama3:8b"):
+        await world.ask(model="llama3:80b")
+    with pytest.raises(ContextTooLong, match="do not fit into 4096"):
+        await world.ask(characters=100_000)
+    with pytest.raises(InvalidRequest, match="vision"):
+        await world.ask(needs=frozenset({"vision"}))
+    with pytest.raises(Unavailable, match="start Ollama"):
+        await World(ScriptedExecution(), ()).ask()
+
+
+async def test_an_unstated_task_is_inferred() -> None:
+    """The decision names the task it inferred from the text."""
+    world = World(ScriptedExecution())
+    result = await world.ask(text="Write a Python function that reverses a list")
+
+    assert result.decision.inferred
+    assert result.decision.task is Task.CODE_GENERATION

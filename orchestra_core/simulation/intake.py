@@ -1,0 +1,39 @@
+"""Whether a simulated backend takes a request, and the words it refuses with."""
+
+from orchestra_core.domain.catalog import Residency
+from orchestra_core.simulation.memory import Resident
+from orchestra_core.simulation.spec import BackendSpec
+from orchestra_core.simulation.trace import Denial, FaultKind, InjectedFault, Request, Why
+
+
+def deny_model(name: str, models: dict[str, Resident], reachable: bool) -> Denial | None:
+    """Why nothing at all can be done with this model now, or None."""
+    if not reachable:
+        return Denial(Why.DOWN, "simulated backend is down")
+    if name not in models:
+        return Denial(Why.UNKNOWN_MODEL, f'model "{name}" not found')
+    return None
+
+
+def deny_request(
+    request: Request, model: Resident, spec: BackendSpec, fault: InjectedFault | None
+) -> Denial | None:
+    """Why this request cannot be served by a model that exists, or None; the queue is looked at apart."""
+    if fault is not None and fault.kind is FaultKind.ERROR and not fault.after_tokens:
+        return Denial(Why.ERROR, "simulated error")
+    if request.embedding and "embedding" not in model.spec.capabilities:
+        return Denial(Why.UNSUPPORTED, f'"{request.model}" does not support embeddings')
+    if request.prompt_tokens >= model.spec.context:
+        message = (
+            f"the prompt of {request.prompt_tokens} tokens does not fit the context of {model.spec.context}"
+        )
+        return Denial(Why.CONTEXT, message)
+    if spec.autoload or model.residency is Residency.READY:
+        return None
+    if model.residency is Residency.ABSENT:
+        return Denial(Why.NOT_LOADED, f'model "{request.model}" is not loaded')
+    return Denial(Why.LOADING, "Loading model")
+
+
+# Ollama's own words, two spaces included.
+QUEUE_FULL = Denial(Why.QUEUE_FULL, "server busy, please try again.  maximum pending requests exceeded")

@@ -1,0 +1,270 @@
+"""A simulated fleet on real sockets: clients that leave, faults, the process, agreement with the model."""
+
+import asyncio
+import os
+import statistics
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from orchestra_core.simulation.fleet import SECOND, SMALL
+from orchestra_core.simulation.running import Running, start
+from orchestra_core.simulation.service_model import ServiceModel
+from orchestra_core.simulation.trace import Done, FaultKind, InjectedFault, Request
+
+MODEL = "sim-small:1b"
+ASK = [{"role": "user", "content": "Say something."}]
+CHAT = {"model": MODEL, "messages": ASK, "stream": True}
+OPENAI = "/v1/chat/completions"
+OLLAMA = "/api/chat"
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(timeout=10) as connected:
+        yield connected
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Waits for something that another task brings about."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  the model is pure: there is nothing in it to wait on
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize(("name", "path"), [("sim-small", OLLAMA), ("sim-second", OPENAI)])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_frees_its_slot(
+    fleet: Running, client: httpx.AsyncClient, name: str, path: str, stream: bool
+) -> None:
+    """Streamed or not, the simulated work ends when the connection does, and the next request starts."""
+    backend = fleet[name]
+    backend.inject(InjectedFault(FaultKind.SLOW, factor=5000.0))
+    slots = backend.model.memory.models[MODEL].spec.parallel
+    body = {**CHAT, "stream": stream}
+    leaving = [asyncio.ensure_future(client.post(backend.url + path, json=body)) for _ in range(slots)]
+    await until(lambda: backend.model.running == slots)
+    staying = asyncio.ensure_future(client.post(backend.url + path, json=body))
+    await until(lambda: backend.model.waiting == 1)
+    for task in leaving:
+        task.cancel()
+    await until(lambda: (backend.model.running, backend.model.waiting) == (1, 0))
+    backend.repair()
+    assert (await staying).status_code == 200
+    await until(lambda: backend.model.running == 0)
+
+
+@pytest.mark.parametrize(("name", "path"), [("sim-small", OLLAMA), ("sim-second", OPENAI)])
+@pytest.mark.parametrize("after_tokens", [0, 4])
+async def test_a_cut_stream_has_no_clean_end(
+    fleet: Running, client: httpx.AsyncClient, name: str, path: str, after_tokens: int
+) -> None:
+    """The connection is lost after so many tokens; what came before arrived, and nothing but that."""
+    backend = fleet[name]
+    backend.inject(InjectedFault(FaultKind.CUT, after_tokens=after_tokens))
+    received = b""
+
+    async def read() -> None:
+        nonlocal received
+        async with client.stream("POST", backend.url + path, json=CHAT) as response:
+            async for piece in response.aiter_bytes():
+                received += piece
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await read()
+    assert (b"[simulated]" in received) is bool(after_tokens)
+    assert b"[DONE]" not in received
+    assert b"error" not in received
+
+
+async def test_a_hanging_backend_accepts_and_never_answers(fleet: Running, client: httpx.AsyncClient) -> None:
+    """Not even its health is told, but the control endpoint answers and ends it."""
+    backend = fleet["sim-second"]
+    hang = await client.post(f"{backend.url}/simulation/fault", json={"kind": "hang"})
+    assert hang.json()["fault"]["kind"] == "hang"
+    with pytest.raises(httpx.ReadTimeout):
+        await client.get(f"{backend.url}/health", timeout=0.2)
+    waiting = asyncio.ensure_future(client.get(f"{backend.url}/health"))
+    state = (await client.delete(f"{backend.url}/simulation/fault")).json()
+    assert (state["simulated"], state["fault"]) == (True, None)
+    assert (await waiting).status_code == 200
+
+
+async def test_an_error_fault_is_a_500_for_as_long_as_asked(
+    fleet: Running, client: httpx.AsyncClient
+) -> None:
+    """The fault ends by itself; lists and health are not affected."""
+    backend = fleet["sim-small"]
+    await client.post(f"{backend.url}/simulation/fault", json={"kind": "error", "seconds": 1000})
+    failed = await client.post(backend.url + OLLAMA, json=CHAT)
+    assert (failed.status_code, failed.json()) == (500, {"error": "simulated error"})
+    assert (await client.get(f"{backend.url}/api/tags")).status_code == 200
+    await client.post(f"{backend.url}/simulation/fault", json={"kind": "error", "seconds": 0.01})
+    await until(lambda: backend.model.fault is None)
+    assert (await client.post(backend.url + OLLAMA, json=CHAT)).status_code == 200
+
+
+async def test_a_refusing_backend_closes_its_port_and_comes_back_on_it(
+    fleet: Running, client: httpx.AsyncClient
+) -> None:
+    """Connections are refused while the fault lasts."""
+    backend = fleet["sim-small"]
+    await client.post(f"{backend.url}/simulation/fault", json={"kind": "refuse", "seconds": 20})
+    with pytest.raises(httpx.ConnectError):
+        await client.get(backend.url)
+    await until(lambda: backend.model.reachable)
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                assert (await client.get(backend.url)).status_code == 200
+                break
+            except httpx.ConnectError:
+                await asyncio.sleep(0.002)
+
+
+async def test_a_crash_loses_streams_and_the_server_returns_empty_handed(
+    fleet: Running, client: httpx.AsyncClient
+) -> None:
+    """Streams break, the port is closed, and after the restart the resident model is loading."""
+    backend = fleet["sim-second"]
+    backend.inject(InjectedFault(FaultKind.SLOW, factor=100.0))
+
+    async def read() -> None:
+        async with client.stream("POST", backend.url + OPENAI, json=CHAT) as response:
+            backend.inject(InjectedFault(FaultKind.CRASH, seconds=8))
+            await response.aread()
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await read()
+    assert backend.model.memory_used == 0
+    with pytest.raises(httpx.ConnectError):
+        await client.get(f"{backend.url}/health")
+    await until(lambda: backend.model.is_ready(MODEL))
+    assert (await client.post(backend.url + OPENAI, json=CHAT)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"kind": "refuse"}, "refuse needs seconds"),
+        ({"kind": "flood"}, "Invalid enum value 'flood'"),
+        ({"kind": "slow", "factor": 0}, "must be positive"),
+        ({"kind": "cut", "after": 3}, "unknown field `after`"),
+    ],
+)
+async def test_a_fault_that_makes_no_sense_is_refused(
+    fleet: Running, client: httpx.AsyncClient, body: dict[str, object], message: str
+) -> None:
+    """400 in words, and nothing breaks."""
+    backend = fleet["sim-small"]
+    answer = await client.post(f"{backend.url}/simulation/fault", json=body)
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]
+    assert backend.model.fault is None
+
+
+async def test_a_full_queue_is_503_at_an_ollama(client: httpx.AsyncClient) -> None:
+    """Over its queue limit the server answers as Ollama does over 512."""
+    running = await start([msgspec.structs.replace(SMALL, queue_limit=1)])
+    try:
+        backend = running["sim-small"]
+        backend.inject(InjectedFault(FaultKind.SLOW, factor=5000.0))
+        tasks = [asyncio.ensure_future(client.post(backend.url + OLLAMA, json=CHAT)) for _ in range(3)]
+        await until(lambda: backend.model.waiting == 1)
+        refused = await client.post(backend.url + OLLAMA, json=CHAT)
+        assert refused.status_code == 503
+        assert refused.json()["error"].startswith("server busy")
+        for task in tasks:
+            task.cancel()
+        await until(lambda: backend.model.running == 0)
+    finally:
+        await running.close()
+
+
+async def test_the_sockets_agree_with_the_model(client: httpx.AsyncClient) -> None:
+    """The same small trace on real sockets and on a virtual clock: mean and median times within 15 %."""
+    scale, seed = 4.0, 7
+    # Long enough that what the sockets and a busy machine add stays small beside it.
+    slow = msgspec.structs.replace(SECOND.models[0], decode_rate=30.0)
+    spec = msgspec.structs.replace(SECOND, models=(slow,))
+    arrivals = [0.5 * number for number in range(20)]
+    model, expected = ServiceModel(spec, seed), {}
+    for number, at in enumerate(arrivals):
+        model.submit(Request(f"r{number}", MODEL, prompt_tokens=8, stream=False), at)
+    for event in model.advance(1000):
+        if isinstance(event, Done):
+            expected[event.id] = event.at - event.timings.submitted
+    running = await start([spec], seed=seed, time_scale=scale)
+    loop = asyncio.get_running_loop()
+    measured: dict[str, float] = {}
+
+    async def ask(number: int, at: float) -> None:
+        id, body = f"r{number}", {**CHAT, "stream": False}
+        response = await client.post(
+            running["sim-second"].url + OPENAI, json=body, headers={"x-request-id": id}
+        )
+        assert response.json()["usage"]["prompt_tokens"] == 8
+        measured[id] = (loop.time() - at) * scale
+
+    try:
+        await client.get(f"{running['sim-second'].url}/health")
+        begin = loop.time() + 0.05
+        tasks: list[asyncio.Task[None]] = []
+        for number, offset in enumerate(arrivals):
+            at = begin + offset / scale
+            loop.call_at(at, lambda number=number, at=at: tasks.append(loop.create_task(ask(number, at))))
+        await until(lambda: len(measured) == len(arrivals), 60)
+    finally:
+        await running.close()
+    assert measured.keys() == expected.keys()
+    for summary in (statistics.mean, statistics.median):
+        assert summary(measured.values()) == pytest.approx(summary(expected.values()), rel=0.15)
+
+
+async def _run_fleet(*arguments: str) -> tuple[asyncio.subprocess.Process, dict[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "orchestra_core.simulation",
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        return process, msgspec.json.decode(await process.stdout.readline())
+
+
+async def test_the_process_says_where_it_listens_and_ends_with_stdin(client: httpx.AsyncClient) -> None:
+    """One line of JSON, labelled simulated, tells every backend; closing stdin ends it cleanly."""
+    process, said = await _run_fleet("--fleet", "demo", "--seed", "3", "--time-scale", "10")
+    assert said["simulated"] is True
+    assert {(backend["name"], backend["kind"]) for backend in said["backends"]} == {
+        ("sim-workstation", "ollama"),
+        ("sim-laptop", "ollama"),
+        ("sim-rack", "vllm"),
+        ("sim-cloud", "openai"),
+        ("sim-edge", "llamacpp"),
+    }
+    for backend in said["backends"]:
+        state = (await client.get(f"{backend['url']}/simulation")).json()
+        assert (state["simulated"], state["name"]) == (True, backend["name"])
+    assert process.stdin is not None
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_the_process_ends_on_sigterm() -> None:
+    """SIGTERM is a clean end, too."""
+    process, said = await _run_fleet("--fleet", "small")
+    assert [backend["name"] for backend in said["backends"]] == ["sim-small"]
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 10) == 0

@@ -1,0 +1,1 @@
+"""Decisions about whether and when an endpoint may be used: circuit breaker and admission to slots."""

@@ -1,0 +1,191 @@
+"""The circuit breaker of one endpoint: closed, open, half_open.
+
+    closed     everything is admitted. Opens at `consecutive` failures in a row, or at a share of `ratio`
+               failures among at least `minimum` results within `window` seconds.
+    open       nothing is admitted, for `open_for` seconds; each time it opens again without having closed in
+               between, for twice as long, up to `open_max`; all of it with jitter, so that breakers of one
+               fault do not probe together.
+    half_open  at most `probes` attempts at a time are admitted. `successes` of them in a row close it, one
+               failure opens it again.
+
+Each change of state begins a new generation: what an attempt of an older one reports is ignored, so that late
+failures cannot reopen and late successes cannot close. A probe that never reports (neither `record` nor
+`release`) is given up after `patience` seconds and its place handed over.
+What counts as a failure is decided by `domain.outcome`; here it is a bool.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestra_core.domain.catalog import Circuit
+from orchestra_core.domain.snapshot import BreakerView
+
+if TYPE_CHECKING:
+    from random import Random
+
+_SHOWN = 30
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Times in seconds; `ratio` and `jitter` are fractions. Sources: reliability.md section 3."""
+
+    consecutive: int = 5
+    ratio: float = 0.5
+    minimum: int = 10
+    window: float = 30.0
+    open_for: float = 5.0
+    open_max: float = 60.0
+    jitter: float = 0.5
+    probes: int = 1
+    successes: int = 2
+    patience: float = 120.0
+
+
+class Breaker:
+    """Ask `admit` before each attempt, and tell exactly one of `record` and `release` after it.
+
+    `now` is monotonic seconds. Without `rng` there is no jitter.
+    """
+
+    def __init__(self, policy: Policy = Policy(), rng: Random | None = None) -> None:  # noqa: B008 - frozen
+        self._policy = policy
+        self._rng = rng
+        self._state = Circuit.CLOSED
+        self._token = 0
+        self._oldest = 1
+        self._failures = 0
+        self._succeeded = 0
+        self._streak = 0
+        self._opened = 0
+        self._since: float | None = None
+        self._retry_at = 0.0
+        self._reason = ""
+        self._probing: dict[int, float] = {}
+        self._seconds: deque[list[int]] = deque()
+        self._recent: deque[bool] = deque(maxlen=_SHOWN)
+
+    def admit(self, now: float) -> int | None:
+        """A token for one attempt, or None: refused. An open breaker whose time is over becomes half-open."""
+        if self._state is not Circuit.CLOSED and not self._place_for_probe(now):
+            return None
+        self._token += 1
+        if self._state is Circuit.HALF_OPEN:
+            self._probing[self._token] = now
+        return self._token
+
+    def record(self, token: int, failure: bool, now: float, reason: str = "") -> Circuit | None:
+        """The result of an attempt; the new state if that changed it. `reason` is shown while it is open."""
+        if token < self._oldest or token > self._token:
+            return None
+        if self._state is Circuit.HALF_OPEN and self._probing.pop(token, None) is None:
+            return None
+        self._recent.append(failure)
+        if self._state is Circuit.HALF_OPEN:
+            return self._probed(failure, now, reason)
+        self._count(failure, now)
+        if not failure:
+            self._failures = 0
+            return None
+        self._failures += 1
+        return self._open(now, reason) if self._tripped(now) else None
+
+    def release(self, token: int) -> None:
+        """The attempt ended without telling anything of the endpoint: a probe's place is free again."""
+        self._probing.pop(token, None)
+
+    def state(self, now: float) -> Circuit:
+        """As `admit` would find it at `now`; changes nothing."""
+        if self._state is Circuit.OPEN and now >= self._retry_at:
+            return Circuit.HALF_OPEN
+        return self._state
+
+    def retry_at(self) -> float | None:
+        """Monotonic second of the next probe while it is open, else None."""
+        return self._retry_at if self._state is Circuit.OPEN else None
+
+    def view(self, endpoint_id: str, now: float) -> BreakerView:
+        """For the snapshot."""
+        state = self.state(now)
+        since = now if self._since is None else self._since
+        if state is not self._state:
+            since = self._retry_at
+        return BreakerView(
+            endpoint=endpoint_id,
+            state=state.value,
+            since=max(0.0, now - since),
+            failures=self._failures,
+            opened=self._opened,
+            next_probe=self._retry_at - now if state is Circuit.OPEN else None,
+            reason="" if state is Circuit.CLOSED else self._reason,
+            recent="".join("x" if failure else "+" for failure in self._recent),
+        )
+
+    def _place_for_probe(self, now: float) -> bool:
+        if self._state is Circuit.OPEN:
+            if now < self._retry_at:
+                return False
+            self._become(Circuit.HALF_OPEN, now)
+            self._succeeded = 0
+        if len(self._probing) < self._policy.probes:
+            return True
+        oldest = min(self._probing, key=self._probing.__getitem__)
+        if now - self._probing[oldest] < self._policy.patience:
+            return False
+        del self._probing[oldest]
+        return True
+
+    def _probed(self, failure: bool, now: float, reason: str) -> Circuit | None:
+        if failure:
+            self._failures += 1
+            return self._open(now, reason)
+        self._failures = 0
+        self._succeeded += 1
+        if self._succeeded < self._policy.successes:
+            return None
+        self._streak = 0
+        self._seconds.clear()
+        return self._become(Circuit.CLOSED, now)
+
+    def _open(self, now: float, reason: str) -> Circuit:
+        policy = self._policy
+        # The exponent is bounded because 2.0**1024 overflows.
+        seconds = min(policy.open_for * 2.0 ** min(self._streak, 64), policy.open_max)
+        if self._rng is not None:
+            seconds *= 1.0 + policy.jitter * (2.0 * self._rng.random() - 1.0)
+        self._streak += 1
+        self._opened += 1
+        self._retry_at = now + min(seconds, policy.open_max)
+        self._reason = reason
+        return self._become(Circuit.OPEN, now)
+
+    def _become(self, state: Circuit, now: float) -> Circuit:
+        """Begins a generation: tokens given before it are no longer heard."""
+        self._state = state
+        self._since = now
+        self._oldest = self._token + 1
+        self._probing.clear()
+        return state
+
+    def _count(self, failure: bool, now: float) -> None:
+        """By whole seconds, so that memory is bounded at any rate of calls."""
+        second = int(now)
+        if not self._seconds or self._seconds[-1][0] < second:
+            self._forget(now)
+            self._seconds.append([second, 0, 0])
+        self._seconds[-1][2 if failure else 1] += 1
+
+    def _forget(self, now: float) -> None:
+        while self._seconds and self._seconds[0][0] <= now - self._policy.window:
+            self._seconds.popleft()
+
+    def _tripped(self, now: float) -> bool:
+        if self._failures >= self._policy.consecutive:
+            return True
+        self._forget(now)
+        failed = sum(second[2] for second in self._seconds)
+        results = failed + sum(second[1] for second in self._seconds)
+        return results >= self._policy.minimum and failed >= self._policy.ratio * results

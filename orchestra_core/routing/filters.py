@@ -1,0 +1,135 @@
+"""Hard filters: which endpoints can serve a call at all, and why the others cannot (routing.md 4.1).
+
+Capability, pinned model, context, breaker and residency are never relaxed. When nothing is left, the quality
+floor gives way first, then the cost limit, and the decision says so.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from orchestra_core.domain.call import Kind, Level, Profile, Task
+from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
+from orchestra_core.domain.decision import Rejection
+
+RANK = {Level.LOW: 0, Level.MEDIUM: 1, Level.HIGH: 2}
+# Tokens of an answer where neither the client nor experience says; judgement, learned away in use.
+USUAL_OUTPUT = {
+    Task.CODE_GENERATION: 400.0,
+    Task.TEXT_GENERATION: 300.0,
+    Task.REASONING: 800.0,
+    Task.ANALYSIS: 400.0,
+    Task.CONVERSATION: 150.0,
+    Task.CREATIVE: 500.0,
+    Task.EMBEDDING: 0.0,
+    Task.VISION: 200.0,
+}
+_NEEDS = {kind: frozenset({kind.value}) for kind in Kind}
+_CLOSED = Circuit.CLOSED
+_READY = Residency.READY
+_LEAVING = (Residency.DRAINING, Residency.UNLOADING)
+
+
+class Sifted(msgspec.Struct, frozen=True):
+    """`feasible` endpoints in the order given; `relaxed` names what had to give way for them."""
+
+    feasible: Sequence[Endpoint]
+    rejected: Sequence[Rejection]
+    relaxed: str | None
+
+
+def expected_output(endpoint: Endpoint, profile: Profile) -> float:
+    """Tokens this endpoint is expected to answer with: what it used to, within what the client allows."""
+    tokens = endpoint.outputs.get(profile.task)
+    if tokens is None:
+        tokens = USUAL_OUTPUT[profile.task]
+    cap = profile.output_cap
+    return float(cap) if cap is not None and cap < tokens else tokens
+
+
+def _same_model(wanted: str, name: str) -> bool:
+    """Ollama's `llama3` and `llama3:latest` are one model."""
+    return wanted.removesuffix(":latest") == name.removesuffix(":latest")
+
+
+def _unusable(endpoint: Endpoint) -> Rejection | None:
+    if not endpoint.reachable:
+        return Rejection(endpoint.id, "unreachable", "its backend does not answer")
+    if endpoint.circuit is Circuit.OPEN:
+        return Rejection(endpoint.id, "breaker_open", "the circuit breaker is open")
+    if endpoint.draining or endpoint.residency in _LEAVING:
+        return Rejection(endpoint.id, "draining", "it is being drained")
+    if endpoint.residency is Residency.ABSENT and not endpoint.spec.loadable:
+        return Rejection(endpoint.id, "not_resident", "not loaded, and it cannot be loaded from here")
+    return None
+
+
+def _impossible(endpoint: Endpoint, profile: Profile, needs: frozenset[str]) -> Rejection | None:
+    """The reason that cannot be relaxed, if there is one."""
+    spec = endpoint.spec
+    wanted = profile.model
+    if wanted is not None and wanted != spec.model and not _same_model(wanted, spec.model):
+        return Rejection(endpoint.id, "model", wanted)
+    if not needs <= spec.capabilities:
+        return Rejection(endpoint.id, "capability", "lacks " + ", ".join(sorted(needs - spec.capabilities)))
+    if profile.input_tokens + (profile.output_cap or 0) > spec.context:
+        asked = f"about {profile.input_tokens} tokens in and {profile.output_cap or 0} out"
+        return Rejection(endpoint.id, "context", f"{asked} do not fit into {spec.context}")
+    if endpoint.circuit is not _CLOSED or endpoint.residency is not _READY:
+        return _unusable(endpoint)
+    return None if endpoint.reachable and not endpoint.draining else _unusable(endpoint)
+
+
+def _too_dear(endpoint: Endpoint, profile: Profile, limit: float) -> Rejection | None:
+    """Judged by the longest answer allowed, where there is a cap: then no answer can break the limit."""
+    spec = endpoint.spec
+    if spec.price_input is None or spec.price_output is None:
+        return Rejection(endpoint.id, "cost", f"its price is not known, and at most {limit:g} may be spent")
+    cap = profile.output_cap
+    tokens = expected_output(endpoint, profile) if cap is None else cap
+    cost = (profile.input_tokens * spec.price_input + tokens * spec.price_output) / 1e6
+    if cost > limit:
+        return Rejection(endpoint.id, "cost", f"up to {cost:.6g}, and at most {limit:g} may be spent")
+    return None
+
+
+def _needs(profile: Profile) -> frozenset[str]:
+    needs = _NEEDS[profile.kind]
+    return needs | profile.needs if profile.needs else needs
+
+
+def sift(profile: Profile, endpoints: Sequence[Endpoint]) -> Sifted:
+    """Every endpoint ends up either feasible or rejected with its reason."""
+    needs = _needs(profile)
+    wishes = profile.requirements
+    possible: list[Endpoint] = []
+    rejected: list[Rejection] = []
+    for endpoint in endpoints:
+        reason = _impossible(endpoint, profile, needs)
+        if reason is None:
+            possible.append(endpoint)
+        else:
+            rejected.append(reason)
+    if wishes.max_cost is None and wishes.quality in (None, Level.LOW):
+        return Sifted(possible, rejected, None)
+    return _within_wishes(profile, possible, rejected)
+
+
+def _within_wishes(profile: Profile, possible: list[Endpoint], rejected: list[Rejection]) -> Sifted:
+    limit = profile.requirements.max_cost
+    floor = profile.requirements.quality
+    dear: dict[str, Rejection] = {}
+    if limit is not None:
+        dear = {e.id: no for e in possible if (no := _too_dear(e, profile, limit)) is not None}
+    poor: dict[str, Rejection] = {}
+    if floor is not None:
+        poor = {e.id: _poor(e, floor) for e in possible if RANK[e.spec.tier] < RANK[floor]}
+    for relaxed, barred in ((None, poor | dear), ("quality", dear), ("cost", poor)):
+        left = [e for e in possible if e.id not in barred]
+        if left:
+            return Sifted(left, [*rejected, *barred.values()], relaxed)
+    return Sifted(possible, rejected, "quality,cost" if possible else None)
+
+
+def _poor(endpoint: Endpoint, floor: Level) -> Rejection:
+    return Rejection(endpoint.id, "quality", f"its tier is {endpoint.spec.tier}, wanted is {floor}")

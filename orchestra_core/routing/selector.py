@@ -1,0 +1,169 @@
+"""The choice of endpoints for a call: utility in absolute units, ranked, with every part of it kept.
+
+For each endpoint that can serve the call (routing.md 4.2, adapted):
+
+    first token  F = wait + k1 (rtt + n_in s/prefill_rate + s/decode_rate)
+    whole call   T = F + k2 (n_out - 1) s/decode_rate
+    utility      U = w_q q - w_t log2(1 + T/T_ref) - w_s P(T > SLO) - w_c C/C_ref - w_r p_fail
+                     - w_x Ext/T_ref + w_p log2(weight)
+
+`wait` is the longer of queueing (nothing while a slot is free) and loading; s = 1 + a(b-1) is the slow-down
+by the b calls then in service; k1 and k2 are what was learned of this endpoint. The fixed part of F is inside
+k1, so that a remote endpoint that is late for every prompt does not appear to read prompts slowly. All is
+evaluated in one loop: it is on the path of every request. The same state and call give the same decision.
+"""
+
+from collections.abc import Sequence
+from math import ceil, erfc, exp, floor, inf, log, log2, sqrt
+
+from msgspec.structs import replace
+
+from orchestra_core.domain.call import Profile, Task
+from orchestra_core.domain.catalog import Endpoint, EndpointSpec, Residency, failure_probability
+from orchestra_core.domain.decision import Candidate, Decision
+from orchestra_core.routing.filters import USUAL_OUTPUT, sift
+from orchestra_core.routing.preferences import Weights, preset
+
+__all__ = ["Weights", "decide"]
+
+# Share of its quality that a model keeps at a task it was not described for; judgement.
+_UNFIT = 0.6
+# What an unknown price is taken to be for ranking, per million tokens: that of a large hosted model, so that
+# not saying a price never looks cheap. The cost reported stays unknown.
+_ASSUMED_INPUT = 3.0
+_ASSUMED_OUTPUT = 15.0
+# Guard of routing.md 4.2 (after Prequal): calls per slot beyond both of these put a candidate last.
+_OVERLOAD = 1.5
+_OVERLOAD_QUANTILE = 0.84
+# Added to twice the variance of ln T: however well T is known, a limit is not a cliff (spread 10 % at least).
+_LEAST_SPREAD = 0.02
+_SHORTEST = 1e-3
+_READY = Residency.READY
+
+# Sorted as it is: utility, least recently used, name. The index keeps equal names from comparing candidates.
+_Row = tuple[float, float, str, int, Candidate]
+
+
+def decide(
+    profile: Profile,
+    endpoints: Sequence[Endpoint],
+    now: float,
+    decision_id: str,
+    weights: Weights | None = None,
+) -> Decision:
+    """The endpoints that can serve the call, best first. Without `weights`, those of the requirements.
+
+    `ranked` is empty when none can; then `rejected` says why of each. `now` is monotonic seconds.
+    """
+    sifted = sift(profile, endpoints)
+    scale, signed = preset(profile.requirements) if weights is None else (weights, weights.signed())
+    rows, crowded = _score(profile, sifted.feasible, now, scale, signed)
+    rows.sort()
+    ranked = _set_back(rows, sifted.feasible) if crowded else tuple([row[4] for row in rows])
+    return Decision(
+        decision_id,
+        profile.task,
+        profile.inferred,
+        profile.input_tokens,
+        profile.requirements,
+        ranked,
+        tuple(sifted.rejected),
+        sifted.relaxed,
+        now,
+    )
+
+
+def _score(
+    profile: Profile, feasible: Sequence[Endpoint], now: float, scale: Weights, signed: tuple[float, ...]
+) -> tuple[list[_Row], bool]:
+    """A row for each endpoint, and whether any has more calls than the overload guard lets pass unseen."""
+    w_quality, w_time, w_slo, w_cost, w_failure, w_external, w_preference = signed
+    reference = scale.time_reference
+    limit = _limit(profile, scale, now)
+    task = profile.task
+    usual = USUAL_OUTPUT[task]
+    cap = inf if profile.output_cap is None else float(profile.output_cap)
+    tokens_in = profile.input_tokens
+    rows: list[_Row] = []
+    crowded = False
+    for index, e in enumerate(feasible):
+        spec = e.spec
+        speed = e.speed
+        slots = spec.slots
+        busy = e.inflight + e.waiting
+        wait = 0.0
+        share = 1.0 + spec.slowdown * busy
+        if busy >= slots:
+            wait = e.work / slots
+            share = 1.0 + spec.slowdown * (slots - 1)
+            crowded = crowded or busy > _OVERLOAD * slots
+        if e.residency is not _READY:
+            wait = _loading(e, wait)
+        tokens_out = e.outputs.get(task, usual)
+        if tokens_out > cap:  # noqa: PLR1730 - min() costs a call for every candidate
+            tokens_out = cap
+        tpot = share / spec.decode_rate
+        prefill = spec.rtt + tokens_in * share / spec.prefill_rate + tpot
+        work = exp(speed.ttft) * prefill
+        first = wait + work
+        if tokens_out > 1.0:
+            work += exp(speed.tpot) * tpot * (tokens_out - 1.0)
+        seconds = wait + work
+        price_in, price_out = spec.price_input, spec.price_output
+        if price_in is None or price_out is None:
+            cost, charged = None, (tokens_in * _ASSUMED_INPUT + tokens_out * _ASSUMED_OUTPUT) / 1e6
+        else:
+            cost = charged = (tokens_in * price_in + tokens_out * price_out) / 1e6
+        values = (
+            spec.qualities[task] if task in spec.qualities else _fit(spec, task),
+            log2(1.0 + seconds / reference),
+            0.5 * erfc(log(limit / seconds) / sqrt(2.0 * speed.variance + _LEAST_SPREAD)),
+            charged / scale.cost_reference,
+            failure_probability(e.reliability, now),
+            e.external / reference,
+            log2(spec.weight),
+        )
+        quality, time, late, money, failure, external, preference = values
+        utility = w_quality * quality + w_time * time + w_slo * late + w_cost * money
+        utility = utility + w_failure * failure + w_external * external + w_preference * preference
+        candidate = Candidate(
+            e.id, spec.model, spec.backend, utility, values, signed,
+            seconds, first, work, prefill, tpot, tokens_out, cost, wait, speed.observations,
+        )  # fmt: skip
+        rows.append((-utility, e.last_used, e.id, index, candidate))
+    return rows, crowded
+
+
+def _limit(profile: Profile, scale: Weights, now: float) -> float:
+    """Seconds within which the answer is wanted: by the preset, or by the deadline if that is sooner."""
+    if profile.deadline is None:
+        return scale.slo_seconds
+    return max(min(scale.slo_seconds, profile.deadline - now), _SHORTEST)
+
+
+def _loading(endpoint: Endpoint, wait: float) -> float:
+    """Seconds until the model can answer, at least `wait`; of a load under way half is taken to be over."""
+    seconds = endpoint.spec.load_seconds
+    return max(wait, seconds / 2 if endpoint.residency is Residency.LOADING else seconds)
+
+
+def _fit(spec: EndpointSpec, task: Task) -> float:
+    return spec.quality if task in spec.tasks else spec.quality * _UNFIT
+
+
+def _quantile(values: list[float], q: float) -> float:
+    """Interpolated between the neighbours."""
+    place = q * (len(values) - 1)
+    low, high = values[floor(place)], values[ceil(place)]
+    return low + (high - low) * (place - floor(place))
+
+
+def _set_back(rows: list[_Row], feasible: Sequence[Endpoint]) -> tuple[Candidate, ...]:
+    """Overloaded candidates behind all others, otherwise in the order of the rows."""
+    taken = [(e.inflight + e.waiting) / e.spec.slots for e in feasible]
+    limit = max(_OVERLOAD, _quantile(sorted(taken), _OVERLOAD_QUANTILE))
+    calm = [row[4] for row in rows if taken[row[3]] <= limit]
+    behind = [row[4] for row in rows if taken[row[3]] > limit]
+    if not calm:
+        return tuple(behind)
+    return (*calm, *(replace(candidate, overloaded=True) for candidate in behind))

@@ -1,0 +1,220 @@
+"""What has been counted since the start.
+
+One cell for each combination of labels, found by one dictionary look-up: recording is on the path of every
+request. Labels are names of models and backends we know and members of enumerations; should the names grow
+without end all the same, those beyond a limit are counted together under `other`.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.snapshot import Snapshot, Totals
+from orchestra_core.telemetry.exposition import Page
+
+# Model, backend, task, surface, verdict.
+Labels = tuple[str, str, str, str, str]
+
+_MOST_CELLS = 5000
+# Upper bounds in seconds: from a cached first token to the longest stream allowed.
+BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+
+class Histogram:
+    """Counts by `BOUNDS`, the last for what is above all of them; `total` in seconds."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+
+    def merge(self, other: "Histogram") -> None:
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
+
+class Cell:
+    """Everything counted under one combination of labels."""
+
+    __slots__ = ("cost", "first_tokens", "requests", "seconds", "tokens_in", "tokens_out")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.tokens_in = 0
+        self.tokens_out = 0
+        self.cost = 0.0
+        self.seconds = Histogram()
+        self.first_tokens = Histogram()
+
+
+class Metrics:
+    """`record` once for each request that ended."""
+
+    def __init__(self) -> None:
+        self._cells: dict[Labels, Cell] = {}
+
+    def record(
+        self,
+        outcome: Outcome,
+        *,
+        model: str,
+        backend: str,
+        task: str,
+        surface: str,
+        cost: float | None,
+        seconds: float | None = None,
+    ) -> None:
+        """Counts one ended request. `seconds` is what the client waited; without it, the attempt's own time.
+
+        Durations are counted of successes only. `cost` None is not known and adds nothing.
+        """
+        key = (model, backend, task, surface, outcome.verdict)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._new_cell(key)
+        usage = outcome.usage
+        cell.requests += 1
+        cell.tokens_in += usage.prompt
+        cell.tokens_out += usage.completion
+        if cost is not None:
+            cell.cost += cost
+        if outcome.verdict is Verdict.SUCCESS:
+            waited = outcome.seconds if seconds is None else seconds
+            cell.seconds.add(waited)
+            if outcome.first_token is not None:
+                cell.first_tokens.add(waited - outcome.seconds + outcome.first_token)
+
+    def cells(self) -> Iterator[tuple[Labels, Cell]]:
+        return iter(self._cells.items())
+
+    def calls_by_model(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for key, cell in self._cells.items():
+            if key[0]:
+                counts[key[0]] += cell.requests
+        return counts
+
+    def totals(
+        self,
+        *,
+        inflight: int,
+        waiting: int,
+        failovers: int,
+        requests_per_minute: float,
+        average_seconds: float | None,
+        quantiles: Sequence[float | None],
+        first_token_quantiles: Sequence[float | None],
+    ) -> Totals:
+        """What was counted here and what is known elsewhere; quantiles as from `Latencies.quantiles`."""
+        verdicts: Counter[str] = Counter()
+        for key, cell in self._cells.items():
+            verdicts[key[4]] += cell.requests
+        cells = self._cells.values()
+        ok, gone = verdicts[Verdict.SUCCESS], verdicts[Verdict.CANCELLED]
+        calls = self.calls_by_model()
+        return Totals(
+            requests=verdicts.total(),
+            successful=ok,
+            failed=verdicts.total() - ok - gone,
+            cancelled=gone,
+            inflight=inflight,
+            waiting=waiting,
+            tokens_in=sum(cell.tokens_in for cell in cells),
+            tokens_out=sum(cell.tokens_out for cell in cells),
+            cost=sum(cell.cost for cell in cells),
+            failovers=failovers,
+            requests_per_minute=requests_per_minute,
+            average_seconds=average_seconds,
+            p50=quantiles[0],
+            p95=quantiles[1],
+            p99=quantiles[2],
+            ttft_p50=first_token_quantiles[0],
+            ttft_p95=first_token_quantiles[1],
+            most_used=max(calls, key=lambda name: (calls[name], name)) if calls else None,
+        )
+
+    def _new_cell(self, key: Labels) -> Cell:
+        if len(self._cells) >= _MOST_CELLS:
+            key = ("other", "other", *key[2:])
+        return self._cells.setdefault(key, Cell())
+
+
+def prometheus(snapshot: Snapshot, metrics: Metrics) -> bytes:
+    """All metrics in Prometheus' text format 0.0.4: base units, counters end in `_total`."""
+    page = Page()
+    _engine(page, snapshot)
+    _requests(page, metrics)
+    _endpoints(page, snapshot)
+    _backends(page, snapshot)
+    return page.render()
+
+
+def _engine(page: Page, snapshot: Snapshot) -> None:
+    page.gauge("orchestra_info", "Always 1; says the version.", [({"version": snapshot.version}, 1)])
+    page.gauge("orchestra_uptime_seconds", "Since the engine started.", [({}, snapshot.uptime)])
+    page.gauge(
+        "orchestra_engine_memory_bytes", "Resident memory of the engine.", [({}, snapshot.engine_memory)]
+    )
+    page.counter("orchestra_failovers_total", "Attempts that moved on.", [({}, snapshot.totals.failovers)])
+    pools = [("host", snapshot.host)]
+    pools += [(view.name, view.memory) for view in snapshot.backends if view.memory is not None]
+    page.gauge("orchestra_memory_bytes", "Size of a memory pool.", [({"pool": n}, m.total) for n, m in pools])
+    page.gauge("orchestra_memory_used_bytes", "Used by anyone.", [({"pool": n}, m.used) for n, m in pools])
+
+
+def _requests(page: Page, metrics: Metrics) -> None:
+    names = ("model", "backend", "task", "surface", "verdict")
+    cells = sorted(metrics.cells(), key=lambda pair: pair[0])
+    labelled = [(dict(zip(names, key, strict=True)), cell) for key, cell in cells]
+    page.counter(
+        "orchestra_requests_total", "Requests ended.", [(names, c.requests) for names, c in labelled]
+    )
+    tokens = [({**names, "direction": "in"}, cell.tokens_in) for names, cell in labelled]
+    tokens += [({**names, "direction": "out"}, cell.tokens_out) for names, cell in labelled]
+    page.counter("orchestra_tokens_total", "Tokens read and written.", tokens)
+    help_text = "Cost in the currency of the configured prices, where they are known."
+    page.counter("orchestra_cost_total", help_text, [(names, cell.cost) for names, cell in labelled])
+    waited = _by_endpoint(cells, lambda cell: cell.seconds)
+    page.histogram("orchestra_request_duration_seconds", "Until clients had whole answers.", BOUNDS, waited)
+    first = _by_endpoint(cells, lambda cell: cell.first_tokens)
+    page.histogram("orchestra_first_token_seconds", "Until clients had the first token.", BOUNDS, first)
+
+
+def _by_endpoint(
+    cells: Sequence[tuple[Labels, Cell]], pick: Callable[[Cell], Histogram]
+) -> list[tuple[dict[str, str], list[int], float]]:
+    """Durations by model and backend only: thirteen buckets for each task and surface would be a flood."""
+    merged: dict[tuple[str, str], Histogram] = {}
+    for key, cell in cells:
+        merged.setdefault(key[:2], Histogram()).merge(pick(cell))
+    return [
+        ({"model": model, "backend": backend}, histogram.counts, histogram.total)
+        for (model, backend), histogram in merged.items()
+        if any(histogram.counts)
+    ]
+
+
+def _endpoints(page: Page, snapshot: Snapshot) -> None:
+    rows = [({"model": view.model, "backend": view.backend}, view) for view in snapshot.models]
+    page.gauge("orchestra_inflight_requests", "In service.", [(n, v.inflight) for n, v in rows])
+    page.gauge("orchestra_waiting_requests", "Waiting for a slot.", [(n, v.waiting) for n, v in rows])
+    page.gauge("orchestra_slots", "Requests served at a time.", [(n, v.slots) for n, v in rows])
+    page.gauge("orchestra_model_ready", "1 when loaded.", [(n, v.residency == "ready") for n, v in rows])
+    page.gauge("orchestra_circuit_open", "1 while refused.", [(n, v.circuit == "open") for n, v in rows])
+    known = [(names, view.memory_bytes) for names, view in rows if view.memory_bytes is not None]
+    page.gauge("orchestra_model_memory_bytes", "Occupied by a loaded model.", known)
+    trips = [({"endpoint": view.endpoint}, view.opened) for view in snapshot.breakers]
+    page.counter("orchestra_breaker_opened_total", "Times a breaker opened.", trips)
+
+
+def _backends(page: Page, snapshot: Snapshot) -> None:
+    rows = [({"backend": view.name, "kind": view.kind}, view) for view in snapshot.backends]
+    page.gauge("orchestra_backend_up", "1 when it answers.", [(n, v.health == "up") for n, v in rows])
+    known = [(names, view.latency) for names, view in rows if view.latency is not None]
+    page.gauge("orchestra_backend_probe_seconds", "Duration of the last probe.", known)

@@ -1,0 +1,67 @@
+"""[Performance Monitor]: what an answer teaches about the endpoint that gave it (routing.md 4.4).
+
+Speed is learned as the logarithm of observed over predicted, so that twice too slow and twice too fast weigh
+the same; steps are clipped, so that one stall does not undo a day. Give only answers that came complete: a
+failed or cancelled one says nothing of speed, and a fast failure must never look like a fast server.
+"""
+
+from math import log
+
+from orchestra_core.domain.catalog import Reliability, Speed, retained
+
+# Averages over everything until there are 20 observations, then with a half-life of about 14.
+_STEP = 0.05
+_CLIP = 1.0
+# A share of the newest answer's length in the average; halves in about 7 answers.
+_OUTPUT_STEP = 0.1
+
+
+def observe(
+    speed: Speed,
+    *,
+    prefill: float,
+    tpot: float,
+    observed_first_token: float,
+    observed_tpot: float | None,
+) -> Speed:
+    """`speed` after one more answer. All times in seconds, `tpot` per token.
+
+    `prefill` and `tpot` are the uncorrected prior of the candidate, `observed_first_token` counts from
+    sending. What is not positive was not measured and teaches nothing.
+    """
+    number = speed.observations + 1
+    step = max(1.0 / number, _STEP)
+    residuals: list[float] = []
+    ttft, per_token = speed.ttft, speed.tpot
+    if observed_first_token > 0.0 and prefill > 0.0:
+        residuals.append(_residual(observed_first_token, prefill, ttft))
+        ttft += step * residuals[-1]
+    if observed_tpot is not None and observed_tpot > 0.0 and tpot > 0.0:
+        residuals.append(_residual(observed_tpot, tpot, per_token))
+        per_token += step * residuals[-1]
+    if not residuals:
+        return speed
+    square = sum(residual * residual for residual in residuals) / len(residuals)
+    # The wide prior counts as one observation: a single lucky guess is not certainty.
+    variance = speed.variance + max(1.0 / (number + 1), _STEP) * (square - speed.variance)
+    return Speed(ttft, per_token, variance, number)
+
+
+def _residual(observed: float, prior: float, correction: float) -> float:
+    # Two logarithms, because the quotient of extremes underflows to a zero that has none.
+    return min(max(log(observed) - log(prior) - correction, -_CLIP), _CLIP)
+
+
+def output_average(old: float | None, tokens: int) -> float:
+    """Moving average of the tokens answered; the first answer is the average."""
+    return float(tokens) if old is None else old + _OUTPUT_STEP * (tokens - old)
+
+
+def reliability(old: Reliability, ok: bool, now: float) -> Reliability:
+    """The counts after one more result, the old ones faded to `now` (monotonic seconds)."""
+    kept = retained(old, now)
+    return Reliability(
+        failures=old.failures * kept + (not ok),
+        successes=old.successes * kept + ok,
+        at=max(old.at, now),
+    )

@@ -1,0 +1,125 @@
+"""Sliding windows: counts per second for plots and rates, quantiles of durations; no samples are kept."""
+
+from collections import deque
+from collections.abc import Sequence
+from math import exp, log
+
+from orchestra_core.domain.snapshot import Throughput
+
+
+class Series:
+    """Counts per second over the last `seconds`. Memory is fixed; seconds are whole and monotonic."""
+
+    def __init__(self, seconds: int = 300) -> None:
+        self._size = seconds
+        self._requests = [0] * seconds
+        self._failures = [0] * seconds
+        self._tokens = [0] * seconds
+        self._first: int | None = None
+        self._last = 0
+
+    def add(self, second: int, *, requests: int = 0, failures: int = 0, tokens: int = 0) -> None:
+        """Counts for that second; what is older than the window is dropped."""
+        if self._first is None:
+            self._first = self._last = second
+        elif second > self._last:
+            self._clear_until(second)
+        elif second <= self._last - self._size:
+            return
+        self._first = min(self._first, second)
+        place = second % self._size
+        self._requests[place] += requests
+        self._failures[place] += failures
+        self._tokens[place] += tokens
+
+    def view(self, now_second: int) -> Throughput:
+        """One entry a second up to and with `now_second`, oldest first; since the first count at most."""
+        if self._first is None:
+            return Throughput()
+        start = max(self._first, now_second - self._size + 1)
+        return Throughput(
+            requests=self._between(self._requests, start, now_second),
+            failures=self._between(self._failures, start, now_second),
+            tokens=self._between(self._tokens, start, now_second),
+        )
+
+    def rate_per_minute(self, now_second: int) -> float:
+        """Requests of the last 60 seconds, the present one included."""
+        return float(sum(self._between(self._requests, now_second - 59, now_second)))
+
+    def _clear_until(self, second: int) -> None:
+        for gone in range(max(self._last + 1, second - self._size + 1), second + 1):
+            place = gone % self._size
+            self._requests[place] = self._failures[place] = self._tokens[place] = 0
+        self._last = second
+
+    def _between(self, counts: list[int], start: int, end: int) -> tuple[int, ...]:
+        known = range(max(self._last - self._size + 1, 0), self._last + 1)
+        return tuple(
+            [counts[second % self._size] if second in known else 0 for second in range(start, end + 1)]
+        )
+
+
+# Buckets of durations grow by 5 %, so a quantile is exact to 2.5 %. Durations are counted from 0.1 ms.
+_SHORTEST = 1e-4
+_GROWTH = log(1.05)
+_SLICES = 20
+
+
+class Latencies:
+    """Durations of the last `seconds`, which slide in steps of a twentieth (285 to 300 s by default)."""
+
+    def __init__(self, seconds: float = 300.0) -> None:
+        self._step = seconds / _SLICES
+        self._slices: deque[_Slice] = deque(maxlen=_SLICES)
+
+    def add(self, now: float, seconds: float) -> None:
+        """One duration that ended at `now` (monotonic seconds)."""
+        number = int(now / self._step)
+        if not self._slices or self._slices[-1].number < number:
+            self._slices.append(_Slice(number))
+        newest = self._slices[-1]
+        newest.count += 1
+        newest.total += seconds
+        bucket = int(log(seconds / _SHORTEST) / _GROWTH) + 1 if seconds > _SHORTEST else 0
+        newest.buckets[bucket] = newest.buckets.get(bucket, 0) + 1
+
+    def quantile(self, q: float, now: float) -> float | None:
+        """The duration that a share `q` (0..1) did not exceed, within 2.5 %; None without any."""
+        merged: dict[int, int] = {}
+        count = 0
+        for part in self._live(now):
+            count += part.count
+            for bucket, number in part.buckets.items():
+                merged[bucket] = merged.get(bucket, 0) + number
+        wanted = q * count
+        for bucket in sorted(merged):
+            wanted -= merged[bucket]
+            if wanted <= 0:
+                # The middle, in ratio, of the bucket's two bounds.
+                return _SHORTEST * exp(_GROWTH * (bucket - 0.5)) if bucket else _SHORTEST
+        return None
+
+    def quantiles(self, now: float, shares: Sequence[float] = (0.5, 0.95, 0.99)) -> tuple[float | None, ...]:
+        """The quantile of each of the `shares`."""
+        return tuple(self.quantile(share, now) for share in shares)
+
+    def average(self, now: float) -> float | None:
+        """The exact mean; None without any."""
+        live = self._live(now)
+        count = sum(part.count for part in live)
+        return sum(part.total for part in live) / count if count else None
+
+    def _live(self, now: float) -> list["_Slice"]:
+        oldest = int(now / self._step) - _SLICES
+        return [part for part in self._slices if part.number > oldest]
+
+
+class _Slice:
+    __slots__ = ("buckets", "count", "number", "total")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.count = 0
+        self.total = 0.0
+        self.buckets: dict[int, int] = {}

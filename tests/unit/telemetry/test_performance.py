@@ -1,0 +1,117 @@
+"""Learning from answers: quickly at first, steadily later, and never from one stall."""
+
+from math import log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestra_core.domain.catalog import Reliability, Speed, failure_probability
+from orchestra_core.telemetry.performance import observe, output_average, reliability
+
+
+def learn(speed: Speed, factor: float, times: int, tpot: float | None = 0.1) -> Speed:
+    """Answers that take `factor` times the prior."""
+    for _ in range(times):
+        speed = observe(
+            speed,
+            prefill=0.5,
+            tpot=0.1,
+            observed_first_token=0.5 * factor,
+            observed_tpot=None if tpot is None else tpot * factor,
+        )
+    return speed
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.5, 1.0, 2.0, 15.0])
+def test_a_constant_error_of_the_prior_is_learned(factor: float) -> None:
+    """After a hundred answers the correction is the logarithm of the error, and the spread is small."""
+    speed = learn(Speed(), factor, 100)
+    assert (speed.ttft, speed.tpot) == pytest.approx((log(factor), log(factor)), abs=0.05)
+    assert speed.variance < 0.2
+    assert speed.observations == 100
+
+
+def test_the_first_answer_counts_fully_up_to_the_clip() -> None:
+    """1/n: one answer replaces the prior, but no step is longer than a factor of e."""
+    assert learn(Speed(), 2.0, 1).ttft == pytest.approx(log(2.0))
+    assert learn(Speed(), 1000.0, 1).ttft == 1.0
+
+
+def test_one_stall_hardly_moves_what_is_known() -> None:
+    """After twenty answers a step is a twentieth, of at most 1."""
+    known = learn(Speed(), 1.0, 20)
+    stalled = learn(known, 1000.0, 1)
+    assert stalled.ttft - known.ttft == pytest.approx(0.05)
+
+
+def test_a_single_answer_is_not_certainty() -> None:
+    """The wide prior of the spread counts as an answer."""
+    assert learn(Speed(), 1.0, 1).variance == 0.5
+
+
+def test_an_answer_without_further_tokens_teaches_the_first_only() -> None:
+    """One token has no time per token."""
+    speed = learn(Speed(), 2.0, 1, tpot=None)
+    assert (speed.ttft, speed.tpot) == (pytest.approx(log(2.0)), 0.0)
+
+
+def test_what_was_not_measured_teaches_nothing() -> None:
+    """Zeros are missing values, not infinite speed."""
+    known = Speed(0.3, 0.2, 0.1, 5)
+    found = observe(known, prefill=0.0, tpot=0.1, observed_first_token=1.0, observed_tpot=0.0)
+    assert found is known
+
+
+@given(
+    st.floats(-5, 5),
+    st.floats(1e-6, 1e4),
+    st.floats(1e-6, 1e4),
+    st.floats(0, 1e5),
+    st.none() | st.floats(0, 1e5),
+    st.integers(0, 10_000),
+)
+def test_no_observation_moves_a_correction_by_more_than_one(
+    start: float, prefill: float, tpot: float, first: float, per_token: float | None, seen: int
+) -> None:
+    """Any measurement leaves finite corrections near the old ones, and a spread that is not negative."""
+    old = Speed(start, start, 1.0, seen)
+    new = observe(old, prefill=prefill, tpot=tpot, observed_first_token=first, observed_tpot=per_token)
+    assert abs(new.ttft - start) <= 1.0 + 1e-9
+    assert abs(new.tpot - start) <= 1.0 + 1e-9
+    assert new.variance >= 0.0
+
+
+def test_output_average_begins_with_the_first_and_follows() -> None:
+    """It tends to what answers have become."""
+    average = output_average(None, 100)
+    assert average == 100.0
+    assert output_average(average, 200) == 110.0
+    for _ in range(60):
+        average = output_average(average, 200)
+    assert average == pytest.approx(200.0, abs=1.0)
+
+
+def test_reliability_counts_and_fades() -> None:
+    """A failure is remembered by half after seven minutes and forgotten after an hour."""
+    prior = failure_probability(Reliability(), 0.0)
+    assert prior == pytest.approx(0.01)
+    failed = reliability(Reliability(), False, 0.0)
+    shortly, later, much_later = (failure_probability(failed, at) for at in (0.0, 420.0, 3600.0))
+    assert shortly > 0.15
+    assert prior < much_later < later < shortly
+    assert much_later == pytest.approx(prior, abs=0.002)
+
+
+def test_reliability_is_learned_from_both_outcomes() -> None:
+    """One failure in ten is about one in ten."""
+    known = Reliability()
+    for number in range(200):
+        known = reliability(known, number % 10 != 0, float(number))
+    assert failure_probability(known, 200.0) == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_clock_that_stands_or_steps_back_does_not_raise_counts() -> None:
+    """Counts never grow by fading."""
+    known = reliability(Reliability(), False, 100.0)
+    assert reliability(known, True, 50.0) == Reliability(1.0, 1.0, 100.0)

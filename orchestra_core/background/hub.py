@@ -1,6 +1,7 @@
 """Events to whoever listens; the engine never waits for a listener."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
@@ -9,6 +10,8 @@ from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.domain.text import safe_text
 
+log = logging.getLogger("orchestra")
+_LEVELS = {"debug": logging.DEBUG, "warning": logging.WARNING, "error": logging.ERROR}
 _KEPT = 100
 _QUEUE = 256
 
@@ -31,6 +34,7 @@ class Hub:
     def publish(self, kind: str, subject: str, message: str, level: str = "info") -> None:
         """Call on the event loop. What came from outside is sanitised here."""
         event = Event(rfc3339(self._clock.wall()), kind, safe_text(subject), safe_text(message), level)
+        log.log(_LEVELS.get(level, logging.INFO), "%s %s: %s", kind, event.subject, event.message)
         self._recent.append(event)
         for queue in self._queues:
             queue.append(event)

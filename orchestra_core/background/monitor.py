@@ -87,7 +87,7 @@ class Monitor:
         self._publish(self.name, [(self._describe(info), info) for info in infos])
         if self.health != "up":
             self.health = "up"
-            self._changed(self.name, True, f"{len(infos)} models")
+            self._changed(self.name, True, f"{len(infos)} model{'' if len(infos) == 1 else 's'}")
 
     def _failed(self, message: str) -> None:
         self.probed_at = self._clock.wall()

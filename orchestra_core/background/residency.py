@@ -10,6 +10,7 @@ from orchestra_core.domain.errors import OperationFailed, OrchestraError, Unknow
 from orchestra_core.domain.result import Operation, Plan
 
 DRAIN_SECONDS = 30.0
+PROGRESS_SECONDS = 1.0
 Say = Callable[[str, str, str, str], None]
 
 
@@ -136,11 +137,14 @@ class Residencies:
     async def _do_load(self, endpoint: Endpoint) -> None:
         model = endpoint.spec.model
         self._say("model.loading", endpoint.id, f"loading {model}", "info")
-        started = self._clock.monotonic()
+        started = told = self._clock.monotonic()
 
         def progress(text: str) -> None:
+            nonlocal told
             endpoint.progress = text
-            self._say("model.progress", endpoint.id, text, "debug")
+            if self._clock.monotonic() - told >= PROGRESS_SECONDS:
+                told = self._clock.monotonic()
+                self._say("model.progress", endpoint.id, text, "info")
 
         await self._loader(endpoint.spec.backend).load(model, progress)
         self._took[endpoint.id] = self._clock.monotonic() - started

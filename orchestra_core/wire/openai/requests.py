@@ -18,10 +18,12 @@ from orchestra_core.wire.bodies import (
 
 _OWN = ("model", "stream", "stream_options")
 # llama.cpp crashes or multiplies work on these (CVE-2026-21869, llama.cpp PR 24786 and 24017).
-_REFUSED = ("n_discard", "n_keep", "n_cmpl")
+_REFUSED = frozenset({"n_discard", "n_keep", "n_cmpl"})
 _PATHS = {Kind.CHAT: "/chat/completions", Kind.COMPLETION: "/completions", Kind.EMBEDDING: "/embeddings"}
 _WITH_USAGE = {"include_usage": True}
 NOTHING = frozenset[str]()
+_VISION = frozenset({"vision"})
+_TOOLS = frozenset({"tools"})
 
 
 class _StreamOptions(msgspec.Struct):
@@ -40,7 +42,7 @@ class _Sampling(msgspec.Struct):
 class _Chat(_Sampling):
     messages: list[Message] = msgspec.field(default_factory=list)
     max_completion_tokens: Tokens | None = None
-    tools: list[msgspec.Raw] | None = None
+    tools: list[msgspec.Raw] = []
 
 
 class _Completion(_Sampling):
@@ -58,10 +60,10 @@ _embedding = msgspec.json.Decoder(_Embedding)
 
 
 def _fields(body: bytes) -> dict[str, object]:
-    fields: dict[str, object] = dict(decode(raw_object, body))
-    for name in _REFUSED:
-        if name in fields:
-            raise InvalidRequest(f"field `{name}` is not accepted", param=name)
+    fields: dict[str, object] = decode(raw_object, body)  # type: ignore[assignment]  # only ever read from here on
+    if not _REFUSED.isdisjoint(fields):
+        name = min(_REFUSED & fields.keys())
+        raise InvalidRequest(f"field `{name}` is not accepted", param=name)
     for name in _OWN:
         fields.pop(name, None)
     return fields
@@ -74,10 +76,9 @@ def read_chat(body: bytes, call_id: str, now: float) -> Call:
         raise InvalidRequest("field `messages` is required and must not be empty", param="messages")
     fields = _fields(body)
     asked = read_model(chat.model)
-    needs = NOTHING
-    if chat.tools is not None or has_images(chat.messages):
-        wanted = {"tools"} if chat.tools is not None else set[str]()
-        needs = frozenset(wanted | {"vision"} if has_images(chat.messages) else wanted)
+    needs = _VISION if has_images(chat.messages) else NOTHING
+    if chat.tools:
+        needs |= _TOOLS
     messages = fields["messages"]
     return Call(
         id=call_id,

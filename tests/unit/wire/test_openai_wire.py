@@ -33,7 +33,9 @@ USAGE = (
 )
 FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"
-STREAM = chunk(role="assistant", content="") + chunk(content="Hel") + chunk(content="lo") + FINISH + USAGE + DONE
+STREAM = (
+    chunk(role="assistant", content="") + chunk(content="Hel") + chunk(content="lo") + FINISH + USAGE + DONE
+)
 
 
 def test_a_chat_is_read_and_rendered_for_a_backend() -> None:
@@ -64,7 +66,7 @@ def test_auto_names_carry_wishes() -> None:
 def test_tools_and_images_are_needs() -> None:
     """A call with tools or images only goes where these are understood."""
     body = (
-        b'{"model":"m","tools":[],"messages":[{"role":"user","content":[{"type":"text","text":"what"},'
+        b'{"model":"m","tools":[{"type":"function"}],"messages":[{"role":"user","content":[{"type":"text","text":"what"},'
         b'{"type":"image_url","image_url":{"url":"data:"}}]}]}'
     )
 
@@ -160,7 +162,9 @@ def test_carriage_returns_are_unified() -> None:
     assert relay.done
 
 
-@pytest.mark.parametrize("event", [b'{"error":{"message":"boom","code":500}}', b'{"error":"boom"}', b"<html>"])
+@pytest.mark.parametrize(
+    "event", [b'{"error":{"message":"boom","code":500}}', b'{"error":"boom"}', b"<html>"]
+)
 def test_an_error_inside_a_stream_is_a_failure(event: bytes) -> None:
     """An error event or junk after 200 fails the attempt in both readers."""
     for feed in (Relay(keep_usage=True).feed, StreamReader(Kind.CHAT).feed):
@@ -180,7 +184,11 @@ def test_the_word_error_in_an_answer_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "verdict"),
     [
-        (400, b'{"error":{"type":"exceed_context_size_error","code":400,"message":"x"}}', Verdict.CONTEXT_OVERFLOW),
+        (
+            400,
+            b'{"error":{"type":"exceed_context_size_error","code":400,"message":"x"}}',
+            Verdict.CONTEXT_OVERFLOW,
+        ),
         (400, b'{"error":{"message":"This model\'s maximum context length is 5"}}', Verdict.CONTEXT_OVERFLOW),
         (400, b'{"error":{"code":"content_filter","message":"no"}}', Verdict.CONTENT_FILTER),
         (400, b'{"error":{"message":"bad"}}', Verdict.REJECTED),
@@ -221,7 +229,9 @@ def test_a_rendered_answer_reads_back() -> None:
     """What we render for clients we can read from backends: text, reasoning, tools, usage."""
     renderer = Renderer(Kind.CHAT, "1", "m", 0)
     call = msgspec.Raw(b'[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]')
-    body = renderer.answer([Delta("he", "why"), Delta("y", tool_calls=call, finish="tool_calls")], Usage(1, 2, 0))
+    body = renderer.answer(
+        [Delta("he", "why"), Delta("y", tool_calls=call, finish="tool_calls")], Usage(1, 2, 0)
+    )
     deltas, usage = read_answer(Kind.CHAT, body)
 
     assert (deltas[0].text, deltas[0].reasoning, deltas[0].finish) == ("hey", "why", "tool_calls")

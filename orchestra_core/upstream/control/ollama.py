@@ -1,0 +1,188 @@
+"""Ollama: models from /api/tags, /api/ps and /api/show, loaded and unloaded by keep_alive.
+
+Source: docs/api.md of Ollama; an absent model is loaded by Ollama itself on first use.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import httpx
+import msgspec
+
+from orchestra_core.domain.catalog import ModelInfo, Residency
+from orchestra_core.upstream.address import Address, from_url
+from orchestra_core.upstream.control import LOAD_SECONDS, UNLOAD_SECONDS, ControlError, Probe
+from orchestra_core.upstream.control.remote import Ignored, Remote, positive, until, usable
+
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMBT])$", re.IGNORECASE)
+_UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_NUM_CTX = re.compile(r"^num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
+_WORDS = {
+    "completion": frozenset({"chat", "completion"}),
+    "embedding": frozenset({"embedding"}),
+    "vision": frozenset({"vision"}),
+    "tools": frozenset({"tools"}),
+    "thinking": frozenset({"thinking"}),
+}
+
+
+class _Details(msgspec.Struct):
+    family: str | None = None
+    parameter_size: str | None = None
+    quantization_level: str | None = None
+
+
+class _Tag(msgspec.Struct):
+    name: str = ""
+    model: str = ""
+    size: int | None = None
+    digest: str = ""
+    details: _Details | None = None
+    capabilities: list[str] | None = None
+    remote_host: str | None = None
+
+
+class _Tags(msgspec.Struct):
+    models: list[_Tag] | None = None
+
+
+class _Running(msgspec.Struct):
+    name: str = ""
+    model: str = ""
+    size: int | None = None
+    context_length: int | None = None
+
+
+class _Ps(msgspec.Struct):
+    models: list[_Running] | None = None
+
+
+class _Show(msgspec.Struct):
+    model_info: dict[str, object] | None = None
+    parameters: str | None = None
+    capabilities: list[str] | None = None
+
+
+class _Version(msgspec.Struct):
+    version: str = ""
+
+
+class Ollama:
+    """One Ollama server. What /api/show says is kept per digest, since it cannot change under one."""
+
+    def __init__(self, url: str, client: httpx.AsyncClient, headers: Mapping[str, str]) -> None:
+        self._remote = Remote("Ollama", url, client, headers)
+        self._address = from_url(url, headers)
+        self._shown: dict[str, _Show] = {}
+
+    async def models(self) -> Sequence[ModelInfo]:
+        tags = (await self._remote.get("/api/tags", _Tags)).models or []
+        running = await self._running()
+        known = {_name(tag): tag for tag in tags if usable(_name(tag))}
+        shown = {name: await self._show(name, tag) for name, tag in known.items()}
+        self._shown = {known[name].digest or name: show for name, show in shown.items() if show is not None}
+        return [_info(name, tag, shown[name] or _Show(), running.get(name)) for name, tag in known.items()]
+
+    async def _running(self) -> dict[str, _Running]:
+        running = (await self._remote.get("/api/ps", _Ps)).models or []
+        return {entry.name or entry.model: entry for entry in running}
+
+    async def _show(self, name: str, tag: _Tag) -> _Show | None:
+        """A model that cannot be shown may be served all the same: it is listed with less detail."""
+        kept = self._shown.get(tag.digest or name)
+        if kept is not None:
+            return kept
+        try:
+            return await self._remote.post("/api/show", {"model": name}, _Show)
+        except ControlError as error:
+            if error.answered is None:
+                raise
+            return None
+
+    async def probe(self) -> Probe:
+        answer = await self._remote.ask("GET", "/api/version")
+        return Probe(self._remote.decode(answer, _Version).version[:40], answer.seconds)
+
+    async def load(self, model: str, progress: Callable[[str], None]) -> None:
+        """An embedding model refuses /api/generate, so it is loaded by embedding nothing."""
+        progress("Ollama is loading it")
+        try:
+            await self._ask_for(model, "/api/generate", {"model": model, "stream": False}, LOAD_SECONDS)
+        except ControlError as error:
+            if error.answered != 400 or "does not support" not in error.message:
+                raise
+            await self._ask_for(model, "/api/embed", {"model": model, "input": ""}, LOAD_SECONDS)
+
+    async def unload(self, model: str) -> None:
+        """Ollama says yes at once and waits for the calls still running; so this waits for it to be gone."""
+        body = {"model": model, "keep_alive": 0, "stream": False}
+        await self._ask_for(model, "/api/generate", body, UNLOAD_SECONDS)
+
+        async def gone() -> bool:
+            return _full(model) not in await self._running()
+
+        if not await until(gone, seconds=UNLOAD_SECONDS):
+            raise ControlError(f"Ollama still holds {model} after {UNLOAD_SECONDS:g} s: it may be answering")
+
+    async def _ask_for(self, model: str, path: str, body: object, seconds: float) -> None:
+        answer = await self._remote.ask("POST", path, body, seconds=seconds)
+        if answer.status == 404:
+            message = f"Ollama at {self._remote.url} does not have {model}: run `ollama pull {model}` there"
+            raise ControlError(message, answered=404, code="model_not_found")
+        self._remote.decode(answer, Ignored)
+
+    def address(self, model: str) -> Address:  # noqa: ARG002  every model is behind one address
+        return self._address
+
+    async def close(self) -> None:
+        """Nothing is held: the client belongs to the engine."""
+
+
+def _name(tag: _Tag) -> str:
+    return tag.name or tag.model
+
+
+def _full(model: str) -> str:
+    """Ollama lists a model named without a tag under `latest`."""
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+
+
+def _info(name: str, tag: _Tag, show: _Show, running: _Running | None) -> ModelInfo:
+    """A model of Ollama's cloud (`remote_host`) takes no memory here and is always ready."""
+    details = tag.details or _Details()
+    cloud = bool(tag.remote_host)
+    words = show.capabilities or tag.capabilities or ()
+    return ModelInfo(
+        name=name,
+        residency=Residency.READY if running or cloud else Residency.ABSENT,
+        size_bytes=None if cloud else positive(tag.size),
+        parameters=_parameters(show, details),
+        context=positive(running.context_length if running else None) or _context(show),
+        quantization=_told(details.quantization_level),
+        family=_told(details.family),
+        capabilities=frozenset().union(*(_WORDS.get(word, frozenset[str]()) for word in words)),
+        memory_bytes=positive(running.size) if running else None,
+        loadable=not cloud,
+    )
+
+
+def _told(value: str | None) -> str | None:
+    return value[:64] if value and value != "unknown" else None
+
+
+def _parameters(show: _Show, details: _Details) -> int | None:
+    count = (show.model_info or {}).get("general.parameter_count")
+    if isinstance(count, int) and positive(count):
+        return count
+    size = _SIZE.match(details.parameter_size or "")
+    return int(float(size["number"]) * _UNITS[size["unit"].upper()]) if size else None
+
+
+def _context(show: _Show) -> int | None:
+    """What a model was trained for, unless its Modelfile sets another."""
+    chosen = _NUM_CTX.search(show.parameters or "")
+    if chosen:
+        return positive(int(chosen[1]))
+    info = show.model_info or {}
+    trained = info.get(f"{info.get('general.architecture')}.context_length")
+    return positive(trained) if isinstance(trained, int) else None

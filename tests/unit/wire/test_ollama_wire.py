@@ -1,0 +1,461 @@
+"""Ollama's format: what we send is what its own client's types accept, and what it sends is read as meant."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ollama import _types as official
+
+from orchestra_core.domain.call import Call, Kind
+from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.domain.fault import WireError
+from orchestra_core.domain.outcome import Verdict
+from orchestra_core.domain.reply import Delta, Usage
+from orchestra_core.wire import ollama
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUg=="
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": SCHEMA}}
+
+
+def render(kind: Kind, fields: dict[str, Any], *, raw: bool = True, stream: bool = True) -> tuple[str, Any]:
+    """The request for fields as the facades leave them: each value still the client's own bytes."""
+    values = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in fields.items()}
+    call = Call(id="r", kind=kind, fields=dict(values) if raw else fields, received=0.0)
+    path, body = ollama.render_request(call, "gemma3:270m", stream=stream)
+    return path, json.loads(body)
+
+
+def line(**fields: object) -> bytes:
+    return json.dumps({"model": "m", "created_at": "2026-01-01T00:00:00Z", **fields}).encode() + b"\n"
+
+
+def text_of(deltas: list[Delta]) -> str:
+    return "".join(delta.text for delta in deltas)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_chat_is_rendered_with_its_options(raw: bool) -> None:
+    """OpenAI's sampling fields become Ollama's options, whether they arrive as bytes or as values."""
+    path, body = render(
+        Kind.CHAT,
+        {
+            "messages": [{"role": "developer", "content": "short"}, {"role": "user", "content": "hi"}],
+            "max_tokens": 9,
+            "temperature": 0,
+            "top_p": 0.5,
+            "top_k": 40,
+            "seed": 7,
+            "stop": "END",
+            "presence_penalty": 0.1,
+            "frequency_penalty": 0.2,
+            "user": "u",
+            "logit_bias": {"1": 2},
+        },
+        raw=raw,
+    )
+
+    assert path == "/api/chat"
+    assert body == {
+        "model": "gemma3:270m",
+        "stream": True,
+        "messages": [{"role": "system", "content": "short"}, {"role": "user", "content": "hi"}],
+        "options": {
+            "num_predict": 9,
+            "temperature": 0.0,
+            "top_p": 0.5,
+            "top_k": 40,
+            "seed": 7,
+            "stop": ["END"],
+            "presence_penalty": 0.1,
+            "frequency_penalty": 0.2,
+        },
+    }
+    assert official.ChatRequest.model_validate(body).messages
+
+
+def test_nulls_and_absent_fields_are_left_out() -> None:
+    """A field that is null is as if it were not there, and no empty options are sent."""
+    _, body = render(
+        Kind.CHAT,
+        {"messages": [], "temperature": None, "stop": None, "tools": None, "response_format": None, "n": 1},
+        stream=False,
+    )
+
+    assert body == {"model": "gemma3:270m", "stream": False, "messages": []}
+
+
+def test_the_newer_name_of_the_token_limit_wins() -> None:
+    """`max_completion_tokens` replaces the older `max_tokens` where a client sends both."""
+    _, body = render(Kind.CHAT, {"messages": [], "max_tokens": 5, "max_completion_tokens": 6})
+
+    assert body["options"] == {"num_predict": 6}
+
+
+def test_a_conversation_with_tools_is_rendered_as_the_official_client_would() -> None:
+    """Call arguments become objects, a tool's result names its tool, and tools pass as they are."""
+    _, body = render(
+        Kind.CHAT,
+        {
+            "tools": [TOOL],
+            "messages": [
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "reasoning_content": "look it up",
+                    "tool_calls": [
+                        {
+                            "id": "call_1",
+                            "type": "function",
+                            "function": {"name": "weather", "arguments": '{"city":"Brno"}'},
+                        }
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
+            ],
+        },
+    )
+
+    asked, answered = body["messages"]
+    assert asked["tool_calls"] == [
+        {"id": "call_1", "function": {"name": "weather", "arguments": {"city": "Brno"}}}
+    ]
+    assert asked["thinking"] == "look it up"
+    assert (answered["tool_name"], answered["content"]) == ("weather", "sunny")
+    assert body["tools"] == [TOOL]
+    assert official.ChatRequest.model_validate(body).tools
+
+
+def test_tools_are_left_out_when_the_client_forbids_them() -> None:
+    """`tool_choice: none` is honoured by not offering the tools."""
+    _, body = render(Kind.CHAT, {"messages": [], "tools": [TOOL], "tool_choice": "none"})
+
+    assert "tools" not in body
+
+
+def test_images_in_content_parts_become_images() -> None:
+    """Text parts are joined, data URLs become bare base64."""
+    parts = [
+        {"type": "text", "text": "what"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}", "detail": "low"}},
+        {"type": "text", "text": "is it?"},
+    ]
+    _, body = render(Kind.CHAT, {"messages": [{"role": "user", "content": parts}]})
+
+    assert body["messages"] == [{"role": "user", "content": "what\nis it?", "images": [PIXEL]}]
+
+
+@pytest.mark.parametrize(
+    ("response_format", "expected"),
+    [
+        ({"type": "json_object"}, "json"),
+        ({"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": SCHEMA}}, SCHEMA),
+        ({"type": "json_schema"}, "json"),
+        ({"type": "text"}, None),
+    ],
+)
+def test_response_formats(response_format: dict[str, object], expected: object) -> None:
+    """Structured output is asked for by Ollama's `format`."""
+    _, body = render(Kind.CHAT, {"messages": [], "response_format": response_format})
+
+    assert body.get("format") == expected
+
+
+@pytest.mark.parametrize(
+    ("effort", "think"), [("none", False), ("minimal", False), ("low", "low"), ("xhigh", True)]
+)
+def test_reasoning_effort_becomes_think(effort: str, think: object) -> None:
+    """Ollama knows three levels; less is off and more is on."""
+    _, body = render(Kind.CHAT, {"messages": [], "reasoning_effort": effort})
+
+    assert body["think"] == think
+
+
+def test_a_completion_is_rendered() -> None:
+    """A prompt, also as a list of one, goes to /api/generate with its suffix."""
+    path, body = render(Kind.COMPLETION, {"prompt": ["def f("], "suffix": "return x", "max_tokens": 3})
+
+    assert path == "/api/generate"
+    assert (body["prompt"], body["suffix"], body["options"]) == ("def f(", "return x", {"num_predict": 3})
+    assert official.GenerateRequest.model_validate(body).prompt == "def f("
+
+
+@pytest.mark.parametrize("given_input", ["one", ["one", "two"]])
+def test_an_embedding_is_rendered_without_silent_truncation(given_input: object) -> None:
+    """Input and dimensions pass, and a text that is too long is an error rather than half a vector."""
+    path, body = render(Kind.EMBEDDING, {"input": given_input, "dimensions": 64})
+
+    assert path == "/api/embed"
+    assert body == {"model": "gemma3:270m", "input": given_input, "dimensions": 64, "truncate": False}
+    assert official.EmbedRequest.model_validate(body).input == given_input
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "param"),
+    [
+        (Kind.CHAT, {"messages": "hello"}, "messages"),
+        (Kind.CHAT, {"messages": [], "temperature": "hot"}, "temperature"),
+        (Kind.CHAT, {"messages": [], "max_tokens": 0}, "max_tokens"),
+        (Kind.CHAT, {"messages": [], "seed": 2**31}, "seed"),
+        (Kind.CHAT, {"messages": [], "n": 2}, "n"),
+        (Kind.CHAT, {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages"),
+        (
+            Kind.CHAT,
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://a/b"}}]}
+                ]
+            },
+            "messages",
+        ),
+        (
+            Kind.CHAT,
+            {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "["}}]}
+                ]
+            },
+            "messages",
+        ),
+        (Kind.COMPLETION, {"prompt": ["a", "b"]}, "prompt"),
+        (Kind.COMPLETION, {"prompt": [1, 2]}, "prompt[0]"),
+        (Kind.EMBEDDING, {"input": [[1, 2]]}, "input[0]"),
+    ],
+)
+def test_what_ollama_cannot_be_asked_names_the_field(kind: Kind, fields: dict[str, Any], param: str) -> None:
+    """Rather than ask something else, the client is told which field and what is allowed."""
+    with pytest.raises(InvalidRequest) as caught:
+        render(kind, fields)
+
+    assert caught.value.param == param
+    assert caught.value.message.startswith(param.partition("[")[0])
+
+
+def test_a_chat_stream_is_read() -> None:
+    """Text and thinking come as they arrive; the last line brings the end and the counts."""
+    reader = ollama.StreamReader(Kind.CHAT)
+    first = reader.feed(line(message={"role": "assistant", "content": "", "thinking": "hm"}, done=False))
+    second = reader.feed(line(message={"role": "assistant", "content": "Hi"}, done=False))
+    assert (reader.done, reader.usage, reader.finish) == (False, None, None)
+    last = reader.feed(
+        line(
+            message={"role": "assistant", "content": ""},
+            done=True,
+            done_reason="length",
+            prompt_eval_count=12,
+            eval_count=2,
+            eval_duration=5,
+        )
+    )
+
+    assert first == [Delta(reasoning="hm")]
+    assert second == [Delta(text="Hi")]
+    assert last == [Delta(finish="length")]
+    assert (reader.done, reader.finish) == (True, "length")
+    assert reader.usage == Usage(prompt=12, completion=2)
+
+
+def test_a_completion_stream_is_read() -> None:
+    """/api/generate says `response` where chat says `message`."""
+    reader = ollama.StreamReader(Kind.COMPLETION)
+    deltas = reader.feed(
+        line(response="a", done=False) + line(response="b", done=True, done_reason="stop", eval_count=2)
+    )
+
+    assert text_of(deltas) == "ab"
+    assert reader.finish == "stop"
+    assert reader.usage == Usage(completion=2, estimated=True)
+
+
+def test_tool_calls_are_read_as_fragments_with_ids() -> None:
+    """Each call gets an index, an id of its own and its arguments as a string; the finish says so."""
+    reader = ollama.StreamReader(Kind.CHAT)
+    tool_call = {"function": {"name": "weather", "arguments": {"city": "Brno"}}}
+    deltas = reader.feed(
+        line(message={"role": "assistant", "content": "", "tool_calls": [tool_call, tool_call]}, done=False)
+        + line(message={"role": "assistant", "content": "", "tool_calls": [{"id": "x", **tool_call}]})
+        + line(message={"role": "assistant", "content": ""}, done=True, done_reason="stop")
+    )
+    fragments = [
+        fragment for delta in deltas if delta.tool_calls for fragment in msgspec.json.decode(delta.tool_calls)
+    ]
+
+    assert [fragment["index"] for fragment in fragments] == [0, 1, 2]
+    assert len({fragment["id"] for fragment in fragments}) == 3
+    assert fragments[2]["id"] == "x"
+    assert all(json.loads(fragment["function"]["arguments"]) == {"city": "Brno"} for fragment in fragments)
+    assert reader.finish == "tool_calls"
+
+
+STREAM = (
+    line(message={"content": "Dobrý "}, done=False)
+    + b"\r\n"
+    + line(message={"content": "den 🐎"}, done=False)
+    + line(message={"content": ""}, done=True, done_reason="stop", prompt_eval_count=3, eval_count=4)
+)
+
+
+@given(st.sets(st.integers(0, len(STREAM))))
+def test_a_stream_is_the_same_at_any_cut(cuts: set[int]) -> None:
+    """Where the network cuts the bytes changes nothing."""
+    reader = ollama.StreamReader(Kind.CHAT)
+    borders = [0, *sorted(cuts), len(STREAM)]
+    deltas = [delta for start, end in pairwise(borders) for delta in reader.feed(STREAM[start:end])]
+
+    assert text_of(deltas) == "Dobrý den 🐎"
+    assert (reader.done, reader.usage) == (True, Usage(prompt=3, completion=4))
+
+
+@given(st.integers(0, len(STREAM) - 1))
+def test_a_stream_that_is_cut_off_is_never_done(end: int) -> None:
+    """Without its final line an answer does not count as whole."""
+    reader = ollama.StreamReader(Kind.CHAT)
+    reader.feed(STREAM[:end])
+
+    assert not reader.done
+
+
+def test_bytes_after_the_end_are_ignored() -> None:
+    """The answer is whole with its final line."""
+    reader = ollama.StreamReader(Kind.CHAT)
+
+    assert reader.feed(STREAM + b"<html>\n")
+    assert reader.feed(b"junk\n") == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "verdict"),
+    [
+        (b'{"error":"an error was encountered while running the model"}\n', Verdict.FAILED),
+        (b'{"error":{"message":"boom"}}\n', Verdict.FAILED),
+        (b'{"error":""}\n', Verdict.FAILED),
+        (b'{"error":17}\n', Verdict.FAILED),
+        (b'{"error":"llm server loading model"}\n', Verdict.LOADING),
+        (b"<html>502</html>\n", Verdict.FAILED),
+        (b"data: {}\n", Verdict.FAILED),
+        (b"[]\n", Verdict.FAILED),
+        (b'{"done":"yes"}\n', Verdict.FAILED),
+        (b'{"message":{"content":5}}\n', Verdict.FAILED),
+        (b'{"message":{"content":"\xff\xfe"}}\n', Verdict.FAILED),
+        (b'{"done":false}{"done":true}\n', Verdict.FAILED),
+        (b'{"x":' + b"[" * 60_000 + b"]" * 60_000 + b"}\n", Verdict.FAILED),
+    ],
+)
+def test_an_error_or_a_broken_line_ends_the_stream(payload: bytes, verdict: Verdict) -> None:
+    """Status 200 was sent long ago, so the line itself is the failure, after the text before it."""
+    reader = ollama.StreamReader(Kind.CHAT)
+    assert text_of(reader.feed(line(message={"content": "so far"}))) == "so far"
+
+    with pytest.raises(WireError) as caught:
+        reader.feed(payload)
+
+    assert caught.value.fault.verdict is verdict
+    assert caught.value.fault.status == 200
+    assert 0 < len(caught.value.fault.message) < 200
+    assert not reader.done
+
+
+def test_a_whole_answer_is_read() -> None:
+    """An answer that was not streamed may be laid out over several lines."""
+    whole = {
+        "message": {"role": "assistant", "content": "Hi"},
+        "done": True,
+        "prompt_eval_count": 5,
+        "eval_count": 1,
+    }
+    deltas, usage = ollama.read_answer(Kind.CHAT, json.dumps(whole, indent=2).encode())
+
+    assert deltas == [Delta(text="Hi"), Delta(finish="stop")]
+    assert usage == Usage(prompt=5, completion=1)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"OK", b'{"message":null}', b'{"error":"no"}'])
+def test_a_whole_answer_that_is_none(body: bytes) -> None:
+    """Nothing is ever made up from a body without an answer."""
+    with pytest.raises(WireError):
+        ollama.read_answer(Kind.CHAT, body)
+
+
+def test_embeddings_are_read_in_order() -> None:
+    """Vectors and the count of the prompt's tokens."""
+    found = ollama.read_embeddings(b'{"embeddings":[[1,2.5],[3,4]],"prompt_eval_count":8}')
+
+    assert found.vectors == ((1.0, 2.5), (3.0, 4.0))
+    assert found.usage == Usage(prompt=8)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"embeddings":[]}', b'{"embeddings":[["a"]]}', b'{"error":"x"}', b"<html>", b"\xff"]
+)
+def test_embeddings_that_are_none(body: bytes) -> None:
+    """A body without vectors is an error."""
+    with pytest.raises(WireError):
+        ollama.read_embeddings(body)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        (404, b'{"error":"model \\"x\\" not found, try pulling it first"}', Verdict.MISSING),
+        (404, b"404 page not found", Verdict.MISCONFIGURED),
+        (
+            503,
+            b'{"error":"server busy, please try again.  maximum pending requests exceeded"}',
+            Verdict.BUSY,
+        ),
+        (503, b'{"error":{"message":"Loading model","code":503}}', Verdict.LOADING),
+        (503, b"<html>503</html>", Verdict.FAILED),
+        (429, b"", Verdict.BUSY),
+        (500, b'{"error":"model requires more system memory (9.9 GiB) than is available"}', Verdict.FAILED),
+        (500, b'{"error":"llama runner process has terminated: exit status 2"}', Verdict.FAILED),
+        (400, b'{"error":"the input length exceeds the context length"}', Verdict.CONTEXT_OVERFLOW),
+        (400, b'{"error":"registry.ollama.ai/library/x does not support tools"}', Verdict.REJECTED),
+        (401, b'{"error":"unauthorized"}', Verdict.MISCONFIGURED),
+        (413, b"", Verdict.REJECTED),
+        (502, b"<html>", Verdict.UNREACHABLE),
+        (504, b"<html>", Verdict.TIMEOUT),
+        (301, b"", Verdict.MISCONFIGURED),
+        (501, b"[]", Verdict.FAILED),
+    ],
+)
+def test_errors_are_classified_and_keep_their_words(status: int, body: bytes, verdict: Verdict) -> None:
+    """The one classification everything else relies on, from status and words."""
+    fault = ollama.read_error(status, {}, body)
+
+    assert fault.verdict is verdict
+    assert fault.status == status
+    assert fault.message
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3", 3.0),
+        (" 7 ", 7.0),
+        ("-1", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("²", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_read_in_seconds(header: str, seconds: float | None) -> None:
+    """A whole number of seconds is taken; anything else is as if it were not there."""
+    fault = ollama.read_error(503, {"retry-after": header}, b'{"error":"server busy"}')
+
+    assert fault.retry_after == seconds
+
+
+@given(st.binary(max_size=60), st.sampled_from([200, 302, 400, 404, 500, 503]))
+def test_no_body_breaks_the_readers(body: bytes, status: int) -> None:
+    """Any bytes are an answer or a `WireError`, and any error body has a message."""
+    assert ollama.read_error(status, {}, body).message
+    try:
+        deltas, _ = ollama.read_answer(Kind.COMPLETION, body)
+    except WireError as error:
+        assert error.fault.message  # noqa: PT017
+    else:
+        assert deltas

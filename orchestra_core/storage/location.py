@@ -1,0 +1,43 @@
+"""Where the ledger lives: the URL of the configuration made into a private file."""
+
+import os
+from pathlib import Path
+
+from orchestra_core.storage.failures import LedgerError
+
+_PREFIX = "sqlite:///"
+
+
+def locate(url: str) -> Path:
+    """The file of a `sqlite:///relative` or `sqlite:////absolute` URL; LedgerError for anything else."""
+    scheme = url.partition(":")[0]
+    if scheme.startswith("postgres"):
+        raise LedgerError(
+            "storage.url: PostgreSQL needs the postgres extra, which arrives in a later version"
+        )
+    if not url.startswith(_PREFIX) or len(url) == len(_PREFIX):
+        raise LedgerError(
+            f"storage.url: expected sqlite:///path/to/file.db, not a {scheme or 'nameless'} URL"
+        )
+    path = Path(url.removeprefix(_PREFIX))
+    if str(path) == ":memory:":
+        raise LedgerError("storage.url: a ledger in memory would be lost; name a file")
+    return path.expanduser().absolute()
+
+
+def prepare(path: Path) -> None:
+    """Makes missing directories 0700 and a missing file 0600; who asked what is nobody else's business."""
+    try:
+        _make_directories(path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise LedgerError(
+            f"ledger {path}: {error.strerror}; choose a writable place with storage.url"
+        ) from error
+
+
+def _make_directories(directory: Path) -> None:
+    # Path.mkdir(parents=True) would give the intermediate ones the default mode.
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,65 @@
+"""Schema changes as a list of small functions; a change is a new function at the end, never an edit.
+
+Statements are spelled out instead of taken from `tables.py`, so that an old step keeps its meaning when the
+tables move on; a test holds the sum of all steps against `tables.py`.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestra_core.storage.failures import LedgerError
+
+
+def _first_tables(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE requests ("
+        " id TEXT NOT NULL PRIMARY KEY, at REAL NOT NULL, surface TEXT NOT NULL, kind TEXT NOT NULL,"
+        " task TEXT NOT NULL, task_inferred INTEGER NOT NULL, model_asked TEXT, model_served TEXT,"
+        " backend TEXT, verdict TEXT NOT NULL, status INTEGER NOT NULL, streamed INTEGER NOT NULL,"
+        " tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, tokens_cached INTEGER NOT NULL,"
+        " tokens_estimated INTEGER NOT NULL, queued_ms REAL, first_token_ms REAL, total_ms REAL NOT NULL,"
+        " attempts INTEGER NOT NULL, cost REAL, degraded INTEGER NOT NULL, decision_id TEXT, error TEXT)"
+    )
+    connection.execute("CREATE INDEX ix_requests_at ON requests (at)")
+    connection.execute(
+        "CREATE TABLE attempts ("
+        " request_id TEXT NOT NULL, n INTEGER NOT NULL, endpoint TEXT NOT NULL, verdict TEXT NOT NULL,"
+        " status INTEGER NOT NULL, seconds REAL NOT NULL, first_token REAL, tokens_in INTEGER NOT NULL,"
+        " tokens_out INTEGER NOT NULL, message TEXT NOT NULL, PRIMARY KEY (request_id, n)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables,)
+
+
+def version(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version in the file, 0 if it is empty; LedgerError if it is not ours or newer than ours."""
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not names:
+        return 0
+    if "schema_version" not in names:
+        raise LedgerError(f"ledger {path}: belongs to another program; choose another file with storage.url")
+    found = int(connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()[0])
+    if found > len(MIGRATIONS):
+        raise LedgerError(
+            f"ledger {path}: has schema {found}, this version knows {len(MIGRATIONS)}; "
+            "upgrade ai-orchestra or choose another file with storage.url. The file was not touched."
+        )
+    return found
+
+
+def migrate(connection: sqlite3.Connection, path: Path, now: float) -> None:
+    """Brings the schema up to date in one transaction: all steps or none. `now` is Unix seconds."""
+    if version(connection, path) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at REAL NOT NULL)"
+    )
+    # Read again under the lock: another engine may have migrated since.
+    done = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()[0]
+    for number, step in enumerate(MIGRATIONS[done:], start=done + 1):
+        step(connection)
+        connection.execute("INSERT INTO schema_version VALUES (?, ?)", (number, now))
+    connection.execute("COMMIT")

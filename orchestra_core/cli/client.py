@@ -1,0 +1,181 @@
+"""How commands reach the engine: found by the rules of the contract, spoken to over HTTP."""
+
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from orchestra_core.cli.failure import Code, Failure
+from orchestra_core.cli.options import Session
+from orchestra_core.config import listening
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+CONNECT_SECONDS = 5.0
+# A load or a long answer takes as long as it takes; the engine's own deadline ends it.
+READ_SECONDS = 600.0
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where the engine is taken to be: a base URL, over a Unix socket where `socket` is set."""
+
+    url: str
+    socket: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"the socket {self.socket}" if self.socket else self.url
+
+
+def find_target(
+    url: str | None, socket_path: str | None, environ: Mapping[str, str], config: str | None = None
+) -> Target:
+    """--url, ORCHESTRATOR_URL, the Unix socket if one answers, then ORCHESTRATOR_HOST and API_PORT.
+
+    Where the environment is silent, the configuration file tells socket, host and port.
+    """
+    named = url or (None if socket_path else environ.get("ORCHESTRATOR_URL"))
+    if named:
+        return Target(_checked(named))
+    if socket_path:
+        return Target("http://localhost", str(Path(socket_path).absolute()))
+    configured = listening(config, environ, Path.cwd())
+    if _answers(Path(configured.socket)):
+        return Target("http://localhost", configured.socket)
+    host = environ.get("ORCHESTRATOR_HOST") or configured.host
+    host = _ANYWHERE.get(host, host)
+    port = environ.get("API_PORT") or environ.get("ORCHESTRATOR_API_PORT") or configured.port
+    return Target(_checked(f"http://{f'[{host}]' if ':' in host else host}:{port}"))
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise Failure(f"{url} is not an engine's address; it looks like http://127.0.0.1:8080", Code.USAGE)
+    return parts.geturl().rstrip("/")
+
+
+def _answers(path: Path) -> bool:
+    if not path.is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+class EngineClient:
+    """Requests to one engine. Every method raises Failure with the engine's own words, or that it is away."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        loopback = target.socket is not None or urlsplit(target.url).hostname in _LOOPBACK
+        self._http = httpx.Client(
+            base_url=target.url,
+            transport=httpx.HTTPTransport(uds=target.socket) if target.socket else None,
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=not loopback,
+        )
+
+    def __enter__(self) -> "EngineClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, *, also: int | None = None) -> dict[str, Any]:
+        """The JSON object at `path`; the status `also` is an answer too, not an error."""
+        return self._decode(self._send("GET", path), also)
+
+    def raw(self, path: str) -> bytes:
+        """The bytes at `path`, for a typed decoder."""
+        answer = self._send("GET", path)
+        if answer.is_error:
+            raise Failure(_reason(answer.status_code, answer.content))
+        return answer.content
+
+    def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        return self._decode(self._send("POST", path, body))
+
+    def events(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """(event, data) of a server-sent stream, until it ends. Close the iterator to hang up."""
+        try:
+            with self._http.stream(method, path, **_content(body)) as answer:
+                if answer.is_error:
+                    raise Failure(_reason(answer.status_code, answer.read()))
+                yield from _sse(answer.iter_lines())
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+
+    def _send(self, method: str, path: str, body: Mapping[str, object] | None = None) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **_content(body))
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+
+    def _decode(self, answer: httpx.Response, also: int | None = None) -> dict[str, Any]:
+        if answer.is_error and answer.status_code != also:
+            raise Failure(_reason(answer.status_code, answer.content))
+        try:
+            return msgspec.json.decode(answer.content, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise Failure(f"{self.target.label} answered something that is not this engine's API") from error
+
+    def _away(self, error: httpx.HTTPError) -> Failure:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return Failure(
+                f"no engine answers at {self.target.label}. Start one with `ai-orchestra serve` "
+                "(or `ai-orchestra` for the console), or name it with --url.",
+                Code.UNREACHABLE,
+            )
+        if isinstance(error, httpx.ReadTimeout):
+            return Failure(f"{self.target.label} did not answer within {READ_SECONDS:.0f} s")
+        return Failure(f"the connection to {self.target.label} broke off: {error}", Code.UNREACHABLE)
+
+
+def connect(session: Session) -> EngineClient:
+    """The engine this command talks to; nothing is sent yet."""
+    return EngineClient(find_target(session.url, session.socket, session.environ, session.config))
+
+
+def model_path(model: str, action: str) -> str:
+    return f"/api/v1/models/{quote(model, safe='')}/{action}"
+
+
+def _content(body: Mapping[str, object] | None) -> dict[str, Any]:
+    if body is None:
+        return {}
+    return {"content": msgspec.json.encode(body), "headers": {"content-type": "application/json"}}
+
+
+def _reason(status: int, content: bytes) -> str:
+    try:
+        error = msgspec.json.decode(content)["error"]
+        return f"{error['message']} (HTTP {status}, {error['code']})"
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return f"HTTP {status}: {content[:200].decode(errors='replace')}"
+
+
+def _sse(lines: Iterator[str]) -> Iterator[tuple[str, bytes]]:
+    event, data = "message", []
+    for line in lines:
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif line.startswith("event:"):
+            event = line[6:].strip()
+        elif not line and data:
+            yield event, "\n".join(data).encode()
+            event, data = "message", []

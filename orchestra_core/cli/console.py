@@ -1,0 +1,22 @@
+"""Opens the console, and tells it how to start an engine should none run."""
+
+import sys
+from pathlib import Path
+
+from orchestra_core.cli.client import find_target
+from orchestra_core.config import load, process_environment
+from orchestra_tui.__main__ import main as open_console
+
+
+def run(*, config: str | None, url: str | None, socket: str | None, demo: bool) -> int:
+    """Returns the exit code. The console attaches to `url`, else to the engine's socket."""
+    environ = process_environment()
+    remote = url or (None if socket else environ.get("ORCHESTRATOR_URL"))
+    if remote:
+        return open_console(socket="", url=find_target(remote, None, environ).url, start=None, log=None)
+    settings = load({"config": config, "socket": socket, "demo": demo}, environ, Path.cwd())
+    start = [sys.executable, "-m", "orchestra_core", "serve", "--socket", settings.server.socket]
+    start += ["--config", str(settings.paths.config_file)] if settings.paths.config_file else []
+    start += ["--demo"] if demo else []
+    log = settings.paths.state_dir / "engine.log"
+    return open_console(socket=settings.server.socket, url=None, start=start, log=str(log))

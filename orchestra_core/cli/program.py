@@ -1,0 +1,117 @@
+"""The command tree. Commands live in modules that are imported only when they run: `--help` stays quick."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from orchestra_core import __version__
+from orchestra_core.cli.failure import Code, Failure
+from orchestra_core.domain.errors import OrchestraError
+from orchestra_core.domain.text import safe_text
+
+PROGRAM = "ai-orchestra"
+
+# name: (module under orchestra_core.cli, what `--help` says)
+COMMANDS = {
+    "serve": ("serve", "Run the engine in the foreground."),
+    "health": ("look", "Say whether the engine and what it uses are well."),
+    "models": ("look", "List models, or name the best one for a task."),
+    "metrics": ("look", "Requests, times and the most used model."),
+    "query": ("ask", "Ask a model and print its answer."),
+    "select": ("ask", "Say which model would be chosen, and why."),
+    "load": ("steer", "Load a model into memory."),
+    "unload": ("steer", "Unload a model."),
+    "doctor": ("diagnose", "Check everything that may be wrong here, with the fix for each."),
+    "config": ("configuration", "Write, show or check the configuration."),
+    "completion": ("completion", "Print the completion script of a shell."),
+    "version": ("version", "Print the version."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"orchestra_core.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name=PROGRAM)
+@click.option("--config", metavar="FILE", help="Configuration file of an engine that the console starts.")
+@click.option("--url", metavar="URL", help="The engine's address, such as http://127.0.0.1:8080.")
+@click.option("--socket", metavar="PATH", help="The engine's Unix socket.")
+@click.option("--demo", is_flag=True, help="Let the console start an engine with a simulated fleet.")
+@click.pass_context
+def root(
+    ctx: click.Context, config: str | None, url: str | None, socket: str | None, demo: bool
+) -> int | None:
+    """One engine in front of all your model servers. Without a command: the console.
+
+    \b
+    Examples:
+      ai-orchestra                             the console; starts an engine if none runs
+      ai-orchestra query --prompt "Hello"      ask the model the engine chooses
+      ai-orchestra models --best-for code_generation --format json | jq -r .model
+      ai-orchestra doctor                      what is wrong here, and how to mend it
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 engine not reachable, 4 unhealthy.
+    """
+    if ctx.invoked_subcommand is not None:
+        return None
+    if not sys.stdout.isatty():
+        click.echo("Standard output is no terminal: running the engine without the console.", err=True)
+        serve = importlib.import_module("orchestra_core.cli.serve")
+        return int(serve.run({"config": config, "socket": socket, "demo": demo}))
+    console = importlib.import_module("orchestra_core.cli.console")
+    return int(console.run(config=config, url=url, socket=socket, demo=demo))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs one command and exits with its code."""
+    sys.exit(execute(arguments))
+
+
+def execute(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; what goes wrong is said on standard error and becomes the code."""
+    try:
+        code = root.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Failure as failure:
+        return _say(failure.message, failure.code)
+    except OrchestraError as error:
+        return _say(error.message, Code.FAILED)
+    except BrokenPipeError:
+        # Whoever read our output has left; leave nothing for the interpreter to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Code.FAILED
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(err=True)
+        return Code.INTERRUPTED
+    return code if isinstance(code, int) else Code.DONE
+
+
+def _say(message: str, code: Code) -> int:
+    for line in message.splitlines():
+        click.echo(f"{PROGRAM}: {safe_text(line)}", err=True)
+    return code

@@ -1,0 +1,42 @@
+"""Values as the text format shows them; what is not known is a dash, never a zero."""
+
+from collections.abc import Iterable, Mapping
+
+
+def seconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def amount(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.1f}"
+
+
+def size(value: int | None) -> str:
+    """Bytes in decimal units, as disks and model files are sold."""
+    if value is None:
+        return "-"
+    number = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit in {"B", "kB"} else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def join(values: Iterable[object] | None) -> str:
+    return ", ".join(str(value) for value in values or ()) or "-"
+
+
+def pairs(values: Mapping[str, object]) -> str:
+    """`available_models 3, uptime 2h 45m`"""
+    return ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in values.items()) or "-"
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

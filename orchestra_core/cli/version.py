@@ -1,0 +1,19 @@
+"""`version`, apart so that it imports nothing it does not need."""
+
+import platform
+
+import click
+
+from orchestra_core import __version__
+from orchestra_core.cli.options import Session, formatted
+
+
+@click.command()
+@formatted
+def version(session: Session) -> None:
+    """Print the version."""
+    python = platform.python_version()
+    if session.out.as_json:
+        session.out.data({"name": "ai-orchestra", "version": __version__, "python": python})
+    else:
+        session.out.line(f"ai-orchestra {__version__}")

@@ -1,0 +1,41 @@
+"""Configuration: read once, at the edge, into one frozen `Config`. Nobody else reads environment."""
+
+from orchestra_core.config.description import describe
+from orchestra_core.config.environment import process_environment
+from orchestra_core.config.loading import embedded_installed, listening, load
+from orchestra_core.config.locate import default_file, find_file, find_paths
+from orchestra_core.config.settings import (
+    AlertSettings,
+    BackendSettings,
+    Config,
+    DiscoverySettings,
+    ModelSettings,
+    Paths,
+    Secret,
+    ServerSettings,
+    StorageSettings,
+    hide_password,
+)
+from orchestra_core.config.template import template
+
+__all__ = [
+    "AlertSettings",
+    "BackendSettings",
+    "Config",
+    "DiscoverySettings",
+    "ModelSettings",
+    "Paths",
+    "Secret",
+    "ServerSettings",
+    "StorageSettings",
+    "default_file",
+    "describe",
+    "embedded_installed",
+    "find_file",
+    "find_paths",
+    "hide_password",
+    "listening",
+    "load",
+    "process_environment",
+    "template",
+]

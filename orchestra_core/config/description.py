@@ -1,0 +1,73 @@
+"""The effective configuration, a line for each value, with where the value came from."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from orchestra_core.config.settings import BackendSettings, Config, hide_password
+
+Line = tuple[str, str, str]
+
+
+def describe(config: Config) -> list[Line]:
+    """(key, value, source) of everything in effect; secrets are said to be set and never shown."""
+    plain = {
+        "server.host": config.server.host,
+        "server.port": str(config.server.port),
+        "server.socket": config.server.socket,
+        "storage.url": hide_password(config.storage.url),
+        "discovery.enabled": _spell(config.discovery.enabled),
+        "discovery.ports": _spell(config.discovery.ports),
+        "embedded.enabled": _spell(config.embedded),
+        "alerts.memory_warning": _spell(config.alerts.memory_warning),
+        "alerts.memory_critical": _spell(config.alerts.memory_critical),
+        "log_level": config.log_level,
+    }
+    lines = [(key, value, config.sources.get(key, "default")) for key, value in plain.items()]
+    for backend in config.backends:
+        lines += _backend(backend, config.sources.get(f"backends.{backend.name}", "default"))
+    for name, model in config.models.items():
+        source = config.sources.get(f"models.{name}", "default")
+        given = msgspec.structs.asdict(model)
+        lines += [
+            (f'models."{name}".{key}', _spell(value), source)
+            for key, value in given.items()
+            if value is not None
+        ]
+    for task, models in config.fallbacks.items():
+        lines.append(
+            (f"fallbacks.{task}", _spell(models), config.sources.get(f"fallbacks.{task}", "default"))
+        )
+    return lines + list(_paths(config))
+
+
+def _backend(backend: BackendSettings, source: str) -> Iterator[Line]:
+    for key, value in msgspec.structs.asdict(backend).items():
+        if key == "api_key":
+            if backend.api_key_env:
+                state = "set" if value else "not set"
+                yield f"backends.{backend.name}.api_key", f"({state})", f"environment {backend.api_key_env}"
+        elif key not in {"name", "embedded"} and value not in (None, (), {}):
+            yield f"backends.{backend.name}.{key}", _spell(value), source
+    if backend.embedded:
+        yield f"backends.{backend.name}.embedded", "true", source
+
+
+def _paths(config: Config) -> Iterator[Line]:
+    yield (
+        "paths.config_file",
+        str(config.paths.config_file or "(none)"),
+        "found" if config.paths.config_file else "default",
+    )
+    for key in ("data_dir", "state_dir", "runtime_dir", "cache_dir"):
+        yield f"paths.{key}", str(getattr(config.paths, key)), "default"
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "(none)"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

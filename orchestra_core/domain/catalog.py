@@ -33,11 +33,12 @@ class Circuit(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class ModelInfo(msgspec.Struct, frozen=True):
+class ModelInfo(msgspec.Struct, frozen=True, gc=False):
     """What one backend reports of one model; None is "not reported", never zero.
 
     `capabilities` uses the words `chat`, `completion`, `embedding`, `vision`, `tools`, `thinking`.
-    `memory_bytes` is what the loaded model occupies, `size_bytes` its weights on disk.
+    `memory_bytes` is what the loaded model occupies, `size_bytes` its weights on disk; `loadable` whether the
+    backend loads and unloads it when asked to.
     """
 
     name: str
@@ -50,9 +51,10 @@ class ModelInfo(msgspec.Struct, frozen=True):
     capabilities: frozenset[str] = frozenset()
     memory_bytes: int | None = None
     slots: int | None = None
+    loadable: bool | None = None
 
 
-class EndpointSpec(msgspec.Struct, frozen=True):
+class EndpointSpec(msgspec.Struct, frozen=True, gc=False):
     """The facts of an endpoint the selector needs, with every gap already filled by a prior.
 
     Rates are tokens per second, prices are per million tokens (None: unknown), times are seconds.
@@ -88,7 +90,7 @@ class EndpointSpec(msgspec.Struct, frozen=True):
         return f"{self.backend}/{self.model}"
 
 
-class Speed(msgspec.Struct, frozen=True):
+class Speed(msgspec.Struct, frozen=True, gc=False):
     """Learned correction of the speed prior: natural logs of observed over predicted, and their spread."""
 
     ttft: float = 0.0
@@ -97,7 +99,7 @@ class Speed(msgspec.Struct, frozen=True):
     observations: int = 0
 
 
-class Reliability(msgspec.Struct, frozen=True):
+class Reliability(msgspec.Struct, frozen=True, gc=False):
     """Beta counts of failures and successes as of `at` (monotonic seconds), decayed when read."""
 
     failures: float = 0.0

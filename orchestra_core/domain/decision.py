@@ -12,7 +12,7 @@ from orchestra_core.domain.call import Requirements, Task
 TERMS = ("quality", "time", "slo", "cost", "failure", "external", "preference")
 
 
-class Term(msgspec.Struct, frozen=True):
+class Term(msgspec.Struct, frozen=True, gc=False):
     """One additive part of a utility: `points` = weight x value, signed as it entered the sum."""
 
     name: str
@@ -75,7 +75,7 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """Ranked candidates, best first. `relaxed`: what had to give way, `quality`, `cost` or `quality,cost`."""
 
     id: str

@@ -5,7 +5,7 @@ import msgspec
 from orchestra_core.domain.outcome import Verdict
 
 
-class Fault(msgspec.Struct, frozen=True):
+class Fault(msgspec.Struct, frozen=True, gc=False):
     """One classified refusal or failure of a backend.
 
     `status` is the HTTP status that came over the wire (200 for an error inside a stream) and `message`

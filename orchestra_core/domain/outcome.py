@@ -44,7 +44,7 @@ _TRIPS = frozenset({Verdict.UNREACHABLE, Verdict.TIMEOUT, Verdict.FAILED, Verdic
 NO_USAGE = Usage(estimated=True)
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The end of one attempt. Times are seconds since the attempt was sent; `retry_after` is seconds."""
 
     verdict: Verdict

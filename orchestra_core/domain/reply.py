@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts of one answer; `estimated` when the backend did not report them."""
 
     prompt: int = 0
@@ -12,7 +12,7 @@ class Usage(msgspec.Struct, frozen=True):
     estimated: bool = False
 
 
-class Delta(msgspec.Struct, frozen=True):
+class Delta(msgspec.Struct, frozen=True, gc=False):
     """One increment of an answer. `tool_calls` holds OpenAI-shaped call fragments as raw JSON."""
 
     text: str = ""
@@ -22,7 +22,7 @@ class Delta(msgspec.Struct, frozen=True):
     index: int = 0
 
 
-class Embeddings(msgspec.Struct, frozen=True):
+class Embeddings(msgspec.Struct, frozen=True, gc=False):
     """Vectors in the order of the inputs."""
 
     vectors: tuple[tuple[float, ...], ...]

@@ -7,14 +7,14 @@ from orchestra_core.domain.decision import Candidate, Decision
 from orchestra_core.domain.outcome import Outcome
 
 
-class Tried(msgspec.Struct, frozen=True):
+class Tried(msgspec.Struct, frozen=True, gc=False):
     """One attempt: where, and how it ended."""
 
     candidate: Candidate
     outcome: Outcome
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """The decision, every attempt, and the outcome that counts. `seconds` is all the client waited."""
 
     call: Call
@@ -25,7 +25,7 @@ class Result(msgspec.Struct, frozen=True):
     cost: float | None
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """What a load or unload will do before it does it; None is "not known"."""
 
     evicts: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     expected_seconds: float | None = None
 
 
-class Operation(msgspec.Struct, frozen=True):
+class Operation(msgspec.Struct, frozen=True, gc=False):
     """A load or unload that was accepted; its progress is on the event stream."""
 
     operation: str

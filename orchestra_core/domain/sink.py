@@ -11,7 +11,7 @@ from orchestra_core.domain.outcome import Outcome
 from orchestra_core.domain.reply import Delta, Embeddings
 
 
-class Serving(msgspec.Struct, frozen=True):
+class Serving(msgspec.Struct, frozen=True, gc=False):
     """Who answers: known at the first token, told to the client in headers."""
 
     model: str

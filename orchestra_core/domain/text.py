@@ -21,8 +21,8 @@ _LONG = re.compile(rf"[^\n]{{{MAX_LINE + 1},}}")
 def safe_text(s: str) -> str:
     """`s` without anything a terminal would obey: controls are shown, not sent; newline and tab stay.
 
-    NFC; escape becomes a visible sign, other controls `\\xNN` or `\\uNNNN`; Unicode tags vanish, lone surrogates
-    become U+FFFD; at most 8 combining marks follow each other and a line is cut at 8 KiB characters.
+    NFC; escape becomes a visible sign, other controls `\\xNN` or `\\uNNNN`; Unicode tags vanish, lone
+    surrogates become U+FFFD; at most 8 combining marks follow each other; a line ends at 8192 characters.
     """
     if len(s) <= MAX_LINE and s.isascii() and s.isprintable():
         return s

@@ -18,7 +18,7 @@ from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, Config
 from orchestra_core.domain.call import Call
-from orchestra_core.domain.catalog import BackendKind, Circuit, Endpoint
+from orchestra_core.domain.catalog import Circuit, Endpoint
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.snapshot import Throughput, Totals
 from orchestra_core.engine.members import Member, Members
@@ -37,7 +37,9 @@ from orchestra_core.storage.ledger import Ledger
 from orchestra_core.telemetry.metrics import Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
 from orchestra_core.upstream.discovery import discover
+from orchestra_core.upstream.embedded import NAME, embedded_model
 from orchestra_core.upstream.execution import Execution
+from orchestra_core.upstream.launch import ManagedModel
 from orchestra_core.upstream.managed import Managed
 
 DISCOVERY_SECONDS = 30.0
@@ -87,6 +89,7 @@ class Engine:
         self.series = Series()
         self.latencies = Latencies()
         self.first_tokens = Latencies()
+        self.failovers = 0
         self._database = "connected"
         self.ledger = Ledger(config.storage.url, clock, self._ledger_problem)
 
@@ -215,7 +218,27 @@ class Engine:
     # -- what the parts tell ---------------------------------------------------------------------------
 
     def _managed(self, settings: BackendSettings) -> Managed:
-        raise NotImplementedError
+        paths = self.config.paths
+        given = {name: value for name in ("context", "parallel") if (value := getattr(settings, name)) is not None}
+        if settings.embedded:
+            models = {NAME: embedded_model(paths.cache_dir, **given)}
+        else:
+            models = {name: ManagedModel(path=Path(file), **given) for name, file in settings.files.items()}
+            models |= {name: ManagedModel(**given) for name in settings.models if name not in models}
+
+        def exited(model: str, code: int, lines: Sequence[str]) -> None:
+            last = lines[-1] if lines else "nothing in its log"
+            self.hub.publish("model.failed", f"{settings.name}/{model}", f"its process ended ({code}): {last}", "error")
+            self.members.suspect(settings.name)
+
+        return Managed(
+            settings.name,
+            models,
+            command=settings.command,
+            runtime_dir=paths.runtime_dir,
+            state_dir=paths.state_dir,
+            on_exit=exited,
+        )
 
     def _circuit_changed(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:
         endpoint.circuit = circuit
@@ -225,7 +248,7 @@ class Engine:
             self.members.suspect(endpoint.spec.backend)
 
     def _failed_over(self, call: Call, outcome: Outcome, to: str) -> None:
-        self.metrics.failed_over()
+        self.failovers += 1
         self.hub.publish("request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning")
         if outcome.verdict is Verdict.UNREACHABLE:
             self.members.suspect(outcome.endpoint.partition("/")[0])
@@ -251,11 +274,13 @@ class Engine:
         return self.series.view(int(self.clock.monotonic()))
 
     def _totals(self) -> Totals:
+        now = self.clock.monotonic()
         return self.metrics.totals(
-            self.clock.monotonic(),
             inflight=sum(endpoint.inflight for endpoint in self.catalog.all),
             waiting=sum(endpoint.waiting for endpoint in self.catalog.all),
-            series=self.series,
-            latencies=self.latencies,
-            first_tokens=self.first_tokens,
+            failovers=self.failovers,
+            requests_per_minute=self.series.rate_per_minute(int(now)),
+            average_seconds=self.latencies.average(now),
+            quantiles=self.latencies.quantiles(now),
+            first_token_quantiles=self.first_tokens.quantiles(now),
         )

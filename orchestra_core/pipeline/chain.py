@@ -42,15 +42,13 @@ class Chain:
         while True:
             candidate = ranked[number]
             number += 1
-            outcome = await self._attempt(call, decision, candidate, sink, number)
+            endpoint = self._find(candidate.endpoint)
+            if endpoint is None:
+                outcome = Outcome(Verdict.UNREACHABLE, candidate.endpoint, 0, GONE)
+            else:
+                serving = Serving(candidate.model, candidate.backend, decision.id, number, decision.degraded)
+                outcome = await self._placement(call, candidate, endpoint, sink, serving)
             tried.append(Tried(candidate, outcome))
             if number == last or not outcome.try_elsewhere:
                 return outcome
             self._failed_over(call, outcome, ranked[number].endpoint)
-
-    async def _attempt(self, call: Call, decision: Decision, candidate: Candidate, sink: Sink, number: int) -> Outcome:
-        endpoint = self._find(candidate.endpoint)
-        if endpoint is None:
-            return Outcome(Verdict.UNREACHABLE, candidate.endpoint, 0, GONE)
-        serving = Serving(candidate.model, candidate.backend, decision.id, number, decision.degraded)
-        return await self._placement(call, candidate, endpoint, sink, serving)

@@ -9,7 +9,7 @@ from orchestra_core.server.answers import require_json, send_error
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.facades.native import NativeFacade
 from orchestra_core.server.facades.openai import OpenAIFacade
-from orchestra_core.server.operations import Operations
+from orchestra_core.server.facades.operations import Operations
 from orchestra_core.server.ports import Ports
 
 Answer = Callable[[Request, Exchange, str], Awaitable[None]]

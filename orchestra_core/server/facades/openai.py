@@ -1,6 +1,7 @@
 """The OpenAI surface: chat completions, completions, embeddings, models."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.errors import NotFound, OrchestraError
@@ -102,15 +103,9 @@ class OpenAISink:
 class OpenAIFacade:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-
-    async def chat(self, request: Request, exchange: Exchange, request_id: str) -> None:
-        await self._answer(read_chat, request, exchange, request_id)
-
-    async def completion(self, request: Request, exchange: Exchange, request_id: str) -> None:
-        await self._answer(read_completion, request, exchange, request_id)
-
-    async def embedding(self, request: Request, exchange: Exchange, request_id: str) -> None:
-        await self._answer(read_embedding, request, exchange, request_id)
+        self.chat = partial(self._answer, read_chat)
+        self.completion = partial(self._answer, read_completion)
+        self.embedding = partial(self._answer, read_embedding)
 
     async def _answer(self, read: Read, request: Request, exchange: Exchange, request_id: str) -> None:
         clock = self._ports.clock

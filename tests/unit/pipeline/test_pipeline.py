@@ -8,7 +8,13 @@ import pytest
 from orchestra_core.domain.call import Call, Kind, Task
 from orchestra_core.domain.catalog import BackendKind, Circuit, Endpoint, ModelInfo, Residency
 from orchestra_core.domain.decision import Decision
-from orchestra_core.domain.errors import ContextTooLong, InvalidRequest, OperationFailed, Unavailable, UnknownModel
+from orchestra_core.domain.errors import (
+    ContextTooLong,
+    InvalidRequest,
+    OperationFailed,
+    Unavailable,
+    UnknownModel,
+)
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.result import Result, Tried
 from orchestra_core.pipeline.chain import Chain
@@ -28,7 +34,9 @@ INFO = ModelInfo("llama3:8b", capabilities=frozenset({"chat", "completion"}), co
 class World:
     """A whole pipeline over a scripted execution."""
 
-    def __init__(self, execution: ScriptedExecution, backends: Sequence[str] = ("a", "b"), slots: int = 1) -> None:
+    def __init__(
+        self, execution: ScriptedExecution, backends: Sequence[str] = ("a", "b"), slots: int = 1
+    ) -> None:
         self.clock = ManualClock()
         self.execution = execution
         self.catalog = Catalog()
@@ -198,7 +206,9 @@ async def test_a_model_that_is_not_loaded_is_loaded_first() -> None:
     world = World(ScriptedExecution(), ("a",))
     world.endpoint("a").residency = Residency.ABSENT
     spec = world.endpoint("a").spec
-    world.endpoint("a").spec = type(spec)(**{n: getattr(spec, n) for n in spec.__struct_fields__} | {"loadable": True})
+    world.endpoint("a").spec = type(spec)(
+        **{n: getattr(spec, n) for n in spec.__struct_fields__} | {"loadable": True}
+    )
     assert (await world.ask()).outcome.ok
     assert world.loads == ["a/llama3:8b"]
 

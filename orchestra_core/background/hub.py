@@ -16,14 +16,23 @@ _KEPT = 100
 _QUEUE = 256
 
 
+class _Listener:
+    """One subscription: what it has not taken yet, and what wakes it."""
+
+    __slots__ = ("queue", "wake")
+
+    def __init__(self) -> None:
+        self.queue: deque[Event] = deque(maxlen=_QUEUE)
+        self.wake = asyncio.Event()
+
+
 class Hub:
-    """Keeps the last events and hands new ones to subscribers; a slow one loses its oldest and is told so."""
+    """Keeps the last events and hands new ones to subscribers; a slow one loses its oldest."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._recent: deque[Event] = deque(maxlen=_KEPT)
-        self._queues: set[deque[Event]] = set()
-        self._wake: set[asyncio.Event] = set()
+        self._listeners: set[_Listener] = set()
         self._loop = asyncio.get_running_loop()
         self.closing = False
 
@@ -36,23 +45,23 @@ class Hub:
         event = Event(rfc3339(self._clock.wall()), kind, safe_text(subject), safe_text(message), level)
         log.log(_LEVELS.get(level, logging.INFO), "%s %s: %s", kind, event.subject, event.message)
         self._recent.append(event)
-        for queue in self._queues:
-            queue.append(event)
-        for wake in self._wake:
-            wake.set()
+        for listener in self._listeners:
+            listener.queue.append(event)
+            listener.wake.set()
 
     def close(self) -> None:
         """Ends every subscription."""
         self.closing = True
-        for wake in self._wake:
-            wake.set()
+        for listener in self._listeners:
+            listener.wake.set()
 
-    async def subscribe(self, interval: float, snapshot: Callable[[], Snapshot]) -> AsyncIterator[Snapshot | Event]:
+    async def subscribe(
+        self, interval: float, snapshot: Callable[[], Snapshot]
+    ) -> AsyncIterator[Snapshot | Event]:
         """Events as they happen; if `interval` is above 0, first the whole state and then again so often."""
-        queue: deque[Event] = deque(maxlen=_QUEUE)
-        wake = asyncio.Event()
-        self._queues.add(queue)
-        self._wake.add(wake)
+        listener = _Listener()
+        queue, wake = listener.queue, listener.wake
+        self._listeners.add(listener)
         due = self._loop.time()
         try:
             while not self.closing:
@@ -65,8 +74,7 @@ class Hub:
                 if not queue:
                     await self._sleep(wake, due - self._loop.time() if interval else None)
         finally:
-            self._queues.discard(queue)
-            self._wake.discard(wake)
+            self._listeners.discard(listener)
 
     @staticmethod
     async def _sleep(wake: asyncio.Event, seconds: float | None) -> None:

@@ -72,14 +72,20 @@ class Residencies:
         endpoints = [e for e in self._serving(model) if backend is None or e.spec.backend == backend]
         if not endpoints:
             where = f" on backend {backend!r}" if backend else ""
-            raise UnknownModel(f"model {model!r} is not known{where}; ai-orchestra models lists them", param="name")
+            raise UnknownModel(
+                f"model {model!r} is not known{where}; ai-orchestra models lists them", param="name"
+            )
         ready = [e for e in endpoints if e.residency is Residency.READY]
         wanted = ready if action == "unload" else [e for e in endpoints if e.residency is Residency.ABSENT]
         if not wanted:
-            raise OperationFailed(f"{model} is already {'loaded' if action == 'load' else 'not loaded'}", code="nothing_to_do")
+            raise OperationFailed(
+                f"{model} is already {'loaded' if action == 'load' else 'not loaded'}", code="nothing_to_do"
+            )
         able = [e for e in wanted if e.spec.loadable]
         if not able:
-            raise OperationFailed(f"{wanted[0].spec.backend} cannot {action} models over its API", code="not_supported")
+            raise OperationFailed(
+                f"{wanted[0].spec.backend} cannot {action} models over its API", code="not_supported"
+            )
         return min(able, key=lambda e: (e.inflight, e.spec.load_seconds, e.id))
 
     def _plan(self, endpoint: Endpoint, action: str) -> Plan:
@@ -149,7 +155,9 @@ class Residencies:
         await self._loader(endpoint.spec.backend).load(model, progress)
         self._took[endpoint.id] = self._clock.monotonic() - started
         endpoint.residency = Residency.READY
-        self._say("model.ready", endpoint.id, f"{model} is ready after {self._took[endpoint.id]:.1f} s", "info")
+        self._say(
+            "model.ready", endpoint.id, f"{model} is ready after {self._took[endpoint.id]:.1f} s", "info"
+        )
 
     async def _do_unload(self, endpoint: Endpoint) -> None:
         model = endpoint.spec.model

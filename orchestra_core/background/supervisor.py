@@ -28,14 +28,14 @@ class Supervisor:
     async def _guard(self, work: Coroutine[object, object, None], name: str) -> None:
         try:
             await work
-        except Exception:  # noqa: BLE001  the boundary: a bug in one loop must not end the engine
+        except Exception:
             log.exception("%s failed", name)
 
     async def _forever(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
         while True:
             try:
                 await loop()
-            except Exception:  # noqa: BLE001  as above
+            except Exception:
                 log.exception("%s failed and is started again", name)
             await asyncio.sleep(_RESTART_SECONDS)
 

@@ -51,4 +51,4 @@ def read_model(name: str | None) -> Asked:
                 "auto:quality=low|medium|high or auto:speed=low|medium|high",
                 param="model",
             )
-    return Asked(None, task, Requirements(**wishes))
+    return Asked(None, task, Requirements(wishes.get("speed"), wishes.get("quality")))

@@ -76,7 +76,7 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """Ranked candidates, best first. `relaxed`: what had to give way, `quality`, `cost` or `quality,cost`."""
+    """Ranked candidates, best first. `relaxed`: what had to give way, `quality` or nothing."""
 
     id: str
     task: Task

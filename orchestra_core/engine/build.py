@@ -49,11 +49,10 @@ GRACE_SECONDS = 10.0
 class Engine:
     """One engine: `start`, then it serves until `stop`. All of it lives on one event loop."""
 
-    def __init__(self, config: Config, clock: Clock, backends: Sequence[BackendSettings], *, simulated: bool) -> None:
+    def __init__(self, config: Config, clock: Clock, *, simulated: bool) -> None:
         self.config = config
         self.clock = clock
         self.stopping = asyncio.Event()
-        self._configured = backends
         self._simulated = simulated
         self._loop = asyncio.get_running_loop()
         rng = random.Random()
@@ -89,7 +88,6 @@ class Engine:
         self.series = Series()
         self.latencies = Latencies()
         self.first_tokens = Latencies()
-        self.failovers = 0
         self._database = "connected"
         self.ledger = Ledger(config.storage.url, clock, self._ledger_problem)
 
@@ -158,10 +156,12 @@ class Engine:
         await self.listener.unix(Path(settings.socket))
         self.ledger.open()
         for ended in await asyncio.to_thread(Managed.end_orphans, self.config.paths.state_dir):
-            self.hub.publish("engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning")
+            self.hub.publish(
+                "engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning"
+            )
         self.supervisor.keep(self._tick, "housekeeping")
         self.hub.publish("engine.started", "engine", f"{self.address} and {settings.socket}")
-        await asyncio.gather(*(self._begin(backend, "configured") for backend in self._configured))
+        await asyncio.gather(*(self._begin(backend, "configured") for backend in self.config.backends))
         if self.config.discovery.enabled and not self._simulated:
             self.supervisor.keep(self._discover, "discovery")
 
@@ -219,7 +219,9 @@ class Engine:
 
     def _managed(self, settings: BackendSettings) -> Managed:
         paths = self.config.paths
-        given = {name: value for name in ("context", "parallel") if (value := getattr(settings, name)) is not None}
+        given = {
+            name: value for name in ("context", "parallel") if (value := getattr(settings, name)) is not None
+        }
         if settings.embedded:
             models = {NAME: embedded_model(paths.cache_dir, **given)}
         else:
@@ -228,7 +230,9 @@ class Engine:
 
         def exited(model: str, code: int, lines: Sequence[str]) -> None:
             last = lines[-1] if lines else "nothing in its log"
-            self.hub.publish("model.failed", f"{settings.name}/{model}", f"its process ended ({code}): {last}", "error")
+            self.hub.publish(
+                "model.failed", f"{settings.name}/{model}", f"its process ended ({code}): {last}", "error"
+            )
             self.members.suspect(settings.name)
 
         return Managed(
@@ -248,13 +252,17 @@ class Engine:
             self.members.suspect(endpoint.spec.backend)
 
     def _failed_over(self, call: Call, outcome: Outcome, to: str) -> None:
-        self.failovers += 1
-        self.hub.publish("request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning")
+        self.metrics.failed_over()
+        self.hub.publish(
+            "request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning"
+        )
         if outcome.verdict is Verdict.UNREACHABLE:
             self.members.suspect(outcome.endpoint.partition("/")[0])
 
     def _failed(self, call: Call, outcome: Outcome) -> None:
-        self.hub.publish("request.failed", call.id, f"{outcome.endpoint}: {outcome.verdict}: {outcome.message}", "error")
+        self.hub.publish(
+            "request.failed", call.id, f"{outcome.endpoint}: {outcome.verdict}: {outcome.message}", "error"
+        )
 
     def _ledger_problem(self, problem: str) -> None:
         """Called from the writer's thread."""
@@ -262,7 +270,9 @@ class Engine:
 
     def _tell_ledger(self, problem: str) -> None:
         self._database = f"unavailable: {problem}" if problem else "connected"
-        self.hub.publish("engine.ledger", "ledger", problem or "records are written again", "error" if problem else "info")
+        self.hub.publish(
+            "engine.ledger", "ledger", problem or "records are written again", "error" if problem else "info"
+        )
 
     def _notices(self) -> list[str]:
         notices = list(self.config.notes)
@@ -276,11 +286,10 @@ class Engine:
     def _totals(self) -> Totals:
         now = self.clock.monotonic()
         return self.metrics.totals(
+            now,
             inflight=sum(endpoint.inflight for endpoint in self.catalog.all),
             waiting=sum(endpoint.waiting for endpoint in self.catalog.all),
-            failovers=self.failovers,
-            requests_per_minute=self.series.rate_per_minute(int(now)),
-            average_seconds=self.latencies.average(now),
-            quantiles=self.latencies.quantiles(now),
-            first_token_quantiles=self.first_tokens.quantiles(now),
+            series=self.series,
+            latencies=self.latencies,
+            first_tokens=self.first_tokens,
         )

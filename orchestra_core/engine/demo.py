@@ -5,17 +5,26 @@ import sys
 
 import msgspec
 
-from orchestra_core.config import BackendSettings
+from orchestra_core.config import BackendSettings, ModelSettings
+from orchestra_core.domain.call import Level
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.errors import ConfigError
 
 START_SECONDS = 20.0
 
 
+class _Model(msgspec.Struct):
+    name: str
+    quality: Level | None = None
+    price_input: float | None = None
+    price_output: float | None = None
+
+
 class _Backend(msgspec.Struct):
     name: str
     kind: BackendKind
     url: str
+    models: list[_Model]
     memory: int | None = None
     slots: int | None = None
 
@@ -31,6 +40,7 @@ class Demo:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.backends: tuple[BackendSettings, ...] = ()
+        self.models: dict[str, ModelSettings] = {}
 
     @classmethod
     async def start(cls) -> "Demo":
@@ -55,6 +65,15 @@ class Demo:
             BackendSettings(name=one.name, kind=one.kind, url=one.url, memory=one.memory, slots=one.slots)
             for one in announced.backends
         )
+        demo.models = {
+            model.name: ModelSettings(
+                quality=model.quality,
+                cost_per_million_input=model.price_input,
+                cost_per_million_output=model.price_output,
+            )
+            for backend in announced.backends
+            for model in backend.models
+        }
         return demo
 
     async def stop(self) -> None:

@@ -1,7 +1,7 @@
 """The backends of this engine: each with its control side, its monitor and the facts its models get."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,12 +24,6 @@ from orchestra_core.upstream.managed import Managed
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", None)
 # A region other than `local` is taken to be this far away until measured; judgement.
 _REMOTE_RTT = 0.04
-_CONTROLS = {
-    BackendKind.OLLAMA: Ollama,
-    BackendKind.LLAMACPP: LlamaCpp,
-    BackendKind.VLLM: OpenAI,
-    BackendKind.OPENAI: OpenAI,
-}
 
 
 class Member:
@@ -93,7 +87,9 @@ class Members:
         self._make_managed = make_managed
         self._members: dict[str, Member] = {}
 
-    def join(self, settings: BackendSettings, *, origin: str = "configured", simulated: bool = False) -> Member:
+    def join(
+        self, settings: BackendSettings, *, origin: str = "configured", simulated: bool = False
+    ) -> Member:
         """Adds a backend; its monitor still has to be run."""
         member = Member(settings, self._control(settings), origin=origin, simulated=simulated)
         facts, overrides = member.facts, self._overrides
@@ -115,15 +111,16 @@ class Members:
         headers = {"authorization": f"Bearer {settings.api_key.reveal()}"} if settings.api_key else {}
         if settings.kind in (BackendKind.OPENAI, BackendKind.VLLM):
             return OpenAI(settings.url, self._client, headers, models=settings.models)
-        return _CONTROLS[settings.kind](settings.url, self._client, headers)
+        control = Ollama if settings.kind is BackendKind.OLLAMA else LlamaCpp
+        return control(settings.url, self._client, headers)
 
     def _publish(self, name: str, found: Found) -> None:
-        wanted = self._members[name].settings.models
-        if wanted:
-            found = [(spec, info) for spec, info in found if info.name in wanted]
+        settings = self._members[name].settings
+        if settings.models and settings.kind is not BackendKind.MANAGED:
+            found = [(spec, info) for spec, info in found if info.name in settings.models]
         self._catalog.update(name, found)
 
-    def _changed(self, name: str, up: bool, message: str) -> None:  # noqa: FBT001  the monitor's own callback
+    def _changed(self, name: str, up: bool, message: str) -> None:
         for endpoint in self._catalog.of(name):
             endpoint.reachable = up
         if up:
@@ -133,7 +130,7 @@ class Members:
 
     # -- what others ask -------------------------------------------------------------------------------
 
-    def __iter__(self) -> Iterable[Member]:
+    def __iter__(self) -> Iterator[Member]:
         return iter(self._members.values())
 
     def __len__(self) -> int:

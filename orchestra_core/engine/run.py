@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 
+import msgspec
+
 from orchestra_core.clock import SystemClock
 from orchestra_core.config import Config
 from orchestra_core.domain.errors import OrchestraError
@@ -51,15 +53,18 @@ def _rest_the_collector() -> None:
 
 async def _serve(config: Config) -> int:
     demo = await Demo.start() if config.demo else None
-    backends = demo.backends if demo is not None else config.backends
-    engine = Engine(config, SystemClock(), backends, simulated=demo is not None)
+    if demo is not None:
+        config = msgspec.structs.replace(config, backends=demo.backends, models=demo.models | config.models)
+    engine = Engine(config, SystemClock(), simulated=demo is not None)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, engine)
     try:
         await engine.start()
         _rest_the_collector()
-        log.info("%sready on %s and %s", "SIMULATED FLEET, " if demo else "", engine.address, config.server.socket)
+        log.info(
+            "%sready on %s and %s", "SIMULATED FLEET, " if demo else "", engine.address, config.server.socket
+        )
         await engine.stopping.wait()
     finally:
         await _finish(engine.stop())

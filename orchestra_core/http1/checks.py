@@ -7,7 +7,15 @@ import msgspec
 
 _HOST = re.compile(rb"^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$")
 _SINGLETONS = frozenset(
-    {b"host", b"authorization", b"x-api-key", b"content-type", b"expect", b"content-length", b"idempotency-key"}
+    {
+        b"host",
+        b"authorization",
+        b"x-api-key",
+        b"content-type",
+        b"expect",
+        b"content-length",
+        b"idempotency-key",
+    }
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -42,7 +50,9 @@ def check_head(
     if version not in ("1.1", "1.0"):
         return Refusal(505, "http_version", f"HTTP/{version} is not supported; use HTTP/1.1")
     if method not in METHODS:
-        return Refusal(405 if method == "CONNECT" else 501, "method_unknown", f"method {method[:16]} is not supported")
+        return Refusal(
+            405 if method == "CONNECT" else 501, "method_unknown", f"method {method[:16]} is not supported"
+        )
     if not target.startswith(b"/") or target.startswith(b"//") or b"#" in target:
         return Refusal(400, "invalid_target", "the request target must be an absolute path")
     return _check_fields(version, headers)
@@ -80,4 +90,6 @@ def _check_fields(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refus
         return Refusal(400, "upgrade", "protocol upgrades are not supported")
     if host is None:
         return None if version == "1.0" else Refusal(400, "missing_host", "HTTP/1.1 requires a Host header")
-    return None if _HOST.match(host) else Refusal(400, "invalid_host", "the Host header is not a host and port")
+    return (
+        None if _HOST.match(host) else Refusal(400, "invalid_host", "the Host header is not a host and port")
+    )

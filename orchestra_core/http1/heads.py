@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
-_STATUS_LINES = {
-    code: f"HTTP/1.1 {code} {phrase}\r\n".encode("ascii") for code, phrase in _REASONS.items()
-}
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode("ascii") for code, phrase in _REASONS.items()}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -34,7 +32,9 @@ def response_head(
     framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
     lines = [f"{name}: {value}\r\n" for name, value in headers]
     tail = f"content-type: {content_type}\r\n{framing}\r\n{'connection: close' + chr(13) + chr(10) if close else ''}"
-    return b"".join((status_line(status), date, "".join(lines).encode("latin-1"), tail.encode("ascii"), b"\r\n"))
+    return b"".join(
+        (status_line(status), date, "".join(lines).encode("latin-1"), tail.encode("ascii"), b"\r\n")
+    )
 
 
 def request_head(method: str, target: str, fixed: bytes, length: int) -> bytes:

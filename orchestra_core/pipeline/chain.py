@@ -15,7 +15,6 @@ ATTEMPTS = 2
 GONE = "the endpoint was removed while the request waited"
 
 
-
 class Chain:
     """One failover before the first token. `failed_over` is told each time an attempt moves on."""
 

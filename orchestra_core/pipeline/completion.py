@@ -52,7 +52,13 @@ class Completion:
         now = self._clock.monotonic()
         ok = outcome.ok
         self._metrics.record(
-            outcome, model=model, backend=backend, task=decision.task, surface=call.surface, cost=cost, seconds=seconds
+            outcome,
+            model=model,
+            backend=backend,
+            task=decision.task,
+            surface=call.surface,
+            cost=cost,
+            seconds=seconds,
         )
         failed = not ok and outcome.verdict is not Verdict.CANCELLED
         self._series.add(int(now), requests=1, failures=int(failed), tokens=usage.completion)
@@ -81,7 +87,9 @@ class Completion:
                 usage.cached,
                 int(usage.estimated),
                 (seconds - outcome.seconds) * 1000,
-                None if outcome.first_token is None else (seconds - outcome.seconds + outcome.first_token) * 1000,
+                None
+                if outcome.first_token is None
+                else (seconds - outcome.seconds + outcome.first_token) * 1000,
                 seconds * 1000,
                 len(tried),
                 cost,
@@ -89,7 +97,9 @@ class Completion:
                 decision.id,
                 outcome.message,
             ),
-            [_attempt_row(call.id, n, one.outcome) for n, one in enumerate(tried, 1)] if len(tried) > 1 else [],
+            [_attempt_row(call.id, n, one.outcome) for n, one in enumerate(tried, 1)]
+            if len(tried) > 1
+            else [],
         )
         return cost
 

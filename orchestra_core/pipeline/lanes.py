@@ -39,7 +39,9 @@ class Lanes:
     def retry_at(self, endpoint_ids: Sequence[str]) -> float | None:
         """The first moment (monotonic) one of these breakers lets a probe through."""
         times = [
-            at for name in endpoint_ids if (lane := self._lanes.get(name)) and (at := lane.breaker.retry_at()) is not None
+            at
+            for name in endpoint_ids
+            if (lane := self._lanes.get(name)) and (at := lane.breaker.retry_at()) is not None
         ]
         return min(times, default=None)
 

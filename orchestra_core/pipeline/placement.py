@@ -5,6 +5,7 @@ Whatever is taken here is given back when the call returns, and it returns when 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import exp
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
@@ -36,7 +37,9 @@ class Placement:
         self._ensure_ready = ensure_ready
         self._circuit_changed = circuit_changed
 
-    async def __call__(self, call: Call, candidate: Candidate, endpoint: Endpoint, sink: Sink, serving: Serving) -> Outcome:
+    async def __call__(
+        self, call: Call, candidate: Candidate, endpoint: Endpoint, sink: Sink, serving: Serving
+    ) -> Outcome:
         lane = self._lanes.of(endpoint)
         endpoint.work += candidate.work
         try:
@@ -59,7 +62,9 @@ class Placement:
         woken = asyncio.Event()
         waiter = lane.admission.enqueue(woken.set)
         if waiter is None:
-            return Outcome(Verdict.BUSY, endpoint.id, 503, f"the queue of {endpoint.id} is full", retry_after=1.0)
+            return Outcome(
+                Verdict.BUSY, endpoint.id, 503, f"the queue of {endpoint.id} is full", retry_after=1.0
+            )
         endpoint.waiting += 1
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
@@ -67,7 +72,9 @@ class Placement:
         except TimeoutError:
             if not lane.admission.withdraw(waiter):
                 return None  # the slot was handed over in the same moment
-            return Outcome(Verdict.BUSY, endpoint.id, 503, f"no free slot on {endpoint.id} within {QUEUE_SECONDS:g} s")
+            return Outcome(
+                Verdict.BUSY, endpoint.id, 503, f"no free slot on {endpoint.id} within {QUEUE_SECONDS:g} s"
+            )
         except asyncio.CancelledError:
             if not lane.admission.withdraw(waiter):
                 lane.admission.release()
@@ -76,13 +83,20 @@ class Placement:
             endpoint.waiting -= 1
         return None
 
-    async def _admitted(self, call: Call, candidate: Candidate, lane: Lane, sink: Sink, serving: Serving) -> Outcome:
+    async def _admitted(
+        self, call: Call, candidate: Candidate, lane: Lane, sink: Sink, serving: Serving
+    ) -> Outcome:
         endpoint = lane.endpoint
         if endpoint.residency is not Residency.READY:
             try:
                 await self._ensure_ready(endpoint)
             except OperationFailed as error:
-                return Outcome(Verdict.FAILED, endpoint.id, 503, f"{endpoint.spec.model} could not be loaded: {error.message}")
+                return Outcome(
+                    Verdict.FAILED,
+                    endpoint.id,
+                    503,
+                    f"{endpoint.spec.model} could not be loaded: {error.message}",
+                )
         token = lane.breaker.admit(self._clock.monotonic())
         if token is None:
             return Outcome(Verdict.BUSY, endpoint.id, 503, f"the breaker of {endpoint.id} is open")
@@ -116,18 +130,43 @@ class Placement:
         task = call.task
         if task is not None and usage.completion:
             endpoint.outputs[task] = output_average(endpoint.outputs.get(task), usage.completion)
-        if outcome.first_token is not None and usage.completion > 1:
-            tpot = (outcome.seconds - outcome.first_token) / (usage.completion - 1)
-            endpoint.first_token = _recent(endpoint.first_token, outcome.first_token)
-            if tpot > 0:
-                endpoint.rate = _recent(endpoint.rate, 1 / tpot)
-            endpoint.speed = observe(
-                endpoint.speed,
-                prefill=candidate.prefill,
-                tpot=candidate.tpot,
-                observed_first_token=outcome.first_token,
-                observed_tpot=tpot if tpot > 0 else None,
-            )
+        if outcome.first_token is None:
+            _learn_from_whole(endpoint, candidate, outcome)
+        elif usage.completion > 1:
+            _learn_from_stream(endpoint, candidate, outcome)
+
+
+def _learn_from_stream(endpoint: Endpoint, candidate: Candidate, outcome: Outcome) -> None:
+    first, count = outcome.first_token or 0.0, outcome.usage.completion
+    tpot = (outcome.seconds - first) / (count - 1)
+    endpoint.first_token = _recent(endpoint.first_token, first)
+    if tpot > 0:
+        endpoint.rate = _recent(endpoint.rate, 1 / tpot)
+    endpoint.speed = observe(
+        endpoint.speed,
+        prefill=candidate.prefill,
+        tpot=candidate.tpot,
+        observed_first_token=first,
+        observed_tpot=tpot if tpot > 0 else None,
+    )
+
+
+def _learn_from_whole(endpoint: Endpoint, candidate: Candidate, outcome: Outcome) -> None:
+    """An answer in one piece only tells the sum, so both corrections move by the one ratio it shows."""
+    speed, count = endpoint.speed, outcome.usage.completion
+    first = candidate.prefill * exp(speed.ttft)
+    tpot = candidate.tpot * exp(speed.tpot)
+    expected = first + tpot * max(0, count - 1)
+    if expected <= 0 or outcome.seconds <= 0:
+        return
+    ratio = outcome.seconds / expected
+    endpoint.speed = observe(
+        speed,
+        prefill=candidate.prefill,
+        tpot=candidate.tpot,
+        observed_first_token=first * ratio,
+        observed_tpot=tpot * ratio if count > 1 else None,
+    )
 
 
 def _recent(old: float | None, new: float) -> float:

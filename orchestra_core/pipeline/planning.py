@@ -26,7 +26,9 @@ NO_BACKEND = (
 class Planning:
     """Decides without waiting for anything: it reads the published endpoints and the clock."""
 
-    def __init__(self, catalog: Catalog, clock: Clock, retry_at: Callable[[Sequence[str]], float | None]) -> None:
+    def __init__(
+        self, catalog: Catalog, clock: Clock, retry_at: Callable[[Sequence[str]], float | None]
+    ) -> None:
         self._catalog = catalog
         self._clock = clock
         self._retry_at = retry_at
@@ -59,7 +61,9 @@ class Planning:
             return ContextTooLong(f"the prompt is too long: {details['context']}", param="messages")
         if "capability" in details and not details.keys() - {"capability", "context"}:
             wanted = ", ".join(sorted(profile.needs)) or profile.kind.value
-            return InvalidRequest(f"no model here can do this ({wanted}): {details['capability']}", param="model")
+            return InvalidRequest(
+                f"no model here can do this ({wanted}): {details['capability']}", param="model"
+            )
         if "cost" in details and len(details) == 1:
             return InvalidRequest(f"max_cost is too low: {details['cost']}", param="max_cost")
         now = self._clock.monotonic()

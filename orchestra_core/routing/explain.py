@@ -57,7 +57,7 @@ def sentence(decision: Decision) -> str:
     best = decision.ranked[0]
     chosen = f"{best.model} on {best.backend}"
     if decision.relaxed:
-        chosen += f" (the wanted {decision.relaxed.replace(',', ' and ')} had to give way)"
+        chosen += f" (the wanted {decision.relaxed} had to give way)"
     if len(decision.ranked) == 1:
         return f"{chosen} is the only endpoint that can serve this call{_because(decision)}."
     other = decision.ranked[1]

@@ -1,7 +1,7 @@
 """Hard filters: which endpoints can serve a call at all, and why the others cannot (routing.md 4.1).
 
-Capability, pinned model, context, breaker and residency are never relaxed. When nothing is left, the quality
-floor gives way first, then the cost limit, and the decision says so.
+Only the quality floor ever gives way, when nothing else is left, and the decision says so. A cost limit is a
+promise about money: unlike in routing.md it is never relaxed, the call is refused instead.
 """
 
 from collections.abc import Sequence
@@ -124,11 +124,11 @@ def _within_wishes(profile: Profile, possible: list[Endpoint], rejected: list[Re
     poor: dict[str, Rejection] = {}
     if floor is not None:
         poor = {e.id: _poor(e, floor) for e in possible if RANK[e.spec.tier] < RANK[floor]}
-    for relaxed, barred in ((None, poor | dear), ("quality", dear), ("cost", poor)):
+    for relaxed, barred in ((None, poor | dear), ("quality", dear)):
         left = [e for e in possible if e.id not in barred]
         if left:
             return Sifted(left, [*rejected, *barred.values()], relaxed)
-    return Sifted(possible, rejected, "quality,cost" if possible else None)
+    return Sifted([], [*rejected, *dear.values()], None)
 
 
 def _poor(endpoint: Endpoint, floor: Level) -> Rejection:

@@ -35,4 +35,6 @@ def send_error(exchange: Exchange, error: OrchestraError, request_id: str, attem
 
 def require_json(content_type: str | None) -> bool:
     """Bodies must be JSON; it also keeps a web page from posting without a preflight (CSRF)."""
+    if content_type == "application/json":
+        return True
     return content_type is not None and content_type.split(";", 1)[0].strip().lower() == "application/json"

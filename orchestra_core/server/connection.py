@@ -117,7 +117,9 @@ class Http1Protocol(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         self._url += url
         if len(self._url) > self._limits.request_line:
-            self._stop(Refusal(414, "uri_too_long", f"the request line is over {self._limits.request_line} bytes"))
+            self._stop(
+                Refusal(414, "uri_too_long", f"the request line is over {self._limits.request_line} bytes")
+            )
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
@@ -137,7 +139,9 @@ class Http1Protocol(asyncio.Protocol):
             self._stop(refusal)
         for name, value in self._headers:
             if name == b"content-length" and int(value) > self._limits.body:
-                self._stop(Refusal(413, "request_too_large", f"bodies over {self._limits.body} bytes are refused"))
+                self._stop(
+                    Refusal(413, "request_too_large", f"bodies over {self._limits.body} bytes are refused")
+                )
             elif name == b"expect" and self._task is None:
                 self.transport.write(CONTINUE)
 
@@ -145,7 +149,9 @@ class Http1Protocol(asyncio.Protocol):
         self._body_size += len(data)
         self._chunks += 1
         if self._body_size > self._limits.body:
-            self._stop(Refusal(413, "request_too_large", f"bodies over {self._limits.body} bytes are refused"))
+            self._stop(
+                Refusal(413, "request_too_large", f"bodies over {self._limits.body} bytes are refused")
+            )
         if self._chunks > 16384 and self._body_size < self._chunks * 64:
             self._stop(Refusal(400, "tiny_chunks", "the body is cut into too many tiny chunks"))
         if self._body is None:
@@ -182,7 +188,7 @@ class Http1Protocol(asyncio.Protocol):
     async def _serve(self, request: Request, exchange: Exchange) -> None:
         try:
             await self._handler(request, exchange)
-        except Exception:  # noqa: BLE001  the boundary: a bug costs one answer, not the engine
+        except Exception:
             log.exception("unhandled error while answering %s %s", request.method, request.path)
             exchange.crash()
         finally:
@@ -252,10 +258,12 @@ class Http1Protocol(asyncio.Protocol):
         if self.phase == "idle" and age > limits.idle_seconds:
             self.transport.close()
         elif self.phase == "head" and age > limits.head_seconds:
-            self._reject(Refusal(408, "head_timeout", f"no complete request head within {limits.head_seconds:.0f} s"))
+            self._reject(
+                Refusal(408, "head_timeout", f"no complete request head within {limits.head_seconds:.0f} s")
+            )
         elif self.phase == "body" and age > limits.body_seconds:
-            self._reject(Refusal(408, "body_timeout", f"no complete request body within {limits.body_seconds:.0f} s"))
-        elif self.phase == "closing" and age > limits.linger_seconds and self._task is None:
-            self.transport.abort()
-        elif self._exchange is not None and self._exchange.paused and age > limits.stalled_seconds:
+            self._reject(
+                Refusal(408, "body_timeout", f"no complete request body within {limits.body_seconds:.0f} s")
+            )
+        elif (self.phase == "closing" and age > limits.linger_seconds and self._task is None) or (self._exchange is not None and self._exchange.paused and age > limits.stalled_seconds):
             self.transport.abort()

@@ -15,7 +15,9 @@ class Request:
 
     __slots__ = ("_headers", "body", "method", "path", "peer", "query")
 
-    def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes, peer: str) -> None:
+    def __init__(
+        self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes, peer: str
+    ) -> None:
         path, _, query = target.decode("latin-1").partition("?")
         self.method = method
         self.path = path
@@ -67,7 +69,9 @@ class Exchange:
         "started",
     )
 
-    def __init__(self, transport: asyncio.Transport, *, keep_alive: bool, chunked: bool, head_only: bool) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, *, keep_alive: bool, chunked: bool, head_only: bool
+    ) -> None:
         self._transport = transport
         self._chunked = chunked
         self._head_only = head_only
@@ -101,7 +105,9 @@ class Exchange:
         )
         self._transport.write(head if self._head_only else head + body)
 
-    def start(self, status: int, headers: Iterable[Pair] = (), content_type: str = "text/event-stream") -> None:
+    def start(
+        self, status: int, headers: Iterable[Pair] = (), content_type: str = "text/event-stream"
+    ) -> None:
         """The head of a streamed answer. To an HTTP/1.0 client the body ends when the connection does."""
         self.started = True
         if not self._chunked:
@@ -139,7 +145,9 @@ class Exchange:
             return
         if not self.started:
             self.keep_alive = False
-            self.send(500, b'{"error":{"type":"internal_error","code":"internal_error","message":"internal error"}}')
+            self.send(
+                500, b'{"error":{"type":"internal_error","code":"internal_error","message":"internal error"}}'
+            )
         else:
             self._transport.abort()
 

@@ -29,7 +29,9 @@ def failure(outcome: Outcome) -> OrchestraError:
     if verdict is Verdict.TIMEOUT:
         return UpstreamTimeout(why)
     if verdict is Verdict.MISCONFIGURED:
-        return UpstreamFailed(f"{why} (the operator must check the key of this backend)", code="backend_refused")
+        return UpstreamFailed(
+            f"{why} (the operator must check the key of this backend)", code="backend_refused"
+        )
     if verdict is Verdict.INTERRUPTED:
         return UpstreamFailed(f"{why}; the answer is incomplete", code="interrupted")
     return UpstreamFailed(why)

@@ -68,7 +68,9 @@ class Listener:
             server = await self._loop.create_server(self._protocol, host, port, backlog=1024)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise ConfigError(f"port {port} on {host} is in use by {port_owner(port)}; choose another with --port") from error
+                raise ConfigError(
+                    f"port {port} on {host} is in use by {port_owner(port)}; choose another with --port"
+                ) from error
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
@@ -130,7 +132,9 @@ def bind_unix(path: Path) -> tuple[socket.socket, int]:
     file beside it, mode set before bind so that no moment is open to others.
     """
     if len(os.fsencode(path)) > _UNIX_PATH_LIMIT:
-        raise ConfigError(f"the socket path {path} is over {_UNIX_PATH_LIMIT} bytes; choose a shorter one with --socket")
+        raise ConfigError(
+            f"the socket path {path} is over {_UNIX_PATH_LIMIT} bytes; choose a shorter one with --socket"
+        )
     _private_directory(path.parent)
     lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

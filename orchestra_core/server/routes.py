@@ -60,7 +60,10 @@ class Routes:
     def paths(self) -> list[tuple[str, str]]:
         """Every method and path, for the documentation and its test."""
         exact = [(method, path) for path, methods in self._exact.items() for method in methods]
-        named = [(method, pattern.pattern.strip("^$").replace("(.+)", "{name}")) for pattern, method, _ in self._named]
+        named = [
+            (method, pattern.pattern.strip("^$").replace("(.+)", "{name}"))
+            for pattern, method, _ in self._named
+        ]
         return exact + named
 
     async def __call__(self, request: Request, exchange: Exchange) -> None:
@@ -73,7 +76,9 @@ class Routes:
                 return
             answer = methods.get(request.method) or methods.get("GET" if request.method == "HEAD" else "")
             if answer is None:
-                raise MethodNotAllowed(f"{request.path} answers {' and '.join(methods)}, not {request.method}")
+                raise MethodNotAllowed(
+                    f"{request.path} answers {' and '.join(methods)}, not {request.method}"
+                )
             if request.body and not require_json(request.header(b"content-type")):
                 raise UnsupportedMedia("send the body as content-type: application/json")
             await answer(request, exchange, request_id)
@@ -95,5 +100,9 @@ class Routes:
             await answer(request, exchange, request_id, name)
             return
         later = _LATER.get(request.path)
-        hint = f"{later} is not in this version; use /v1 or /api/v1" if later else "see the README for what there is"
+        hint = (
+            f"{later} is not in this version; use /v1 or /api/v1"
+            if later
+            else "see the README for what there is"
+        )
         raise NotFound(f"there is nothing at {request.path[:128]}: {hint}")

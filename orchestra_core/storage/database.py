@@ -7,6 +7,7 @@ some tens of fsyncs a second, in a thread that holds no lock meanwhile; NORMAL s
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import Table
@@ -40,19 +41,20 @@ INSERT_REQUEST = _insert_sql(RequestRow)
 INSERT_ATTEMPT = _insert_sql(AttemptRow)
 
 
-def _grouped(sql: str) -> str:
-    """The insert with `_GROUP` rows: sqlite3 hands the interpreter's lock back and forth once per statement.
+def _grouped(sql: str, rows: int) -> str:
+    """The insert with so many rows at once.
 
-    Row by row that cost the event loop 45 µs a request at full load, more than everything else a request
-    does apart from its sockets (measured; 2026-11-22).
+    sqlite3 hands the interpreter's lock back and forth once per statement: row by row that cost the event
+    loop 45 µs a request at full load, more than everything else a request does apart from its sockets.
     """
     head, values = sql.split(" VALUES ")
     row, tail = values.split(")", 1)
-    return f"{head} VALUES {', '.join([row + ')'] * _GROUP)}{tail}"
+    return f"{head} VALUES {', '.join([row + ')'] * rows)}{tail}"
 
 
-_GROUP = 64
-_INSERT_REQUESTS = _grouped(INSERT_REQUEST)
+_FIELDS = len(RequestRow.model_fields)
+# Largest first; a batch of 300 rows is 4 + 5 + 4 statements instead of 300.
+_INSERT_REQUESTS = tuple((rows, _grouped(INSERT_REQUEST, rows)) for rows in (64, 8, 1))
 
 
 def connect_reader(path: Path, busy_timeout: float = 5.0) -> sqlite3.Connection:
@@ -135,15 +137,10 @@ class Database:
 
     def write(self, entries: Sequence[Entry], now: float) -> int:
         """Commits all entries or raises with none committed; the number of requests that were new."""
+        requests = [entry[0] for entry in entries]
         with _transaction(self.open(now)) as connection:
-            whole = len(entries) - len(entries) % _GROUP
-            fresh = 0
-            for start in range(0, whole, _GROUP):
-                values = [value for entry in entries[start : start + _GROUP] for value in entry[0]]
-                fresh += connection.execute(_INSERT_REQUESTS, values).rowcount
-            cursor = connection.executemany(INSERT_REQUEST, [entry[0] for entry in entries[whole:]])
-            fresh += max(0, cursor.rowcount)
-            cursor.executemany(INSERT_ATTEMPT, [attempt for entry in entries for attempt in entry[1]])
+            fresh = _insert_requests(connection, requests)
+            connection.executemany(INSERT_ATTEMPT, [attempt for entry in entries for attempt in entry[1]])
         return fresh
 
     def write_each(self, entries: Sequence[Entry], now: float) -> tuple[int, list[str]]:
@@ -160,6 +157,20 @@ class Database:
                     faults.append(str(error))
                 connection.execute("RELEASE entry")
         return fresh, faults
+
+
+def _insert_requests(connection: sqlite3.Connection, requests: Sequence[Row]) -> int:
+    """The number of rows that were new."""
+    if any(len(row) != _FIELDS for row in requests):
+        # In a group a short row beside a long one would shift values into the wrong columns unnoticed.
+        raise ValueError(f"a request row has {_FIELDS} fields")
+    fresh = done = 0
+    for rows, sql in _INSERT_REQUESTS:
+        while len(requests) - done >= rows:
+            values = list(chain.from_iterable(requests[done : done + rows]))
+            fresh += connection.execute(sql, values).rowcount
+            done += rows
+    return fresh
 
 
 @contextlib.contextmanager

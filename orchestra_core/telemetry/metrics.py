@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.snapshot import Snapshot, Totals
 from orchestra_core.telemetry.exposition import Page
+from orchestra_core.telemetry.window import Latencies, Series
 
 # Model, backend, task, surface, verdict.
 Labels = tuple[str, str, str, str, str]
@@ -54,10 +55,11 @@ class Cell:
 
 
 class Metrics:
-    """`record` once for each request that ended."""
+    """`record` once for each request that ended, `failed_over` each time an attempt moved on to another."""
 
     def __init__(self) -> None:
         self._cells: dict[Labels, Cell] = {}
+        self.failovers = 0
 
     def record(
         self,
@@ -90,6 +92,9 @@ class Metrics:
             if outcome.first_token is not None:
                 cell.first_tokens.add(waited - outcome.seconds + outcome.first_token)
 
+    def failed_over(self) -> None:
+        self.failovers += 1
+
     def cells(self) -> Iterator[tuple[Labels, Cell]]:
         return iter(self._cells.items())
 
@@ -102,22 +107,23 @@ class Metrics:
 
     def totals(
         self,
+        now: float,
         *,
         inflight: int,
         waiting: int,
-        failovers: int,
-        requests_per_minute: float,
-        average_seconds: float | None,
-        quantiles: Sequence[float | None],
-        first_token_quantiles: Sequence[float | None],
+        series: Series,
+        latencies: Latencies,
+        first_tokens: Latencies,
     ) -> Totals:
-        """What was counted here and what is known elsewhere; quantiles as from `Latencies.quantiles`."""
+        """Everything in one view; `now` is monotonic seconds, as the windows were filled with."""
         verdicts: Counter[str] = Counter()
         for key, cell in self._cells.items():
             verdicts[key[4]] += cell.requests
         cells = self._cells.values()
         ok, gone = verdicts[Verdict.SUCCESS], verdicts[Verdict.CANCELLED]
         calls = self.calls_by_model()
+        p50, p95, p99 = latencies.quantiles(now, (0.50, 0.95, 0.99))
+        ttft_p50, ttft_p95 = first_tokens.quantiles(now, (0.50, 0.95))
         return Totals(
             requests=verdicts.total(),
             successful=ok,
@@ -128,14 +134,14 @@ class Metrics:
             tokens_in=sum(cell.tokens_in for cell in cells),
             tokens_out=sum(cell.tokens_out for cell in cells),
             cost=sum(cell.cost for cell in cells),
-            failovers=failovers,
-            requests_per_minute=requests_per_minute,
-            average_seconds=average_seconds,
-            p50=quantiles[0],
-            p95=quantiles[1],
-            p99=quantiles[2],
-            ttft_p50=first_token_quantiles[0],
-            ttft_p95=first_token_quantiles[1],
+            failovers=self.failovers,
+            requests_per_minute=series.rate_per_minute(int(now)),
+            average_seconds=latencies.average(now),
+            p50=p50,
+            p95=p95,
+            p99=p99,
+            ttft_p50=ttft_p50,
+            ttft_p95=ttft_p95,
             most_used=max(calls, key=lambda name: (calls[name], name)) if calls else None,
         )
 
@@ -148,20 +154,20 @@ class Metrics:
 def prometheus(snapshot: Snapshot, metrics: Metrics) -> bytes:
     """All metrics in Prometheus' text format 0.0.4: base units, counters end in `_total`."""
     page = Page()
-    _engine(page, snapshot)
+    _engine(page, snapshot, metrics)
     _requests(page, metrics)
     _endpoints(page, snapshot)
     _backends(page, snapshot)
     return page.render()
 
 
-def _engine(page: Page, snapshot: Snapshot) -> None:
+def _engine(page: Page, snapshot: Snapshot, metrics: Metrics) -> None:
     page.gauge("orchestra_info", "Always 1; says the version.", [({"version": snapshot.version}, 1)])
     page.gauge("orchestra_uptime_seconds", "Since the engine started.", [({}, snapshot.uptime)])
     page.gauge(
         "orchestra_engine_memory_bytes", "Resident memory of the engine.", [({}, snapshot.engine_memory)]
     )
-    page.counter("orchestra_failovers_total", "Attempts that moved on.", [({}, snapshot.totals.failovers)])
+    page.counter("orchestra_failovers_total", "Attempts that moved on.", [({}, metrics.failovers)])
     pools = [("host", snapshot.host)]
     pools += [(view.name, view.memory) for view in snapshot.backends if view.memory is not None]
     page.gauge("orchestra_memory_bytes", "Size of a memory pool.", [({"pool": n}, m.total) for n, m in pools])

@@ -1,9 +1,10 @@
 """One try of a call at one endpoint: what the backend sends goes to the client as it arrives.
 
 Theory of operation. Bytes are pushed: the connection calls `on_head` and `on_body` from the event loop and this
-object writes to the sink at once, without a task switch per chunk (that is most of the budget of 12 µs). Until
-the first token everything is held, so that a failure can still move to another endpoint; `Sink.open` commits.
-For a client that did not ask for a stream the whole answer is held, and a cut stream can still be tried again.
+object writes to the sink at once, without a task switch per chunk (that is most of the budget of 12 µs).
+Until the first token everything is held, so that a failure can still move to another endpoint; `Sink.open`
+commits. For a client that did not ask for a stream the whole answer is held, and a cut stream can still be
+tried again.
 The end is a single future, `done`, resolved with the one Outcome; whoever awaits it and is cancelled calls
 `abort`, which closes the connection, and that is how a backend learns that its client left.
 """
@@ -35,6 +36,7 @@ class Attempt:
         "_connection",
         "_endpoint_id",
         "_first_at",
+        "_headers",
         "_held",
         "_held_size",
         "_loop",
@@ -44,7 +46,6 @@ class Attempt:
         "_sink",
         "_status",
         "_tokens",
-        "_headers",
         "committed",
         "done",
         "heard_at",
@@ -100,7 +101,9 @@ class Attempt:
             return
         content_type = next((value for name, value in headers if name == b"content-type"), b"")
         if b"text/event-stream" not in content_type and b"ndjson" not in content_type:
-            self._fail(Fault(Verdict.FAILED, 200, f"expected a stream, got {content_type[:80].decode('latin-1')!r}"))
+            self._fail(
+                Fault(Verdict.FAILED, 200, f"expected a stream, got {content_type[:80].decode('latin-1')!r}")
+            )
         elif self._sink.relays == self._codec.format and self._sink.streaming:
             self._relay = Relay(keep_usage=self._call.wants_usage)
         else:
@@ -117,6 +120,7 @@ class Attempt:
                 else:
                     self._hold(passed)
                     if relay.started:
+                        self._first_at = self.heard_at
                         self._commit()
                         self._sink.relay(b"".join(self._held))
             elif self._reader is not None:
@@ -173,8 +177,6 @@ class Attempt:
 
     def _commit(self) -> None:
         self.committed = True
-        if self._first_at is None:
-            self._first_at = self._loop.time()
         self._sink.open(self._serving)
 
     def _finish(self) -> None:
@@ -242,7 +244,13 @@ class Attempt:
         self._resolve(verdict, fault.status, fault.message, usage, None, fault.retry_after)
 
     def _resolve(
-        self, verdict: Verdict, status: int, message: str, usage: Usage, finish: str | None, retry_after: float | None
+        self,
+        verdict: Verdict,
+        status: int,
+        message: str,
+        usage: Usage,
+        finish: str | None,
+        retry_after: float | None,
     ) -> None:
         if self.done.done():
             return

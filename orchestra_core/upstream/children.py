@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,8 @@ _ANSWER_SECONDS = 2.0
 _GONE_SECONDS = 5.0
 # A load that moves: its memory or its log grows. Less than this much memory is noise.
 _STEP = 1024 * 1024
-_EXPLAINED_LINES = 4
+_LOOKED_AT, _TELLING, _SHOWN = 40, 3, 300
+_TROUBLE = re.compile("error|fail|fatal|exception|cannot|unable|denied", re.IGNORECASE)
 
 
 class Child:
@@ -106,8 +108,12 @@ class Child:
         return status == httpx.codes.OK and not self.exited.done()
 
     def _why(self) -> str:
-        lines = self._log.last(_EXPLAINED_LINES)
-        return ": " + " | ".join(line[:300] for line in lines) if lines else ", and it wrote nothing"
+        """The lines that most likely tell: the first that speak of an error, and the very last."""
+        lines = self._log.last(_LOOKED_AT)
+        if not lines:
+            return ", and it wrote nothing"
+        telling = [line for line in lines if _TROUBLE.search(line)][:_TELLING]
+        return ": " + " | ".join(line[:_SHOWN] for line in dict.fromkeys([*telling, lines[-1]]))
 
     def resident(self) -> int:
         """Resident bytes of the process and its descendants, 0 when it is gone. Walks all processes."""

@@ -24,8 +24,9 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 class Execution:
-    """Sends calls to backends. `locate` gives the address of an endpoint, `defaults` fields merged under a call's.
+    """Sends calls to backends.
 
+    `locate` gives the address of an endpoint, `defaults` the fields merged under a call's own.
     Timeouts are watched by one timer for all attempts: a timer per request would cost more than the check.
     """
 
@@ -41,6 +42,8 @@ class Execution:
         self._timeouts = timeouts or Timeouts()
         self._loop = asyncio.get_running_loop()
         self._pools: dict[Address, Pool] = {}
+        # By endpoint: hashing an address for every request costs more than asking whether it changed.
+        self._last: dict[str, Pool] = {}
         self._active: set[Attempt] = set()
         self._watch()
 
@@ -50,7 +53,10 @@ class Execution:
         if defaults:
             call = msgspec.structs.replace(call, fields={**defaults, **call.fields})
         target, body = codec.render_request(call, endpoint.spec.model, stream=codec.streams(call))
-        pool = self._pool(self._locate(endpoint))
+        address = self._locate(endpoint)
+        pool = self._last.get(endpoint.id)
+        if pool is None or pool.address is not address:
+            pool = self._last[endpoint.id] = self._pool(address)
         head = pool.head(target, len(body))
         connection = pool.reuse()
         while True:
@@ -85,7 +91,11 @@ class Execution:
         return pool
 
     def _unreachable(self, endpoint: Endpoint, pool: Pool, error: OSError | TimeoutError) -> Outcome:
-        why = f"no connection within {pool.connect_seconds:g} s" if isinstance(error, TimeoutError) else str(error)
+        why = (
+            f"no connection within {pool.connect_seconds:g} s"
+            if isinstance(error, TimeoutError)
+            else str(error)
+        )
         return Outcome(Verdict.UNREACHABLE, endpoint.id, 0, f"cannot connect to {pool.address.label}: {why}")
 
     def _watch(self) -> None:

@@ -68,8 +68,8 @@ class ServedModel:
             await asyncio.wait({loading})
         finally:
             self._reports.remove(report)
-            if not self._reports and not loading.done():
-                loading.cancel()
+            if not self._reports:
+                self._stop(loading)
         if loading.cancelled():
             raise ControlError(f"{self._id}: the load was stopped before it had ended")
         loading.result()
@@ -137,10 +137,16 @@ class ServedModel:
 
     async def unload(self) -> None:
         """Returns when the child, its memory and its socket are gone; stops a load that is under way."""
-        if self._loading is not None and not self._loading.done():
-            self._loading.cancel()
+        if self._loading is not None:
+            self._stop(self._loading)
         # Shielded: a child half ended because its requester left would stay in nobody's hands.
         await asyncio.shield(self._own(self._unload()))
+
+    @staticmethod
+    def _stop(loading: asyncio.Task[None]) -> None:
+        # Once only: a second cancellation would interrupt the ending of its child.
+        if not loading.done() and not loading.cancelling():
+            loading.cancel()
 
     async def _unload(self) -> None:
         async with self._gate:

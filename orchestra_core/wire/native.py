@@ -8,7 +8,15 @@ from orchestra_core.domain.auto import read_model, task_named
 from orchestra_core.domain.call import Call, Kind, Level, Requirements, Task
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Outcome
-from orchestra_core.wire.bodies import Message, Temperature, Tokens, decode, has_images, last_user_text, raw_object
+from orchestra_core.wire.bodies import (
+    Message,
+    Temperature,
+    Tokens,
+    decode,
+    has_images,
+    last_user_text,
+    raw_object,
+)
 
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 
@@ -86,7 +94,9 @@ def read_route(body: bytes, call_id: str, now: float) -> Call:
     messages = _messages(wanted, body)
     task = task_named(wanted.task) if wanted.task is not None else None
     if task is Task.EMBEDDING:
-        raise InvalidRequest("embeddings are at POST /v1/embeddings; /api/v1/route answers with text", param="task")
+        raise InvalidRequest(
+            "embeddings are at POST /v1/embeddings; /api/v1/route answers with text", param="task"
+        )
     asked = read_model(wanted.model)
     requirements = _requirements(wanted.requirements, wanted.max_cost, asked.requirements)
     fields: dict[str, object] = {"messages": messages}
@@ -172,7 +182,9 @@ def metrics_of(outcome: Outcome, *, seconds: float, cost: float | None, attempts
         tokens_cached=usage.cached,
         tokens_estimated=usage.estimated,
         time_to_first_token_ms=None if first is None else round((seconds - outcome.seconds + first) * 1000),
-        tokens_per_second=round((usage.completion - 1) / writing, 1) if writing > 0 and usage.completion > 1 else None,
+        tokens_per_second=round((usage.completion - 1) / writing, 1)
+        if writing > 0 and usage.completion > 1
+        else None,
         cost=cost,
         attempts=attempts,
     )

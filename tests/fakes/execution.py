@@ -65,5 +65,7 @@ class ScriptedExecution:
         if verdict in (Verdict.SUCCESS, Verdict.INTERRUPTED):
             sink.open(serving)
             sink.deltas([Delta("answer")])
-            return Outcome(verdict, endpoint.id, usage=Usage(5, 3), first_token=0.1, seconds=0.5, committed=True)
+            return Outcome(
+                verdict, endpoint.id, usage=Usage(5, 3), first_token=0.1, seconds=0.5, committed=True
+            )
         return Outcome(verdict, endpoint.id, 503, "scripted")

@@ -1,7 +1,7 @@
 """A small HTTP/1.1 server on loopback that answers by a script, for whatever speaks HTTP to a backend.
 
-`at` sets what a method and path (without its query) are answered with: a `Reply`, several to be given one after
-another (the last one stays), or a function of the request. Anything else is answered 404.
+`at` sets what a method and path (without its query) are answered with: a `Reply`, several to be given one
+after another (the last one stays), or a function of the request. Anything else is answered 404.
 """
 
 import asyncio
@@ -58,6 +58,7 @@ class ScriptedHttp:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self._script: dict[tuple[str, str], list[Answer]] = {}
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server
         self.port = 0
 
@@ -78,12 +79,21 @@ class ScriptedHttp:
 
     async def __aexit__(self, *failure: object) -> None:
         self._server.close()
+        for task, writer in self._serving.items():
+            writer.transport.abort()
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving[task] = writer
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self._exchange(reader, writer)
-        writer.close()
+            writer.close()
+            await writer.wait_closed()
+        del self._serving[task]
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await _read(reader)

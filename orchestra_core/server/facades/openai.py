@@ -123,7 +123,9 @@ class OpenAIFacade:
     async def model(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         found = [entry for entry in self._names() if entry[0] == name]
         if not found:
-            raise NotFound(f"model {name[:128]!r} is not served by any backend", param="model", code="model_not_found")
+            raise NotFound(
+                f"model {name[:128]!r} is not served by any backend", param="model", code="model_not_found"
+            )
         body = render_models(found)
         exchange.send(200, body[body.index(b"[") + 1 : body.rindex(b"]")], [("x-request-id", request_id)])
 
@@ -132,5 +134,3 @@ class OpenAIFacade:
         snapshot = self._ports.snapshot()
         at = int(self._ports.clock.wall() - snapshot.uptime)
         return [("auto", at), *((name, at) for name in sorted({view.model for view in snapshot.models}))]
-
-

@@ -128,7 +128,9 @@ class Operations:
     async def shutdown(self, request: Request, exchange: Exchange, request_id: str) -> None:
         if request.peer != "unix":
             raise NotFound("shutdown is only served on the Unix socket")
-        self._send(exchange, request_id, {"status": "stopping", "timestamp": rfc3339(self._ports.clock.wall())}, 202)
+        self._send(
+            exchange, request_id, {"status": "stopping", "timestamp": rfc3339(self._ports.clock.wall())}, 202
+        )
         self._ports.shutdown()
 
 
@@ -136,7 +138,9 @@ def _interval(arguments: Mapping[str, str]) -> float:
     """Seconds between snapshots; 0 means none."""
     unknown = arguments.keys() - {"snapshots", "interval"}
     if unknown:
-        raise InvalidRequest(f"unknown parameter {min(unknown)[:32]!r}; allowed: snapshots, interval", param=min(unknown))
+        raise InvalidRequest(
+            f"unknown parameter {min(unknown)[:32]!r}; allowed: snapshots, interval", param=min(unknown)
+        )
     if arguments.get("snapshots", "0") not in ("1", "true"):
         return 0.0
     try:
@@ -156,7 +160,9 @@ def _services(snapshot: Snapshot) -> dict[str, str]:
     for view in snapshot.backends:
         kinds.setdefault(view.kind, []).append(view)
     for kind, views in kinds.items():
-        services.setdefault(kind, "available" if any(view.health == "up" for view in views) else "unavailable")
+        services.setdefault(
+            kind, "available" if any(view.health == "up" for view in views) else "unavailable"
+        )
     services.setdefault("ollama", "disabled")
     return services
 

@@ -43,7 +43,7 @@ class _Tag(msgspec.Struct):
 
 
 class _Tags(msgspec.Struct):
-    models: list[_Tag] | None = None
+    models: list[_Tag] | None
 
 
 class _Running(msgspec.Struct):
@@ -54,7 +54,7 @@ class _Running(msgspec.Struct):
 
 
 class _Ps(msgspec.Struct):
-    models: list[_Running] | None = None
+    models: list[_Running] | None
 
 
 class _Show(msgspec.Struct):
@@ -64,7 +64,7 @@ class _Show(msgspec.Struct):
 
 
 class _Version(msgspec.Struct):
-    version: str = ""
+    version: str
 
 
 class Ollama:

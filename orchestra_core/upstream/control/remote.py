@@ -87,7 +87,7 @@ class Remote:
         if not 200 <= answer.status < 300:
             raise self.refusal(answer)
         try:
-            return msgspec.json.decode(answer.body or b"{}", type=kind)
+            return msgspec.json.decode(answer.body, type=kind)
         except (ValueError, RecursionError) as error:
             start = one_line(answer.body[:60].decode("utf-8", "replace"))
             message = f"{self.url} does not answer like {self.what}: {start!r} ({one_line(str(error))[:120]})"

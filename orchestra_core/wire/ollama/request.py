@@ -11,6 +11,7 @@ import msgspec
 
 from orchestra_core.domain.call import Call, Kind
 from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.wire.bodies import decode
 from orchestra_core.wire.ollama.shapes import MALFORMED, NOTHING, ToolCall, given
 
 # Go reads these into an int, llama.cpp into 32 bits; larger values have crashed it (CVE-2026-21869).
@@ -88,7 +89,7 @@ _SAME_OPTIONS = (
 
 def render_request(call: Call, model: str, *, stream: bool) -> tuple[str, bytes]:
     """Path and body of `call` for `model`; raises `InvalidRequest` for what Ollama cannot be asked."""
-    fields = _typed(call.fields)
+    fields = decode(_fields, msgspec.json.encode(call.fields))
     if fields.n is not None and fields.n > 1:
         raise InvalidRequest("n: an Ollama backend answers with one choice only", param="n")
     if call.kind is Kind.EMBEDDING:
@@ -101,15 +102,6 @@ def render_request(call: Call, model: str, *, stream: bool) -> tuple[str, bytes]
     if (form := _format(fields.response_format)) is not None:
         body["format"] = form
     return path, msgspec.json.encode(body)
-
-
-def _typed(fields: dict[str, object]) -> _Fields:
-    try:
-        return _fields.decode(msgspec.json.encode(fields))
-    except MALFORMED as error:
-        text = str(error)
-        param = text.partition(" - at `$.")[2].rstrip("`") or None
-        raise InvalidRequest(f"{param or 'body'}: {text.partition(' - at')[0]}", param=param) from error
 
 
 def _chat(fields: _Fields) -> tuple[str, dict[str, object]]:

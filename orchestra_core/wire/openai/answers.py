@@ -11,7 +11,10 @@ from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.reply import Delta, Embeddings, Usage
 from orchestra_core.wire.openai.streams import NOTHING, UsageBody, given
 
-_OBJECTS = {Kind.CHAT: ("chat.completion", "chat.completion.chunk"), Kind.COMPLETION: ("text_completion",) * 2}
+_OBJECTS = {
+    Kind.CHAT: ("chat.completion", "chat.completion.chunk"),
+    Kind.COMPLETION: ("text_completion",) * 2,
+}
 
 
 class _Message(msgspec.Struct):
@@ -126,7 +129,9 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     """What an error answer means, by status, code and the words llama.cpp, vLLM and OpenAI use."""
     try:
         parsed = _error.decode(body)
-        detail = parsed.error if isinstance(parsed.error, _Detail) else _Detail(parsed.error or parsed.message)
+        detail = (
+            parsed.error if isinstance(parsed.error, _Detail) else _Detail(parsed.error or parsed.message)
+        )
     except (msgspec.DecodeError, RecursionError):
         detail = _Detail(body[:300].decode("utf-8", "replace"))
     message = detail.message or f"HTTP {status}"
@@ -135,7 +140,11 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
 
 def _verdict(status: int, detail: _Detail, words: str) -> Verdict:
     kind = f"{detail.type or ''} {detail.code or ''}"
-    if "exceed_context_size" in kind or "context_length_exceeded" in kind or "maximum context length" in words:
+    if (
+        "exceed_context_size" in kind
+        or "context_length_exceeded" in kind
+        or "maximum context length" in words
+    ):
         return Verdict.CONTEXT_OVERFLOW
     if "content_filter" in kind or "content_policy" in kind:
         return Verdict.CONTENT_FILTER
@@ -265,7 +274,11 @@ def merge_tool_calls(fragments: Sequence[msgspec.Raw]) -> list[dict[str, object]
             slot["name"] = function.name or slot.get("name", "")
             slot["arguments"] += function.arguments or ""
     return [
-        {"id": slot["id"], "type": "function", "function": {"name": slot["name"], "arguments": slot["arguments"]}}
+        {
+            "id": slot["id"],
+            "type": "function",
+            "function": {"name": slot["name"], "arguments": slot["arguments"]},
+        }
         for _, slot in sorted(calls.items())
     ]
 

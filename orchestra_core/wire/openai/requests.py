@@ -1,5 +1,7 @@
 """Requests in OpenAI's format: from clients into `Call`, from `Call` to a backend."""
 
+from typing import cast
+
 import msgspec
 
 from orchestra_core.domain.auto import read_model
@@ -60,7 +62,7 @@ _embedding = msgspec.json.Decoder(_Embedding)
 
 
 def _fields(body: bytes) -> dict[str, object]:
-    fields: dict[str, object] = decode(raw_object, body)  # type: ignore[assignment]  # only ever read from here on
+    fields = cast(dict[str, object], decode(raw_object, body))
     if not _REFUSED.isdisjoint(fields):
         name = min(_REFUSED & fields.keys())
         raise InvalidRequest(f"field `{name}` is not accepted", param=name)

@@ -24,7 +24,9 @@ class UsageBody(msgspec.Struct):
     def usage(self) -> Usage:
         details = self.prompt_tokens_details
         return Usage(
-            self.prompt_tokens or 0, self.completion_tokens or 0, (details.cached_tokens or 0) if details else 0
+            self.prompt_tokens or 0,
+            self.completion_tokens or 0,
+            (details.cached_tokens or 0) if details else 0,
         )
 
 
@@ -64,7 +66,9 @@ def _decode(payload: bytes) -> _Chunk:
     try:
         chunk = _chunk.decode(payload)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise WireError(Fault(Verdict.FAILED, 200, f"the backend sent an event that is not a chunk: {error}")) from error
+        raise WireError(
+            Fault(Verdict.FAILED, 200, f"the backend sent an event that is not a chunk: {error}")
+        ) from error
     if given(chunk.error):
         raise WireError(Fault(Verdict.FAILED, 200, _error_text(chunk.error)))
     return chunk
@@ -146,7 +150,9 @@ class Relay:
             border = data.rfind(b"\n\n") + 2
             data, self._rest = (data[:border], data[border:]) if border > 1 else (b"", data)
             if len(self._rest) > LIMIT:
-                raise WireError(Fault(Verdict.FAILED, 200, f"the backend sent an event longer than {LIMIT} bytes"))
+                raise WireError(
+                    Fault(Verdict.FAILED, 200, f"the backend sent an event longer than {LIMIT} bytes")
+                )
         if not data:
             return data
         if (

@@ -216,6 +216,28 @@ async def test_one_bad_row_costs_only_itself(path: Path, bad: tuple[object, ...]
         assert "1 malformed rows" in ledger.stats().problem
 
 
+async def test_rows_of_a_wrong_length_do_not_shift_their_neighbours(path: Path) -> None:
+    """A short row beside a long one costs the two; the other 62 of the group keep their columns."""
+    async with opened(path, Policy(window=3600.0)) as ledger:
+        for number in range(64):
+            ledger.record(request(number)[:-1] if number == 10 else request(number) + (1,) * (number == 20))
+        assert ledger.flush(PATIENCE)
+        assert ledger.stats().rejected == 2
+        assert {values(row) for row in ledger.recent()} == {
+            request(number) for number in range(64) if number not in {10, 20}
+        }
+
+
+async def test_a_bad_attempt_takes_its_request_with_it(path: Path) -> None:
+    """A request is stored with all its attempts or not at all."""
+    async with opened(path, Policy(window=3600.0)) as ledger:
+        ledger.record(request(1), [attempt(1), (*attempt(1, 2)[:-1], object())])
+        ledger.record(request(2), [attempt(2)])
+        assert ledger.flush(PATIENCE)
+        assert [row.id for row in ledger.recent()] == ["req-00000002"]
+        assert (stored(path, "attempts"), ledger.stats().rejected) == (1, 1)
+
+
 async def test_a_locked_database_delays_rows_and_loses_none(path: Path) -> None:
     """While another program holds the lock the ledger says so and keeps the rows; then it writes them."""
     problems = Problems()

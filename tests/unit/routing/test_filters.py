@@ -96,17 +96,17 @@ DEAR = {"price_output": 1000.0}
     ("fleet", "relaxed", "ranked"),
     [
         pytest.param([POOR], "quality", 1, id="only-poor"),
-        pytest.param([DEAR], "cost", 1, id="only-dear"),
-        pytest.param([POOR | DEAR], "quality,cost", 1, id="only-poor-and-dear"),
-        pytest.param([POOR, DEAR], "quality", 1, id="quality-gives-way-before-cost"),
-        pytest.param([POOR | DEAR, DEAR], "cost", 1, id="not-more-than-must-be"),
+        pytest.param([DEAR], None, 0, id="only-dear"),
+        pytest.param([POOR | DEAR], None, 0, id="only-poor-and-dear"),
+        pytest.param([POOR, DEAR], "quality", 1, id="quality-gives-way"),
+        pytest.param([POOR | DEAR, DEAR], None, 0, id="money-never-gives-way"),
         pytest.param([POOR, DEAR, {}], None, 1, id="nothing-needs-to"),
     ],
 )
 def test_what_gives_way_and_in_which_order(
     fleet: list[dict[str, Any]], relaxed: str | None, ranked: int
 ) -> None:
-    """Quality before cost, neither without need; the decision is marked."""
+    """Quality may, marked and not without need; the limit of cost never does."""
     wishes = Requirements(quality=Level.MEDIUM, max_cost=0.01)
     endpoints = [endpoint(f"box{n}/m", **facts) for n, facts in enumerate(fleet)]
     decision = decide(profile(requirements=wishes), endpoints, 0.0, "d")

@@ -19,6 +19,7 @@ from orchestra_core.domain.snapshot import (
     Totals,
 )
 from orchestra_core.telemetry.metrics import BOUNDS, Metrics, prometheus
+from orchestra_core.telemetry.window import Latencies, Series
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -87,7 +88,7 @@ def snapshot(**facts: Any) -> Snapshot:
     plain: dict[str, Any] = {
         "sequence": 1, "now": "2026-01-01T00:00:00.000Z", "version": "1.0", "status": "healthy",
         "started": "2026-01-01T00:00:00.000Z", "uptime": 12.5, "pid": 1, "simulated": False, "address": "",
-        "host": MemoryView(total=1000, used=400), "engine_memory": 77, "totals": Totals(failovers=4),
+        "host": MemoryView(total=1000, used=400), "engine_memory": 77, "totals": Totals(),
         "throughput": Throughput(),
     }  # fmt: skip
     return Snapshot(**(plain | facts))
@@ -106,14 +107,13 @@ def record(metrics: Metrics, verdict: Verdict = Verdict.SUCCESS, **facts: Any) -
 
 
 def totals(metrics: Metrics) -> Totals:
+    series, latencies, first_tokens = Series(), Latencies(), Latencies()
+    series.add(100, requests=4)
+    for hundredth in range(1, 101):
+        latencies.add(100.0, float(hundredth))
+        first_tokens.add(100.0, hundredth / 100)
     return metrics.totals(
-        inflight=1,
-        waiting=2,
-        failovers=3,
-        requests_per_minute=4.0,
-        average_seconds=5.0,
-        quantiles=(6.0, 7.0, 8.0),
-        first_token_quantiles=(9.0, 10.0, None),
+        100.0, inflight=1, waiting=2, series=series, latencies=latencies, first_tokens=first_tokens
     )
 
 
@@ -123,12 +123,15 @@ def test_totals_tell_success_failure_and_leaving_apart() -> None:
     for verdict in (Verdict.SUCCESS, Verdict.SUCCESS, Verdict.FAILED, Verdict.REJECTED, Verdict.CANCELLED):
         record(metrics, verdict)
     record(metrics, model="other", cost=None)
+    metrics.failed_over()
     found = totals(metrics)
     assert (found.requests, found.successful, found.failed, found.cancelled) == (6, 3, 2, 1)
     assert (found.tokens_in, found.tokens_out, found.cost, found.most_used) == (60, 120, 2.5, "m")
-    assert (found.inflight, found.waiting, found.failovers, found.requests_per_minute) == (1, 2, 3, 4.0)
-    assert (found.average_seconds, found.p50, found.p95, found.p99) == (5.0, 6.0, 7.0, 8.0)
-    assert (found.ttft_p50, found.ttft_p95) == (9.0, 10.0)
+    assert (found.inflight, found.waiting, found.failovers, found.requests_per_minute) == (1, 2, 1, 4.0)
+    assert (found.average_seconds, found.p50, found.p95, found.p99) == pytest.approx(
+        (50.5, 50.0, 95.0, 99.0), rel=0.03
+    )
+    assert (found.ttft_p50, found.ttft_p95) == pytest.approx((0.5, 0.95), rel=0.03)
 
 
 def test_totals_of_nothing() -> None:
@@ -201,7 +204,7 @@ def test_the_state_of_everything_is_exported() -> None:
         ("orchestra_info", (("version", "1.0"),)): 1,
         ("orchestra_uptime_seconds", ()): 12.5,
         ("orchestra_engine_memory_bytes", ()): 77,
-        ("orchestra_failovers_total", ()): 4,
+        ("orchestra_failovers_total", ()): 0,
         ("orchestra_memory_bytes", (("pool", "host"),)): 1000,
         ("orchestra_memory_bytes", (("pool", "gpu"),)): 50,
         ("orchestra_memory_used_bytes", (("pool", "host"),)): 400,

@@ -13,6 +13,7 @@ from orchestra_core.wire.framing import LIMIT, NdjsonSplitter, SseSplitter
 SSE_CASES = [
     pytest.param(b"data: one\n\n", [b"one"], id="lf"),
     pytest.param(b"data: one\r\n\r\n", [b"one"], id="crlf"),
+    pytest.param(b"data: a\r\ndata: b\r\n\r\n", [b"a\nb"], id="crlf-multi-line"),
     pytest.param(b"data: one\r\rdata: two\r\r", [b"one", b"two"], id="cr"),
     pytest.param(b"data: one\r\n\ndata: two\n\r\n", [b"one", b"two"], id="mixed"),
     pytest.param(b"data:one\n\ndata:  two\n\n", [b"one", b" two"], id="one-space-removed"),

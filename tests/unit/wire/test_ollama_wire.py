@@ -232,7 +232,7 @@ def test_what_ollama_cannot_be_asked_names_the_field(kind: Kind, fields: dict[st
         render(kind, fields)
 
     assert caught.value.param == param
-    assert caught.value.message.startswith(param.partition("[")[0])
+    assert param.partition("[")[0] in caught.value.message
 
 
 def test_a_chat_stream_is_read() -> None:

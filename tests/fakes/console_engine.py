@@ -1,0 +1,131 @@
+"""What the console sees instead of an engine: updates are pushed by the test, calls are written down."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Any
+
+from textual.app import App
+from textual.pilot import Pilot
+
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.app import Orchestra
+from orchestra_tui.client import Done, EngineError, Operation, Piece, Plan, Started, Token, Update
+from orchestra_tui.launch import Launcher
+from orchestra_tui.terminal import PLAIN, Terminal
+from tests.fakes.fake_engine import STORY, World
+
+ANSWER: tuple[Piece, ...] = (
+    Started("r1", "llama3.2:3b", "box1", "d1", ""),
+    *(Token(word + " ") for word in STORY.split(" ")),
+    Done("llama3.2:3b", "box1", "llama3.2:3b on box1: 0.9 s predicted, the shortest of 4; quality is enough"),
+)
+
+
+class ConsoleEngine:
+    """An engine of the test's making. `gate` holds an answer back after its first `held` pieces."""
+
+    def __init__(self, world: World | None = None, answer: Sequence[Piece] = ANSWER) -> None:
+        self.target = "/run/user/1000/ai-orchestra/engine.sock"
+        self.world = world or World()
+        self.answer = answer
+        self.held: int | None = None
+        self.gate = asyncio.Event()
+        self.closed_early = asyncio.Event()
+        self.refusal: str | None = None
+        self.operated: list[tuple[str, str, str]] = []
+        self.asked: list[tuple[str, str | None]] = []
+        self.intervals: list[float] = []
+        self.fetched = 0
+        self.shut = False
+        self._updates: asyncio.Queue[Update] = asyncio.Queue()
+
+    def push(self, *updates: Update) -> None:
+        for update in updates:
+            self._updates.put_nowait(update)
+
+    def tick(self, seconds: int = 1) -> Snapshot:
+        """Lets the world go on and tells the console."""
+        self.world.advance(seconds)
+        snapshot = self.world.snapshot()
+        self.push(snapshot)
+        return snapshot
+
+    async def watch(self, interval: float) -> AsyncIterator[Update]:
+        self.intervals.append(interval)
+        while True:
+            yield await self._updates.get()
+
+    async def fetch(self) -> Snapshot:
+        self.fetched += 1
+        if self.refusal:
+            raise EngineError(self.refusal)
+        return self.world.snapshot()
+
+    async def operate(self, verb: str, model: str, backend: str) -> Operation:
+        self.operated.append((verb, model, backend))
+        if self.refusal:
+            raise EngineError(self.refusal)
+        self.world.operate(verb, model, backend)
+        return Operation("op-1", verb, model, backend, Plan(needs_bytes=3 * 1024**3, expected_seconds=10))
+
+    async def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]:
+        self.asked.append((prompt, model))
+        try:
+            for index, piece in enumerate(self.answer):
+                if index == self.held:
+                    await self.gate.wait()
+                yield piece
+        except (GeneratorExit, asyncio.CancelledError):
+            self.closed_early.set()
+            raise
+
+    async def shutdown(self) -> None:
+        self.shut = True
+
+    def retry_now(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+class Hand:
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def console(
+    engine: ConsoleEngine,
+    *,
+    clock: Callable[[], float] | None = None,
+    terminal: Terminal = PLAIN,
+    launcher: Launcher | None = None,
+) -> Orchestra:
+    return Orchestra(engine, now=clock or Hand(), terminal=terminal, launcher=launcher)
+
+
+def shown(app: App[Any]) -> list[str]:
+    """The rows of the terminal as they are painted."""
+    return [strip.text for strip in app.screen._compositor.render_strips(app.size)]
+
+
+def text(app: App[Any]) -> str:
+    return "\n".join(shown(app))
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 8.0) -> None:
+    """Waits for a condition; fails with what the terminal shows."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not condition():
+        assert loop.time() < end, text(pilot.app)
+        await pilot.pause(0.01)
+
+
+async def sees(pilot: Pilot[Any], words: str) -> None:
+    await until(pilot, lambda: words in text(pilot.app))

@@ -1,0 +1,348 @@
+"""A real engine, and a real simulated fleet, as processes of their own: what the tests of the whole engine talk to.
+
+Nothing of the machine's user is read or written: home, configuration, sockets and database are in a directory of
+the test's own, ports are the system's choice. Readiness is what the process says of itself, never a sleep.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 40.0
+STOP_SECONDS = 25.0
+_READY = re.compile(r"ready on (?P<url>http://\S+) and (?P<socket>\S+)")
+JSON = {"content-type": "application/json"}
+
+
+def clean_environment(home: Path, **more: str) -> dict[str, str]:
+    """The environment of a process that must not see this user's configuration."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV") if name in os.environ}
+    return {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **more}
+
+
+class Lines:
+    """What a process writes, collected by a thread so that it never blocks on a full pipe."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            with self._changed:
+                self._lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    @property
+    def text(self) -> str:
+        with self._changed:
+            return "\n".join(self._lines)
+
+    def wait_for(self, pattern: str | re.Pattern[str], seconds: float) -> re.Match[str]:
+        """The first match in what was or will be written; AssertionError with all of it if there is none."""
+        searched = re.compile(pattern)
+
+        def found() -> re.Match[str] | None:
+            return next((match for line in self._lines if (match := searched.search(line))), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() is not None or self._ended, seconds)
+            match = found()
+            said = "\n".join(self._lines)
+        assert match is not None, f"no {searched.pattern!r} within {seconds:g} s; it said:\n{said}"
+        return match
+
+    def close(self) -> None:
+        self._thread.join(5)
+        self._stream.close()
+
+
+class EngineProcess:
+    """`ai-orchestra serve` in a directory of its own. Use as a context manager: leaving stops it with SIGTERM
+    and asserts that it ended with exit code 0.
+
+    `config` is the text of its configuration file; `more` goes into its environment.
+    """
+
+    def __init__(
+        self,
+        config: str = "",
+        *arguments: str,
+        demo: bool = False,
+        home: Path | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        self._made = tempfile.TemporaryDirectory(prefix="orch-") if home is None else None
+        self.home = Path(self._made.name) if self._made is not None else Path(str(home))
+        self.socket = self.home / "engine.sock"
+        self.config = self.home / "config.toml"
+        self.config.write_text(config or "[discovery]\nenabled = false\n[embedded]\nenabled = false\n")
+        self.environment = clean_environment(self.home, **(more or {}))
+        self._arguments = [*(["--demo"] if demo else []), *arguments]
+        self._clients: list[httpx.Client] = []
+        self.url = ""
+        self.process: subprocess.Popen[str] | None = None
+        self.log: Lines
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    def start(self) -> "EngineProcess":
+        """Returns when the engine says that it is ready."""
+        self.launch()
+        match = self.log.wait_for(_READY, START_SECONDS)
+        self.url = match["url"]
+        return self
+
+    def launch(self) -> None:
+        """Starts the process and waits for nothing."""
+        argv = [sys.executable, "-m", "orchestra_core", "serve", "--config", str(self.config)]
+        if "--port" not in self._arguments:
+            argv += ["--port", "0"]
+        if "--socket" not in self._arguments:
+            argv += ["--socket", str(self.socket)]
+        self.process = subprocess.Popen(
+            [*argv, *self._arguments],
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.log = Lines(self.process.stderr)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """The exit code, once it has ended."""
+        assert self.process is not None
+        code = self.process.wait(seconds)
+        self.log.close()
+        return code
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code it leads to."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL: a crash, as far as everything else can tell."""
+        assert self.process is not None
+        self.process.kill()
+        self.wait()
+        self._close_clients()
+
+    def close(self) -> None:
+        """Ends it whatever its state, and removes its directory."""
+        self._close_clients()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.wait()
+        if self._made is not None:
+            self._made.cleanup()
+
+    def _close_clients(self) -> None:
+        while self._clients:
+            self._clients.pop().close()
+
+    def __enter__(self) -> "EngineProcess":
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_clients()
+        try:
+            if self.process is not None and self.process.poll() is None:
+                code = self.stop()
+                assert code == 0 or error is not None, f"the engine ended with {code}:\n{self.log.text}"
+                assert "Traceback" not in self.log.text or error is not None, self.log.text
+        finally:
+            self.close()
+
+    # -- talking to it -----------------------------------------------------------------------------------
+
+    @property
+    def tcp(self) -> httpx.Client:
+        """A client over TCP, closed with the engine."""
+        return self._client(httpx.Client(base_url=self.url, timeout=30, trust_env=False))
+
+    @property
+    def unix(self) -> httpx.Client:
+        """A client over the Unix socket, closed with the engine."""
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        return self._client(httpx.Client(base_url="http://engine", transport=transport, timeout=30, trust_env=False))
+
+    def _client(self, client: httpx.Client) -> httpx.Client:
+        self._clients.append(client)
+        return client
+
+    def snapshot(self) -> dict[str, Any]:
+        answer = httpx.get(f"{self.url}/api/v1/snapshot", trust_env=False, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
+        """The first snapshot for which `condition` holds, pushed by the engine; AssertionError without one."""
+        last: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):
+            for last in self.snapshots(seconds):
+                if condition(last):
+                    return last
+        raise AssertionError(f"not within {seconds:g} s; the last snapshot was {json.dumps(last)[:4000]}")
+
+    def snapshots(self, seconds: float) -> Iterator[dict[str, Any]]:
+        """Snapshots as the engine pushes them, also after each event; TimeoutError when the time is over."""
+        for name, value in self.events(seconds, "?snapshots=1&interval=0.5"):
+            if name == "snapshot":
+                yield value
+            else:
+                yield self.snapshot()
+
+    def events(self, seconds: float, query: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """(name, data) of the event stream; TimeoutError when the time is over."""
+        deadline = threading.Event()
+        timer = threading.Timer(seconds, deadline.set)
+        timer.start()
+        timeout = httpx.Timeout(seconds, connect=5)
+        try:
+            with httpx.stream("GET", f"{self.url}/api/v1/events{query}", timeout=timeout, trust_env=False) as stream:
+                for name, data in sse(stream.iter_lines()):
+                    yield name, json.loads(data)
+                    if deadline.is_set():
+                        raise TimeoutError
+        except httpx.ReadTimeout as error:
+            raise TimeoutError from error
+        finally:
+            timer.cancel()
+
+    def run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """A command of the command line, which finds this engine by its socket."""
+        return run_cli(*arguments, "--socket", str(self.socket), home=self.home, text=text)
+
+
+def run_cli(
+    *arguments: str, home: Path, text: str | None = None, seconds: float = 40, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """`ai-orchestra` with these arguments, its output captured."""
+    return subprocess.run(
+        [sys.executable, "-m", "orchestra_core", *arguments],
+        cwd=home,
+        env=clean_environment(home, **more),
+        input=text if text is not None else "",
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def sse(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """(event, data) of server-sent lines."""
+    event, data = "message", []
+    for line in lines:
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif line.startswith("event:"):
+            event = line[6:].strip()
+        elif not line and data:
+            yield event, "\n".join(data)
+            event, data = "message", []
+
+
+class FleetProcess:
+    """A simulated fleet in a process of its own, with its faults and its state over HTTP."""
+
+    def __init__(self, fleet: str, *, time_scale: float = 20.0, seed: int = 1) -> None:
+        argv = [sys.executable, "-m", "orchestra_core.simulation"]
+        argv += ["--fleet", fleet, "--seed", str(seed), "--time-scale", str(time_scale)]
+        self._process = subprocess.Popen(
+            argv,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._out = Lines(self._process.stdout)
+        announced = json.loads(self._out.wait_for(r"^\{.*\}$", START_SECONDS)[0])
+        self.backends: dict[str, dict[str, Any]] = {one["name"]: one for one in announced["backends"]}
+        self._http = httpx.Client(timeout=10, trust_env=False)
+
+    def __enter__(self) -> "FleetProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            code = self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._out.close()
+        assert code == 0, f"the simulated fleet ended with {code}"
+
+    def url(self, name: str) -> str:
+        return str(self.backends[name]["url"])
+
+    def fault(self, name: str, kind: str, **details: float) -> None:
+        answer = self._http.post(f"{self.url(name)}/simulation/fault", json={"kind": kind, **details})
+        assert answer.status_code == 200, answer.text
+
+    def repair(self, *names: str) -> None:
+        for name in names or tuple(self.backends):
+            assert self._http.delete(f"{self.url(name)}/simulation/fault").status_code == 200
+
+    def state(self, name: str) -> dict[str, Any]:
+        return dict(self._http.get(f"{self.url(name)}/simulation").json())
+
+    def running(self, name: str) -> int:
+        return int(self.state(name)["running"]) + int(self.state(name)["waiting"])
+
+    def config(self, *, weights: Mapping[str, float] | None = None, only: Sequence[str] = ()) -> str:
+        """A configuration with these backends and nothing else."""
+        parts = ["[discovery]\nenabled = false\n"]
+        for name, one in self.backends.items():
+            if only and name not in only:
+                continue
+            lines = [f'name = "{name}"', f'kind = "{one["kind"]}"', f'url = "{one["url"]}"']
+            lines += [f"weight = {weights[name]}"] if weights and name in weights else []
+            lines += [f"memory = {one['memory']}"] if one["memory"] else []
+            parts.append("[[backends]]\n" + "\n".join(lines) + "\n")
+        return "\n".join(parts)

@@ -1,0 +1,227 @@
+"""Every command that talks to an engine, against a scripted one over a real socket."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestra_core.cli.program import execute
+from tests.fakes.scripted_engine import Answer, error, model, scripted, snapshot
+
+HEALTH = {
+    "status": "healthy",
+    "version": "0.1.0",
+    "services": {"database": "connected", "redis": "disabled"},
+    "system": {"uptime": "2h 45m", "memory_usage": "245MB", "available_models": 3},
+}
+CHOICE = {
+    "selected_model": "m:1",
+    "task": "code_generation",
+    "reasoning": "fast enough",
+    "alternatives": ["n:2", {"model": "o:3"}],
+}
+ROUTE = ("POST", "/api/v1/route")
+ANSWER = {"response": "Hi", "model_used": "m:1", "metrics": {"response_time_ms": 12.3, "tokens_generated": 2}}
+LISTING = {
+    "models": [
+        {"name": "m:1", "status": "running", "capabilities": ["chat"], "size": "4.9GB", "backend": "local"}
+    ],
+    "total": 1,
+    "active": 1,
+}
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+class Ran:
+    def __init__(self, code: int, out: str, err: str, asked: list[Any]) -> None:
+        self.code, self.out, self.err, self.asked = code, out, err, asked
+
+
+def run(capsys: pytest.CaptureFixture[str], answers: dict[tuple[str, str], Answer], *arguments: str) -> Ran:
+    with scripted(answers) as engine:
+        code = execute([*arguments, "--url", engine.url])
+    out, err = capsys.readouterr()
+    return Ran(code, out, err, engine.asked)
+
+
+def test_health_tells_status_services_and_system(capsys: pytest.CaptureFixture[str]) -> None:
+    """A healthy engine is code 0 and a few lines of text."""
+    ran = run(capsys, {("GET", "/api/v1/health"): (200, HEALTH)}, "health")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        "healthy  version 0.1.0",
+        "services  database connected, redis disabled",
+        "system    uptime 2h 45m, memory usage 245MB, available models 3",
+    ]
+
+
+def test_an_unhealthy_engine_is_code_4_and_still_tells_why(capsys: pytest.CaptureFixture[str]) -> None:
+    """A 503 of the health path is an answer, not a failure of the command."""
+    ran = run(
+        capsys, {("GET", "/api/v1/health"): (503, {**HEALTH, "status": "unhealthy"})}, "health", "--json"
+    )
+    assert ran.code == 4
+    assert json.loads(ran.out)["status"] == "unhealthy"
+
+
+def test_health_verbose_adds_what_the_snapshot_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    """--verbose shows the engine's process and its backends."""
+    answers: dict[tuple[str, str], Answer] = {
+        ("GET", "/api/v1/health"): (200, HEALTH),
+        ("GET", "/api/v1/snapshot"): (200, snapshot()),
+    }
+    assert "engine    pid 1 at http://127.0.0.1:1" in run(capsys, answers, "health", "--verbose").out
+
+
+def test_best_for_prints_a_name_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    """`models --best-for T --format json` has the name at .model; as text the name alone is on stdout."""
+    answers: dict[tuple[str, str], Answer] = {("POST", "/api/v1/select-model"): (200, CHOICE)}
+    ran = run(capsys, answers, "models", "--best-for", "code_generation", "--format", "json")
+    assert json.loads(ran.out)["model"] == "m:1"
+    assert ran.asked[0][2]["task"] == "code_generation"
+    ran = run(capsys, answers, "models", "--best-for", "code")
+    assert (ran.out, ran.err) == ("m:1\n", "fast enough\n")
+
+
+def test_models_lists_and_adds_metrics_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text is a table; --include-metrics joins what the snapshot measured."""
+    answers: dict[tuple[str, str], Answer] = {
+        ("GET", "/api/v1/models"): (200, LISTING),
+        ("GET", "/api/v1/snapshot"): (200, snapshot(model("ready"))),
+    }
+    head, row = run(capsys, answers, "models", "--include-metrics").out.splitlines()
+    assert head.split()[:4] == ["MODEL", "STATUS", "BACKEND", "SIZE"]
+    assert row.split() == ["m:1", "running", "local", "4.9GB", "-", "chat", "7", "1", "41.5", "-"]
+    listed = json.loads(run(capsys, answers, "models", "--include-metrics", "--json").out)
+    assert listed["total"] == 1
+    assert listed["models"][0]["metrics"]["calls"] == 7
+
+
+def test_query_prints_the_answer_on_stdout_and_the_rest_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Off a terminal the whole answer comes at once, and only wishes that were given are sent."""
+    ran = run(capsys, {ROUTE: (200, ANSWER)}, "query", "--prompt", "Hello", "--max-tokens", "5")
+    assert (ran.code, ran.out, ran.err) == (0, "Hi\n", "[m:1, 2 tokens, 12 ms]\n")
+    assert ran.asked[0][2] == {"prompt": "Hello", "max_tokens": 5}
+
+
+def test_query_reads_standard_input_for_a_dash(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`--prompt -` takes the prompt from a pipe."""
+    (tmp_path / "prompt").write_text("from a pipe")
+    with (tmp_path / "prompt").open() as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        ran = run(capsys, {ROUTE: (200, ANSWER)}, "query", "--prompt", "-")
+    assert ran.asked[0][2] == {"prompt": "from a pipe"}
+
+
+def test_a_streamed_answer_is_printed_piece_by_piece_and_sanitised(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Tokens join to the text, and an escape sequence from a model does not reach the terminal."""
+    stream: list[tuple[str, object]] = [
+        ("start", {"model": "m:1"}),
+        ("token", {"text": "a\x1b[2J"}),
+        ("token", {"text": "b\nc"}),
+        ("done", ANSWER),
+    ]
+    ran = run(capsys, {ROUTE: stream}, "query", "--prompt", "x", "--stream")
+    assert (ran.code, ran.out) == (0, "a␛[2Jb\nc\n")
+    ran = run(capsys, {ROUTE: stream}, "query", "--prompt", "x", "--stream", "--json")
+    assert [json.loads(line)["event"] for line in ran.out.splitlines()] == ["start", "token", "token", "done"]
+
+
+def test_an_answer_that_breaks_off_or_fails_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    """A stream without its end, or with an error event, is code 1."""
+    half: list[tuple[str, object]] = [("token", {"text": "a"})]
+    ran = run(capsys, {ROUTE: half}, "query", "--prompt", "x", "--stream")
+    assert (ran.code, ran.err) == (1, "ai-orchestra: the answer broke off before its end\n")
+    failed = [*half, ("error", error("upstream_failed", "the backend died"))]
+    ran = run(capsys, {ROUTE: failed}, "query", "--prompt", "x", "--stream")
+    assert (ran.code, ran.err) == (1, "ai-orchestra: the backend died\n")
+
+
+def test_the_engines_own_words_are_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error answer becomes code 1 with its message and code."""
+    ran = run(capsys, {ROUTE: (404, error("model_not_found", "no model zz"))}, "query", "--prompt", "x")
+    assert (ran.code, ran.err) == (1, "ai-orchestra: no model zz (HTTP 404, model_not_found)\n")
+
+
+def test_select_sends_requirements_and_tells_alternatives(capsys: pytest.CaptureFixture[str]) -> None:
+    """The choice is on stdout, reasons and alternatives on stderr."""
+    answers: dict[tuple[str, str], Answer] = {("POST", "/api/v1/select-model"): (200, CHOICE)}
+    ran = run(capsys, answers, "select", "--task", "reasoning", "--quality", "high", "--max-cost", "0.5")
+    assert (ran.out, ran.err) == ("m:1\n", "fast enough\nalternatives: n:2, o:3\n")
+    assert ran.asked[0][2] == {"task": "reasoning", "requirements": {"quality": "high", "max_cost": 0.5}}
+
+
+OPERATION = {
+    "operation": "op1",
+    "action": "load",
+    "model": "m:1",
+    "backend": "local",
+    "plan": {"needs_bytes": 3 * 10**8},
+}
+LOAD = ("POST", "/api/v1/models/m%3A1/load")
+EVENTS = ("GET", "/api/v1/events")
+
+
+def test_load_waits_and_tells_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    """load returns when the snapshot says ready, having told each step on stderr."""
+    happening: list[tuple[str, object]] = [
+        ("snapshot", snapshot(model("absent"))),
+        ("snapshot", snapshot(model("loading", progress="40 %"))),
+        ("snapshot", snapshot(model("ready"))),
+    ]
+    ran = run(capsys, {LOAD: (202, OPERATION), EVENTS: happening}, "load", "m:1", "--backend", "local")
+    assert (ran.code, ran.out) == (0, "m:1 on local is ready, 300.0 MB\n")
+    assert ran.err.splitlines() == ["load m:1 on local: needs 300.0 MB", "loading 40 %"]
+    assert ran.asked[1] == ("POST", "/api/v1/models/m%3A1/load", {"backend": "local"})
+
+
+def test_a_load_that_fails_is_code_1_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """A failure event, and equally a model that falls back to absent, ends the wait."""
+    start = [("snapshot", snapshot(model("absent"))), ("snapshot", snapshot(model("loading")))]
+    event = {"at": "x", "kind": "model.failed", "subject": "local/m:1", "message": "out of memory"}
+    happening: list[tuple[str, object]] = [*start, ("event", event)]
+    ran = run(capsys, {LOAD: (202, OPERATION), EVENTS: happening}, "load", "m:1")
+    assert (ran.code, ran.err.splitlines()[-1]) == (1, "ai-orchestra: load failed: out of memory")
+    happening = [*start, ("snapshot", snapshot(model("absent")))]
+    ran = run(capsys, {LOAD: (202, OPERATION), EVENTS: happening}, "load", "m:1")
+    assert ran.code == 1
+
+
+def test_unload_without_waiting_returns_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """--no-wait asks nothing but the operation."""
+    answers: dict[tuple[str, str], Answer] = {("POST", "/api/v1/models/m%3A1/unload"): (202, OPERATION)}
+    ran = run(capsys, answers, "unload", "m:1", "--no-wait")
+    assert (ran.code, ran.out) == (0, "unload of m:1 on local accepted, operation op1\n")
+    assert len(ran.asked) == 1
+
+
+def test_metrics_are_told_by_group(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each group of the report is one line."""
+    report = {
+        "requests": {"total": 3},
+        "performance": {"avg_response_time_ms": 1.25},
+        "models": {"most_used": "m"},
+    }
+    ran = run(capsys, {("GET", "/api/v1/metrics"): (200, report)}, "metrics")
+    assert ran.out.splitlines()[0] == "requests    total 3"
+
+
+def test_something_that_is_no_engine_is_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """HTML from another server on the port is an error message, not a traceback."""
+    ran = run(capsys, {("GET", "/api/v1/health"): (200, b"<html>")}, "health")
+    assert ran.code == 1
+    assert "not this engine's API" in ran.err
+
+
+def test_no_engine_is_code_3_and_says_how_to_start_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing listening is its own exit code."""
+    with scripted({}) as engine:
+        url = engine.url
+    assert execute(["health", "--url", url]) == 3
+    assert "ai-orchestra serve" in capsys.readouterr().err

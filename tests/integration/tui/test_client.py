@@ -1,0 +1,103 @@
+"""The client over a real Unix socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.client import Done, EngineClient, EngineError, Failed, Lost, Started, Token
+from tests.fakes.fake_engine import FakeEngine
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[FakeEngine]:
+    fake = FakeEngine(str(tmp_path / "engine.sock"), period=0.01)
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest.fixture
+async def client(engine: FakeEngine) -> AsyncIterator[EngineClient]:
+    made = EngineClient(engine.path, delays=(0.01, 0.02))
+    yield made
+    await made.close()
+
+
+async def test_snapshots_and_events_arrive(client: EngineClient) -> None:
+    """The stream begins with the whole state; what happens comes between the snapshots."""
+    found: list[object] = []
+    async for update in client.watch(1.0):
+        found.append(update)
+        if isinstance(update, Event):
+            break
+    assert isinstance(found[0], Snapshot)
+    assert found[0].simulated
+    assert isinstance(found[-1], Event)
+
+
+async def test_a_broken_stream_is_tried_again_for_ever(engine: FakeEngine, client: EngineClient) -> None:
+    """Every failure is told with its number and the delay; success counts from the beginning again."""
+    seen: list[tuple[int, bool]] = []
+    async with asyncio.timeout(10):
+        async for update in client.watch(1.0):
+            if isinstance(update, Snapshot) and not seen:
+                await engine.stop()
+            elif isinstance(update, Lost):
+                seen.append((update.attempt, update.absent))
+                if update.attempt == 3:
+                    Path(engine.path).unlink(missing_ok=True)
+                    again = FakeEngine(engine.path, period=0.01)
+                    await again.start()
+            elif isinstance(update, Snapshot):
+                await again.stop()
+                break
+    assert [attempt for attempt, _ in seen] == [1, 2, 3]
+    assert seen[-1][1]
+
+
+async def test_load_and_unload_name_model_and_backend(engine: FakeEngine, client: EngineClient) -> None:
+    """Names with slashes and colons are encoded; the plan comes back."""
+    done = await client.operate("load", "mistral-nemo:12b", "box1")
+    assert (done.action, done.model, done.backend) == ("load", "mistral-nemo:12b", "box1")
+    assert done.plan.needs_bytes
+    with pytest.raises(EngineError, match="no /api/v1/models/org/model:x/unload here"):
+        await client.operate("unload", "org/model:x", "box1")
+    assert engine.asked[-1] == "POST /api/v1/models/org%2Fmodel%3Ax/unload"
+
+
+async def test_an_answer_is_streamed_to_its_end(client: EngineClient) -> None:
+    """Start, tokens, done, in this order."""
+    pieces = [piece async for piece in client.route("hi", None)]
+    assert isinstance(pieces[0], Started)
+    assert all(isinstance(piece, Token) for piece in pieces[1:-1])
+    assert isinstance(pieces[-1], Done)
+    assert pieces[-1].metrics.tokens_generated == len(pieces) - 2
+
+
+async def test_leaving_an_answer_closes_its_connection(engine: FakeEngine, client: EngineClient) -> None:
+    """The engine sees that nobody listens any more."""
+    pieces = client.route("a long one", None)
+    await anext(pieces)
+    await anext(pieces)
+    await pieces.aclose()
+    await asyncio.wait_for(engine.cancelled.wait(), 5)
+
+
+async def test_nobody_there_is_told_as_such(tmp_path: Path) -> None:
+    """A missing socket is an error in words, for each verb."""
+    client = EngineClient(str(tmp_path / "none.sock"))
+    with pytest.raises(EngineError, match="nothing listens there"):
+        await client.fetch()
+    assert [piece async for piece in client.route("x", None)] == [Failed("nothing listens there")]
+    await client.close()
+
+
+async def test_shutdown_is_asked_for(engine: FakeEngine, client: EngineClient) -> None:
+    """The engine is asked to stop, and stops."""
+    await client.shutdown()
+    await asyncio.wait_for(engine.stopped.wait(), 5)
+    assert "POST /api/v1/shutdown" in engine.asked

@@ -1,0 +1,136 @@
+"""Asking in the playground: streaming, cancelling, choosing a model."""
+
+from orchestra_tui.client import Failed, Started, Token
+from orchestra_tui.widgets.prompts import PromptArea
+from tests.fakes.console_engine import ConsoleEngine, console, sees, text, until
+
+
+async def test_an_answer_streams_and_ends_with_its_numbers() -> None:
+    """The answer appears while it arrives; then model, backend, why and tokens are told."""
+    engine = ConsoleEngine()
+    engine.tick()
+    engine.held = 12
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("6", *"Why?", "enter")
+        await sees(pilot, "A circuit breaker keeps")
+        await sees(pilot, "running")
+        engine.gate.set()
+        await sees(pilot, "stays open for longer.")
+        await sees(pilot, "llama3.2:3b on box1")
+        await sees(pilot, "the shortest of 4")
+        assert engine.asked == [("Why?", None)]
+
+
+async def test_escape_and_ctrl_x_cancel_a_running_answer() -> None:
+    """Cancelling closes the request, keeps what came, and says cancelled."""
+    for key in ("escape", "ctrl+x"):
+        engine = ConsoleEngine()
+        engine.tick()
+        engine.held = 12
+        app = console(engine)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("6", *"Why?", "enter")
+            await sees(pilot, "A circuit breaker keeps")
+            await pilot.press(key)
+            await sees(pilot, "cancelled")
+            await until(pilot, engine.closed_early.is_set)
+            assert "A circuit breaker keeps" in text(app)
+
+
+async def test_an_answer_goes_on_while_another_view_is_open() -> None:
+    """Leaving the view does not stop the stream; coming back shows it."""
+    engine = ConsoleEngine()
+    engine.tick()
+    engine.held = 12
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6", *"hm", "enter")
+        await sees(pilot, "A circuit breaker keeps")
+        app.action_view("models")
+        await sees(pilot, "MODEL")
+        engine.gate.set()
+        await pilot.pause()
+        await pilot.press("6")
+        await sees(pilot, "stays open for longer.")
+
+
+async def test_a_failed_answer_says_why() -> None:
+    """The engine's error stands where the answer would."""
+    engine = ConsoleEngine(answer=(Started("r", "m", "b"), Token("half "), Failed("the backend closed the stream")))
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6", *"x", "enter")
+        await sees(pilot, "the backend closed the stream")
+        assert "half" in text(app)
+
+
+async def test_the_model_can_be_chosen_by_typing_a_part_of_its_name() -> None:
+    """ctrl+o opens the list from the prompt; the next prompt goes to the chosen model."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("6", "ctrl+o")
+        await sees(pilot, "the engine chooses")
+        assert "nomic-embed-text" not in text(app)
+        await pilot.press(*"coder", "enter")
+        await sees(pilot, "next asks   qwen2.5-coder:7b")
+        await pilot.press("h", "i", "enter")
+        await until(pilot, lambda: engine.asked == [("hi", "qwen2.5-coder:7b")])
+
+
+async def test_letters_are_text_in_the_prompt_and_keys_outside() -> None:
+    """Typed digits, q and colons stay in the prompt; after escape they act."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("6", *"q:1/?")
+        await until(pilot, lambda: app.screen.query_one(PromptArea).text == "q:1/?")
+        await pilot.press("escape", "1")
+        await sees(pilot, "Backends and breakers")
+
+
+async def test_a_hostile_answer_is_only_text() -> None:
+    """Markup and escapes split over tokens are shown, not obeyed."""
+    pieces = (Started("r", "m", "b"), Token("[red]\x1b"), Token("]52;c;aGk=\x07 [@click=app.quit]x[/]"))
+    engine = ConsoleEngine(answer=(*pieces, Failed("end")))
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6", *"x", "enter")
+        await sees(pilot, "[red]␛]52;c;aGk=\\x07 [@click=app.quit]x[/]")
+
+
+async def test_pasted_text_is_sanitised_and_keeps_its_lines() -> None:
+    """A paste of many lines goes into the prompt as it is, without its controls."""
+    from textual.events import Paste
+
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await until(pilot, lambda: isinstance(app.focused, PromptArea))
+        prompt = app.screen.query_one(PromptArea)
+        prompt.post_message(Paste("one\x1b[2J\r\n" + "line\n" * 5000))
+        await until(pilot, lambda: prompt.document.line_count > 5000)
+        assert prompt.text.startswith("one␛[2J\nline")
+
+
+async def test_copy_takes_the_last_answer() -> None:
+    """y puts the answer on the clipboard and says where it went."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6", *"x", "enter")
+        await sees(pilot, "longer.")
+        await sees(pilot, "done")
+        await pilot.press("escape", "y")
+        await sees(pilot, "clipboard (OSC 52)")
+        assert app.clipboard.startswith("A circuit breaker")

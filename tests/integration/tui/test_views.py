@@ -1,0 +1,236 @@
+"""Every view at every size: complete, within its width, and every key that is shown does something."""
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from orchestra_tui.app import Orchestra
+from orchestra_tui.present import actions
+from orchestra_tui.terminal import Terminal
+from orchestra_tui.widgets.lines import Lines
+from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
+from tests.fakes.fake_engine import World
+
+SIZES = [(60, 18), (80, 24), (120, 40), (200, 60)]
+WORDS = {
+    "overview": ("Backends and breakers", "Memory", "Problems", "Events", "req/s", "lab", "down", "critical"),
+    "models": ("MODEL", "STATE", "BACKEND", "RUN", "mistral-nemo", "unloaded", "loading", "tripped"),
+    "backends": ("Backends", "Breakers", "BREAKER", "box2/nomic-em", "open", "closed"),
+    "playground": ("Answers", "Prompt", "auto"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("view", actions.VIEWS)
+async def test_a_view_is_complete_at_every_size(view: str, size: tuple[int, int]) -> None:
+    """Header, label, tabs, the view's own words and the footer are painted within the terminal."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press(actions.DIGITS[view])
+        await sees(pilot, "live 1s")
+        for words in WORDS[view]:
+            await sees(pilot, words)
+        rows = shown(app)
+        assert len(rows) == size[1]
+        assert all(len(row) <= size[0] for row in rows)
+        assert "SIMULATED" in rows[0]
+        assert "quit" in rows[-1]
+
+
+def state(app: Orchestra, engine: ConsoleEngine) -> tuple[Any, ...]:
+    return (
+        text(app), app.focused, app.screen, app.message, app.clipboard, app.is_running, app.current_mode,
+        engine.fetched, app.theme,
+    )  # fmt: skip
+
+
+FOOTERS = [
+    (view, place, action.id)
+    for view in actions.VIEWS
+    for place in ("view", "prompt")
+    for action in actions.footer(view, place)
+    if place == "view" or view == "playground"
+]
+
+
+@pytest.mark.parametrize(("view", "place", "identity"), FOOTERS, ids=str)
+async def test_every_key_in_the_footer_does_something(view: str, place: str, identity: str) -> None:
+    """Pressing any shown key changes what is seen, focused, copied or said."""
+    engine = ConsoleEngine()
+    engine.held = 20
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot, engine, view, place)
+        action = next(each for each in actions.footer(view, place) if each.id == identity)
+        if view == "playground" and place == "prompt" and identity == "send":
+            await pilot.press("h", "i")
+        before = state(app, engine)
+        await pilot.press({"/": "slash", ":": "colon", "?": "question_mark"}.get(action.shown, action.shown.split()[0]))
+        await until(pilot, lambda: state(app, engine) != before)
+        assert action.shown.split()[0] in " ".join(before[0].splitlines()[-1].split()) or identity == "cancel"
+
+
+async def ready(pilot: Pilot[Any], engine: ConsoleEngine, view: str, place: str) -> None:
+    """The view with data, and in the playground with an answer under way."""
+    engine.tick()
+    await sees(pilot, "live 1s")
+    await pilot.press(actions.DIGITS[view])
+    if view == "playground":
+        await pilot.press("h", "i", "enter")
+        await sees(pilot, "A circuit breaker")
+        if place == "view":
+            pilot.app.screen.query_one("#answers").focus()
+            await sees(pilot, "enter write")
+
+
+async def test_keys_of_views_that_do_not_exist_do_nothing() -> None:
+    """4, 5, 7, 8 and 9 have no view in this version and no place on the screen."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live 1s")
+        before = text(app)
+        await pilot.press("4", "5", "7", "8", "9")
+        await pilot.pause()
+        assert text(app) == before
+
+
+@pytest.mark.parametrize("size", [(59, 18), (60, 17), (50, 12), (20, 5), (10, 3)], ids=str)
+async def test_a_terminal_too_small_says_so_and_can_still_be_left(size: tuple[int, int]) -> None:
+    """Both sizes are named where they fit, and q quits."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=size) as pilot:
+        if size[0] >= 30:
+            await sees(pilot, f"needs 60x18, have {size[0]}x{size[1]}")
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running or app._exit)
+
+
+async def test_resizing_back_and_forth_keeps_everything() -> None:
+    """From wide to tiny and back nothing is lost."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await sees(pilot, "live 1s")
+        for size in ((80, 24), (40, 10), (120, 40), (60, 18), (200, 60)):
+            await pilot.resize_terminal(*size)
+            await sees(pilot, "needs 60x18" if size[0] < 60 else "Backends and breakers")
+        await sees(pilot, "first token p50")
+
+
+async def test_an_ascii_terminal_gets_ascii_only() -> None:
+    """With a locale that is not UTF-8 no view paints anything else."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine, terminal=Terminal(ascii=True))
+    async with app.run_test(size=(100, 30)) as pilot:
+        for view in actions.VIEWS:
+            await pilot.press("escape", actions.DIGITS[view])
+            await sees(pilot, "live 1s")
+            assert [row for row in shown(app) if not row.isascii()] == []
+
+
+async def test_without_a_backend_the_overview_says_what_to_do() -> None:
+    """The notice of the engine stands above everything else."""
+    engine = ConsoleEngine(World(empty=True))
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "No backend is configured")
+        assert "No backend" in shown(app)[2]
+
+
+async def test_pause_holds_the_display_and_the_header_stays_live() -> None:
+    """While paused the data stands still; p brings the newest."""
+    engine = ConsoleEngine()
+    engine.tick()
+    clock = Hand()
+    app = console(engine, clock=clock)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "loading 6")
+        await pilot.press("p")
+        engine.tick(30)
+        await sees(pilot, "PAUSED")
+        await pilot.pause()
+        assert "loading 6" in text(app)
+        await pilot.press("p")
+        await until(pilot, lambda: "loading 6" not in text(app))
+
+
+async def test_plus_and_minus_change_the_interval() -> None:
+    """The stream is asked for again with the new interval, which the header shows."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("minus")
+        await sees(pilot, "live 2s")
+        await until(pilot, lambda: engine.intervals == [1.0, 2.0])
+        await pilot.press("plus", "plus", "plus")
+        await sees(pilot, "0.5 s is the shortest interval")
+
+
+async def test_the_command_line_goes_anywhere() -> None:
+    """Commands typed at once are not read as keys; mistakes are explained; history comes back."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press(*":mo", "enter")
+        await sees(pilot, "MODEL")
+        await pilot.press(*":nope", "enter")
+        await sees(pilot, "unknown command")
+        await pilot.press("colon", "up", "up", "enter")
+        await sees(pilot, "MODEL")
+        await pilot.press(*":pla", "tab", "enter")
+        await sees(pilot, "Prompt")
+
+
+async def test_zoom_fills_the_view_with_one_pane() -> None:
+    """z shows the focused pane alone, escape brings the others back."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "Problems")
+        await pilot.press("z")
+        await until(pilot, lambda: "Problems" not in text(app).replace("problems", ""))
+        await sees(pilot, "closed 14m")
+        await pilot.press("escape")
+        await sees(pilot, "Problems")
+
+
+async def test_only_changed_lines_are_painted_again() -> None:
+    """An update that changes one line of a pane renders that one line."""
+
+    class Counted(Lines):
+        painted: list[int]
+
+        def render_line(self, y: int):  # type: ignore[no-untyped-def]
+            self.painted.append(y)
+            return super().render_line(y)
+
+    engine = ConsoleEngine()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        pane = Counted()
+        pane.painted = []
+        await app.screen.mount(pane)
+        pane.styles.height = 6
+        pane.show_lines([((f"row {index}", "", ""),) for index in range(6)])  # type: ignore[misc]
+        await pilot.pause()
+        rows = list(pane.lines)
+        pane.painted.clear()
+        pane.show_lines([*rows[:3], rows[0], *rows[4:]])
+        await pilot.pause()
+        assert set(pane.painted) == {3}

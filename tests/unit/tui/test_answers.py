@@ -1,0 +1,60 @@
+"""A playground answer: its numbers, and that model text stays text."""
+
+from orchestra_tui.present.answer import Answer, facts, ticker, transcript
+from orchestra_tui.present.glyphs import UNICODE
+from orchestra_tui.present.spans import plain
+
+
+def streamed() -> Answer:
+    answer = Answer("why [b]?", "auto", sent=10.0)
+    for index in range(5):
+        answer.add(f"w{index} ", 10.5 + index * 0.25)
+    return answer
+
+
+def test_first_token_and_speed() -> None:
+    """Time to the first token, then tokens a second after it."""
+    answer = streamed()
+    assert answer.first_token == 0.5
+    assert answer.speed == 4.0
+    answer.tokens, answer.engine_first = 9, 0.4
+    assert answer.first_token == 0.4
+    assert answer.speed == 8.0
+
+
+def test_nothing_is_invented_before_it_is_known() -> None:
+    """Without a token there is no first token and no speed."""
+    answer = Answer("x", "auto", sent=1.0)
+    assert answer.first_token is None
+    assert answer.speed is None
+    assert "waiting" in plain(transcript([answer], 40, UNICODE)[-1])
+
+
+def test_markup_and_escapes_in_an_answer_are_shown_as_text() -> None:
+    """Nothing a model says is interpreted."""
+    answer = Answer("[red]p[/]", "auto", sent=0.0)
+    answer.add("\x1b[2J[@click=app.exit]x[/]", 1.0)
+    words = "\n".join(plain(row) for row in transcript([answer], 60, UNICODE))
+    assert "[red]p[/]" in words
+    assert "␛[2J[@click=app.exit]x[/]" in words
+
+
+def test_code_has_its_own_tone() -> None:
+    """A fenced block is told from prose, its fences included."""
+    answer = Answer("p", "auto", sent=0.0)
+    answer.add("text\n```py\nx = 1\n```\nmore", 1.0)
+    tones = {plain(row).strip(): row[-1].tone for row in transcript([answer], 60, UNICODE)}
+    assert tones["x = 1"] == tones["```py"] == tones["```"] == "code"
+    assert tones["text"] == tones["more"] == ""
+
+
+def test_the_numbers_are_told_beside_or_below() -> None:
+    """Model, backend, first token, speed and tokens are in the pane and in the narrow line."""
+    answer = streamed()
+    answer.model, answer.backend, answer.why = "m", "b", "shortest wait"
+    pane = "\n".join(plain(row) for row in facts(answer, "auto", 40, 12.0, UNICODE))
+    for words in ("running 2.0s", "0.50s", "4.0 tok/s", "5 so far", "shortest wait"):
+        assert words in pane
+    row = plain(ticker(answer, "auto", 78, 12.0, UNICODE))
+    assert "m on b" in row
+    assert "4.0 tok/s" in row

@@ -1,0 +1,81 @@
+"""The table of actions and the command line made from it."""
+
+import pytest
+
+from orchestra_tui.present import actions, manual
+from orchestra_tui.present.commands import Command, Mistake, complete, names, parse
+from orchestra_tui.present.spans import plain
+from tests.fakes.fake_engine import World
+
+SNAPSHOT = World().snapshot()
+
+
+def test_lower_case_keys_never_change_the_engine() -> None:
+    """What mutates has an upper-case key and nothing else."""
+    changing = [action for action in actions.ACTIONS if action.mutates]
+    assert {action.id for action in changing} == {"model.load", "model.unload"}
+    assert all(key.isupper() for action in changing for key in action.keys)
+
+
+@pytest.mark.parametrize("view", actions.VIEWS)
+def test_a_key_means_one_thing_in_a_view(view: str) -> None:
+    """No two actions of a view share a key."""
+    keys = [key for action in actions.of_view(view) for key in action.keys]
+    assert sorted(keys) == sorted(set(keys))
+
+
+@pytest.mark.parametrize("view", actions.VIEWS)
+def test_help_tells_every_key_of_the_view(view: str) -> None:
+    """Help and bindings come from the same table."""
+    words = "\n".join(plain(row) for row in manual.lines(view, 78))
+    assert all(action.help[:40] in words for action in actions.of_view(view))
+    assert "Throughput" not in words
+
+
+def test_digits_are_those_of_the_keymap() -> None:
+    """Views keep their numbers; numbers of views that do not exist are not shown."""
+    assert actions.DIGITS == {"overview": "1", "models": "2", "backends": "3", "playground": "6"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mo", Command("mo", "", "app.view('models')")),
+        (":q", Command("q", "", "app.leave")),
+        ("quit", Command("q", "", "app.leave")),
+        ("load mistral-nemo:12b", Command("load", "box1/mistral-nemo:12b")),
+        ("unload box2/llama3.2:3b", Command("unload", "box2/llama3.2:3b")),
+        ("model auto", Command("model", "auto")),
+        ("  ", None),
+    ],
+)
+def test_commands(text: str, expected: Command | None) -> None:
+    """Words become the action or the target by id."""
+    assert parse(text, SNAPSHOT) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nope", "unknown command"),
+        ("load", "which model"),
+        ("load nothing", "not known"),
+        ("unload llama3.2:3b", "several backends"),
+        ("model gpt-9", "not known"),
+    ],
+)
+def test_mistakes_are_explained(text: str, words: str) -> None:
+    """A wrong line says what is wrong with it."""
+    found = parse(text, SNAPSHOT)
+    assert isinstance(found, Mistake)
+    assert words in found.message
+
+
+def test_completion() -> None:
+    """Commands and their models are completed."""
+    assert complete("pl", SNAPSHOT) == "playground"
+    assert complete("load mis", SNAPSHOT) == "load mistral-nemo:12b"
+    assert complete("model a", SNAPSHOT) == "model auto"
+    assert complete("", SNAPSHOT) is None
+    assert complete("zz", None) is None
+    assert {"ov", "mo", "be", "pg", "q", "help", "load", "unload"} <= set(names())

@@ -1,0 +1,161 @@
+"""Rows of models, backends, problems and the frame: what is said and that it fits."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot
+from orchestra_tui.present import frame, health, models, overview, problems
+from orchestra_tui.present.glyphs import ASCII, UNICODE
+from orchestra_tui.present.picture import Launch, Link, LinkState, Picture, broken, linked
+from orchestra_tui.present.spans import plain, width
+from orchestra_tui.present.states import residency
+from tests.fakes.fake_engine import World
+
+LIVE = Link(LinkState.LIVE)
+
+
+def picture(**changes: object) -> Picture:
+    fresh = Picture(snapshot=World().snapshot(), link=LIVE, target="/run/engine.sock")
+    return msgspec.structs.replace(fresh, **changes)
+
+
+@given(st.integers(40, 220))
+def test_every_row_fits_every_width(cells: int) -> None:
+    """No presenter draws wider than it was told, at any width."""
+    now = picture()
+    assert now.snapshot is not None
+    head, rows = models.table(now.snapshot.models, now, cells)
+    drawn = [
+        head,
+        *(row for _, row in rows),
+        *health.strip(now, cells, 50),
+        *overview.memory(now, cells, 50),
+        *overview.work(now, cells, 50),
+        *overview.events(now, cells, 50),
+        *overview.traffic_lines(now, cells, 50),
+        overview.traffic_row(now, cells),
+        *problems.lines(now.snapshot, cells, 50, UNICODE),
+        *(health.table_row(view, cells, UNICODE) for view in now.snapshot.breakers),
+        *models.detail(now.snapshot.models[2], now, cells),
+        frame.header(now, cells),
+        frame.tabs("models", cells),
+        frame.footer("models", "view", cells),
+    ]
+    assert [plain(row) for row in drawn if width(row) > cells] == []
+
+
+def test_columns_give_way_in_order_and_the_core_stays() -> None:
+    """At 80 columns state, backend, memory, context, speed, load and last use are all there."""
+    assert [column.title for column in models.columns(78)] == ["BACKEND", "MEM", "CTX", "TOK/S", "RUN", "QUE", "LAST"]
+    assert {"BACKEND", "RUN"} <= {column.title for column in models.columns(40)}
+    assert len(models.columns(200)) == len(models.COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("llama", {"llama3.2:3b", "llama-3.3-70b-instruct-fp8"}),
+        ("llama !box2 !gpu", {"llama3.2:3b"}),
+        ("state:loading", {"qwen2.5:14b"}),
+        ("backend:lab", {"phi-4:14b"}),
+        ("nothing-like-this", set()),
+        ("qwen !", {"qwen2.5-coder:7b", "qwen2.5:14b"}),
+    ],
+)
+def test_filters(query: str, names: set[str]) -> None:
+    """Words, exclusions and fields select rows."""
+    assert {view.model for view in models.matching(World().snapshot(), query)} == names
+
+
+def test_states_tell_the_worst_first() -> None:
+    """An unreachable backend or an open breaker hides a ready model's readiness."""
+    views = {view.id: view for view in World().snapshot().models}
+    assert residency(views["lab/phi-4:14b"], UNICODE).word == "unavail"
+    assert residency(views["box2/nomic-embed-text"], UNICODE).word == "tripped"
+    assert residency(views["box1/llama3.2:3b"], UNICODE).word == "ready"
+
+
+def test_ascii_rows_are_ascii() -> None:
+    """With ASCII glyphs nothing else is drawn."""
+    now = picture(glyphs=ASCII)
+    assert now.snapshot is not None
+    rows = [*health.strip(now, 78, 40), *overview.memory(now, 78, 9), overview.traffic_row(now, 78)]
+    assert all(plain(row).isascii() for row in rows)
+
+
+def test_problems_are_told_worst_first() -> None:
+    """Down backend, open breaker, critical memory come before warnings."""
+    found = problems.problems(World().snapshot())
+    assert [problem.bad for problem in found] == [True, True, True, False, False]
+    assert found[0].subject == "lab"
+    assert "probe in" in next(each.text for each in found if "breaker" in each.text)
+
+
+def test_a_breaker_tells_its_story() -> None:
+    """State, how long, next probe and the reason."""
+    view = BreakerView("a/b", "open", 75.0, 5, 2, 12.4, "5 timeouts")
+    assert problems.story(view) == "open 1m, probe in 12s: 5 timeouts"
+
+
+def test_quiet_engine_has_no_problems() -> None:
+    """With nothing wrong the pane says so."""
+    calm = Snapshot(
+        1, "2026-03-02T13:00:00Z", "0", "healthy", "", 1.0, 1, False, "", MemoryView(100, 10), 0,
+        World().snapshot().totals, World(empty=True).snapshot().throughput,
+    )  # fmt: skip
+    assert problems.problems(calm) == []
+    assert "none" in plain(problems.lines(calm, 40, 3, UNICODE)[0])
+
+
+@pytest.mark.parametrize("cells", [60, 80, 120, 200])
+def test_simulated_data_is_always_labelled(cells: int) -> None:
+    """The header says SIMULATED at every width, and not of a real engine."""
+    assert "SIMULATED" in plain(frame.header(picture(), cells))
+    real = msgspec.structs.replace(World().snapshot(), simulated=False)
+    assert "SIMULATED" not in plain(frame.header(picture(snapshot=real), cells))
+
+
+@given(st.integers(14, 24), st.integers(60, 99))
+def test_stacked_panes_fill_the_rows_exactly(rows: int, cells: int) -> None:
+    """On a narrow terminal titles and contents together take the rows there are."""
+    heights = overview.heights(picture(), rows, cells)
+    assert sum(heights.values()) + len(heights) - 1 == rows
+    assert all(heights[name] >= 1 for name in ("health", "memory", "traffic", "problems", "events"))
+
+
+def test_without_a_backend_it_says_what_to_do() -> None:
+    """The engine's notice comes first; without one the console has its own."""
+    empty = World(empty=True).snapshot()
+    assert "ai-orchestra config init" in " ".join(plain(row) for row in overview.notices(picture(snapshot=empty), 78))
+    silent = msgspec.structs.replace(empty, notices=())
+    assert "start Ollama" in " ".join(plain(row) for row in overview.notices(picture(snapshot=silent), 78))
+
+
+def test_an_engine_that_ended_shows_its_last_words() -> None:
+    """The exit code and the last log lines are there to read."""
+    launch = Launch(77, 3.0, "/tmp/engine.log", ("port 8080 is in use by process 12 (nginx)",), 1)
+    drawn = overview.notices(picture(snapshot=None, link=Link(LinkState.LOST), launch=launch), 78)
+    words = "\n".join(plain(row) for row in drawn)
+    assert "exit code 1" in words
+    assert "in use by process 12" in words
+
+
+def test_the_link_has_five_states() -> None:
+    """Connecting, starting, live, stale after two missed intervals, lost with a countdown."""
+    assert linked(None, 1.0).state is LinkState.CONNECTING
+    assert linked(0.4, 1.0).state is LinkState.LIVE
+    assert linked(3.1, 1.0).state is LinkState.STALE
+    assert linked(3.1, 2.0).state is LinkState.LIVE
+    assert broken(None, 3, 1.0, "x", starting=True).state is LinkState.STARTING
+    assert broken(None, 1, 1.0, "x", starting=False).state is LinkState.CONNECTING
+    lost = broken(12.0, 4, 3.2, "nothing listens there", starting=False)
+    assert lost.state is LinkState.LOST
+    assert "retry in 3s (try 4), data 12s old" in plain(frame.link(picture(link=lost)))
+
+
+def test_too_small_names_both_sizes() -> None:
+    """The message has what is needed and what there is."""
+    words = " ".join(plain(row) for row in frame.too_small(picture(), 50, 12))
+    assert "needs 60x18, have 50x12" in words

@@ -206,11 +206,10 @@ class Engine:
     async def _discover(self) -> None:
         """Joins model servers found on their usual local ports."""
         while True:
-            taken = {(m.settings.url or "") for m in self.members}
-            for found in await discover(
-                self.client, extra=self.config.discovery.ports, skip=(self.config.server.port,)
-            ):
-                if found.url not in taken and found.name not in self.members.names():
+            own = int(self.address.rpartition(":")[2])
+            extra = self.config.discovery.ports
+            for found in await discover(self.client, extra=extra, skip={own, *self.members.local_ports()}):
+                if found.name not in self.members.names():
                     settings = BackendSettings(name=found.name, kind=found.kind, url=found.url)
                     await self._begin(settings, "discovered")
             await asyncio.sleep(DISCOVERY_SECONDS)

@@ -139,6 +139,13 @@ class Members:
     def names(self) -> frozenset[str]:
         return frozenset(self._members)
 
+    def local_ports(self) -> set[int]:
+        """Ports of this machine that are taken by a backend already, whatever its host is called."""
+        urls = [urlsplit(member.settings.url) for member in self if member.settings.url]
+        return {
+            url.port or (443 if url.scheme == "https" else 80) for url in urls if url.hostname in _LOOPBACK
+        }
+
     def control(self, backend: str) -> Control:
         return self._members[backend].control
 

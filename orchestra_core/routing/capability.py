@@ -273,5 +273,7 @@ def _loadable(facts: BackendFacts, info: ModelInfo) -> bool:
     """A llama-server that names a model it has not loaded is a router, which loads."""
     if facts.loadable is not None:
         return facts.loadable
+    if info.loadable is not None:
+        return info.loadable
     router = facts.kind is BackendKind.LLAMACPP and info.residency is not Residency.READY
     return router or facts.kind in _LOADS

@@ -17,6 +17,8 @@ PLACEHOLDERS = ("path", "host", "port", "socket", "model", "context", "parallel"
 # sockaddr_un.sun_path holds 108 bytes with its closing zero on Linux, 104 elsewhere.
 SOCKET_LIMIT = 107 if sys.platform == "linux" else 103
 _LOOPBACK = "127.0.0.1"
+# Below it llama-server speaks OpenAI's format for sure: its bare /completions is another, older one.
+PREFIX = "/v1"
 
 
 class ManagedModel(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ def launch_llama(wanted: Wanted) -> Launch:
     argv += ["--context", str(wanted.context), "--parallel", str(wanted.parallel), "--threads", str(threads)]
     argv += ["--plain-chat"] if wanted.plain_chat else []
     argv += ["--embedding"] if wanted.embedding else []
-    address = Address(host="localhost", port=0, unix=wanted.socket)
+    address = Address(host="localhost", port=0, unix=wanted.socket, prefix=PREFIX)
     return Launch(tuple(argv), address, cwd=Path(orchestra_core.__file__).parents[1], guarded=True)
 
 
@@ -110,8 +112,8 @@ class Template:
         }
         argv = tuple(part.format_map(values) for part in self._parts)
         if self._tcp:
-            return Launch(argv, Address(host=_LOOPBACK, port=port))
-        return Launch(argv, Address(host="localhost", port=0, unix=wanted.socket))
+            return Launch(argv, Address(host=_LOOPBACK, port=port, prefix=PREFIX))
+        return Launch(argv, Address(host="localhost", port=0, unix=wanted.socket, prefix=PREFIX))
 
 
 def _placeholders(part: str) -> list[str]:

@@ -137,7 +137,7 @@ class Pool:
         self.address = address
         self._loop = loop
         self._idle: list[Connection] = []
-        self._fixed = fixed_headers(address.host, address.headers)
+        self._fixed = fixed_headers(_authority(address), address.headers)
         loopback = address.unix is not None or address.host in ("127.0.0.1", "localhost", "::1")
         self.connect_seconds = 1.0 if loopback else 5.0
 
@@ -187,3 +187,10 @@ class Pool:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().abort()
+
+
+def _authority(address: Address) -> str:
+    """The Host header (RFC 9110 section 7.2): the port left out where it is the scheme's own."""
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    usual = 443 if address.tls else 80
+    return host if address.unix is not None or address.port == usual else f"{host}:{address.port}"

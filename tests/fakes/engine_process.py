@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -199,20 +200,40 @@ class EngineProcess:
     @property
     def tcp(self) -> httpx.Client:
         """A client over TCP, closed with the engine."""
-        return self._client(httpx.Client(base_url=self.url, timeout=30, trust_env=False))
+        return self._kept(self.connect("tcp"))
 
     @property
     def unix(self) -> httpx.Client:
         """A client over the Unix socket, closed with the engine."""
-        transport = httpx.HTTPTransport(uds=str(self.socket))
-        return self._client(httpx.Client(base_url="http://engine", transport=transport, timeout=30, trust_env=False))
+        return self._kept(self.connect("unix"))
 
-    def _client(self, client: httpx.Client) -> httpx.Client:
+    def connect(self, how: str = "tcp", seconds: float = 30) -> httpx.Client:
+        """A client of the caller's own, over `tcp` or `unix`."""
+        if how == "tcp":
+            return httpx.Client(base_url=self.url, timeout=seconds, trust_env=False)
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        return httpx.Client(base_url="http://engine", transport=transport, timeout=seconds, trust_env=False)
+
+    def _kept(self, client: httpx.Client) -> httpx.Client:
         self._clients.append(client)
         return client
 
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, trust_env=False, timeout=30)
+
+    def post(self, path: str, body: object = None, **headers: str) -> httpx.Response:
+        """POST of a JSON body, or of none; header names with `_` for `-`."""
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        given: dict[str, Any] = {"headers": names} if body is None else {"json": body, "headers": names}
+        return httpx.post(self.url + path, trust_env=False, timeout=60, **given)
+
+    def chat(self, text: str = "Say something.", **fields: object) -> httpx.Response:
+        """POST /v1/chat/completions with one user message; `auto` unless a model is named."""
+        body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
+        return self.post("/v1/chat/completions", body)
+
     def snapshot(self) -> dict[str, Any]:
-        answer = httpx.get(f"{self.url}/api/v1/snapshot", trust_env=False, timeout=10)
+        answer = self.get("/api/v1/snapshot")
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
@@ -332,8 +353,18 @@ class FleetProcess:
     def state(self, name: str) -> dict[str, Any]:
         return dict(self._http.get(f"{self.url(name)}/simulation").json())
 
-    def running(self, name: str) -> int:
-        return int(self.state(name)["running"]) + int(self.state(name)["waiting"])
+    def until(self, name: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 10) -> float:
+        """Waits for a state of a backend and returns the seconds that took; AssertionError if it never comes."""
+        pause = threading.Event()
+        began = time.monotonic()
+        while not condition(state := self.state(name)):
+            assert time.monotonic() - began < seconds, f"not within {seconds:g} s: {state}"
+            pause.wait(0.005)
+        return time.monotonic() - began
+
+    def busy(self, name: str, running: int, seconds: float = 10) -> float:
+        """Waits until exactly so many requests are in service there."""
+        return self.until(name, lambda state: state["running"] + state["waiting"] == running, seconds)
 
     def config(self, *, weights: Mapping[str, float] | None = None, only: Sequence[str] = ()) -> str:
         """A configuration with these backends and nothing else."""

@@ -15,8 +15,9 @@ async def test_an_answer_streams_and_ends_with_its_numbers() -> None:
         await pilot.press("6", *"Why?", "enter")
         await sees(pilot, "A circuit breaker keeps")
         await sees(pilot, "running")
+        assert "next_endpoint" not in text(app)
         engine.gate.set()
-        await sees(pilot, "stays open for longer.")
+        await sees(pilot, "done")
         await sees(pilot, "llama3.2:3b on box1")
         await sees(pilot, "the shortest of 4")
         assert engine.asked == [("Why?", None)]
@@ -52,12 +53,14 @@ async def test_an_answer_goes_on_while_another_view_is_open() -> None:
         engine.gate.set()
         await pilot.pause()
         await pilot.press("6")
-        await sees(pilot, "stays open for longer.")
+        await sees(pilot, "done")
 
 
 async def test_a_failed_answer_says_why() -> None:
     """The engine's error stands where the answer would."""
-    engine = ConsoleEngine(answer=(Started("r", "m", "b"), Token("half "), Failed("the backend closed the stream")))
+    engine = ConsoleEngine(
+        answer=(Started("r", "m", "b"), Token("half "), Failed("the backend closed the stream"))
+    )
     engine.tick()
     app = console(engine)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from orchestra_tui.client import MAX_FRAME, EngineError, Frames
 from orchestra_tui.terminal import describe
 
-STREAM = (
-    b'event: snapshot\ndata: {"a":"x\xe2\x80\xa8y\xc2\x85z"}\n\n: ping\n\nevent: token\r\ndata: 1\r\ndata: 2\r\n\r\n'
-)
+STREAM = b'event: snapshot\ndata: {"a":"x\xe2\x80\xa8y\xc2\x85z"}\n\n: ping\n\nevent: token\r\ndata: 1\r\ndata: 2\r\n\r\n'
 EVENTS = [("snapshot", b'{"a":"x\xe2\x80\xa8y\xc2\x85z"}'), ("token", b"1\n2")]
 
 

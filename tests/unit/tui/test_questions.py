@@ -18,7 +18,8 @@ def with_memory(used: float) -> Snapshot:
     snapshot = World().snapshot()
     pool = MemoryView(total=24 * GIB, used=int(used * GIB))
     backends = tuple(
-        msgspec.structs.replace(view, memory=pool) if view.name == "box1" else view for view in snapshot.backends
+        msgspec.structs.replace(view, memory=pool) if view.name == "box1" else view
+        for view in snapshot.backends
     )
     return msgspec.structs.replace(snapshot, backends=backends)
 

@@ -48,7 +48,15 @@ def test_every_row_fits_every_width(cells: int) -> None:
 
 def test_columns_give_way_in_order_and_the_core_stays() -> None:
     """At 80 columns state, backend, memory, context, speed, load and last use are all there."""
-    assert [column.title for column in models.columns(78)] == ["BACKEND", "MEM", "CTX", "TOK/S", "RUN", "QUE", "LAST"]
+    assert [column.title for column in models.columns(78)] == [
+        "BACKEND",
+        "MEM",
+        "CTX",
+        "TOK/S",
+        "RUN",
+        "QUE",
+        "LAST",
+    ]
     assert {"BACKEND", "RUN"} <= {column.title for column in models.columns(40)}
     assert len(models.columns(200)) == len(models.COLUMNS)
 
@@ -128,7 +136,9 @@ def test_stacked_panes_fill_the_rows_exactly(rows: int, cells: int) -> None:
 def test_without_a_backend_it_says_what_to_do() -> None:
     """The engine's notice comes first; without one the console has its own."""
     empty = World(empty=True).snapshot()
-    assert "ai-orchestra config init" in " ".join(plain(row) for row in overview.notices(picture(snapshot=empty), 78))
+    assert "ai-orchestra config init" in " ".join(
+        plain(row) for row in overview.notices(picture(snapshot=empty), 78)
+    )
     silent = msgspec.structs.replace(empty, notices=())
     assert "start Ollama" in " ".join(plain(row) for row in overview.notices(picture(snapshot=silent), 78))
 

@@ -1,0 +1,95 @@
+"""The README tells the truth: its commands run, its files exist, its tables are complete."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestra_core.config import template
+from tests.fakes.engine_process import EngineProcess
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = [(kind, text) for kind, text in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)]
+COMMANDS = [
+    line
+    for kind, text in BLOCKS
+    if kind == "sh"
+    for line in text.replace("\\\n", " ").splitlines()
+    if line and not line.startswith(("make ", "export "))
+]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    """An engine as a new user has it: the embedded model, nothing configured."""
+    home = tmp_path_factory.mktemp("readme")
+    with EngineProcess("[discovery]\nenabled = false\n", home=home) as running:
+        running.until(lambda seen: any(model["residency"] == "ready" for model in seen["models"]), 60)
+        yield running
+
+
+def on(engine: EngineProcess, command: str) -> str:
+    """The command against this engine instead of one on the usual port."""
+    here = command.replace("http://127.0.0.1:8080", engine.url)
+    python = f'"{sys.executable}" -m orchestra_core'
+    return re.sub(r"^ai-orchestra", python, here)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_of_the_readme_succeeds(engine: EngineProcess, command: str) -> None:
+    """Every command shown ends with exit code 0 and prints something."""
+    ran = subprocess.run(
+        ["bash", "-c", on(engine, command)],
+        cwd=engine.home,
+        env={**engine.environment, "ORCHESTRATOR_URL": engine.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout + ran.stderr
+
+
+def test_the_python_example_runs(engine: EngineProcess) -> None:
+    """The OpenAI example prints an answer and a stream."""
+    example = next(text for kind, text in BLOCKS if kind == "python")
+    code = example.replace("http://127.0.0.1:8080", engine.url)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=engine.environment
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.strip()) > 5
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    """Each `make` command names a target."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"`?make ([a-z]+)", README))
+
+    assert {"run", "test", "check", "bench", "lock"} <= named <= targets | {"are"}
+
+
+def test_files_named_in_the_readme_exist() -> None:
+    """Under each box of the diagram stands a file that is there, and the pictures are too."""
+    named = re.findall(r"`((?:orchestra_\w+|benchmarks|tests)/[\w/.]+)`", README)
+    pictures = re.findall(r"\]\((screenshots/[\w.-]+|[\w/]+\.md)\)", README)
+
+    assert len(named) > 20
+    assert [name for name in [*named, *pictures] if not (ROOT / name).exists()] == []
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    """Each key of the commented configuration is in the README's table."""
+    keys = set(re.findall(r"^#? ?([a-z_]+) = ", template(), re.M))
+
+    assert keys
+    assert {key for key in keys if f"`{key}`" not in README and key != "code_generation"} == set()

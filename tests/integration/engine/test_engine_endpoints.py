@@ -1,0 +1,327 @@
+"""Every endpoint this version serves, over TCP and over the Unix socket, field by field against the contract."""
+
+import json
+import re
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import msgspec
+import pytest
+
+from orchestra_core.domain.call import Task
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_core.server.ports import Ports
+from orchestra_core.server.routes import Routes
+from tests.fakes.engine_process import EngineProcess, sse
+from tests.integration.engine.shapes import NONE, NUMBER, SIZE, TIME, Listed, Maybe, fits
+
+SERVICE = {"connected", "available", "unavailable", "disabled"}
+TASKS = {task.value for task in Task}
+ASK = {"prompt": "Say something.", "max_tokens": 4, "model": "sim-llama3.1:8b"}
+MODEL = "sim-llama3.1:8b"
+METRICS = {
+    "response_time_ms": int,
+    "tokens_generated": 4,
+    "tokens_prompt": int,
+    "time_to_first_token_ms": (int, NONE),
+    "cost": (int, float, NONE),
+    "attempts": 1,
+}
+ANSWER = {
+    "response": str,
+    "model_used": MODEL,
+    "backend": "sim-workstation",
+    "task": TASKS,
+    "metrics": METRICS,
+    "timestamp": TIME,
+    "request_id": str,
+    "decision_id": str,
+    "degraded": False,
+}
+SELECTION = {
+    "selected_model": str,
+    "task": "code_generation",
+    "reasoning": str,
+    "alternatives": Listed(str),
+    "timestamp": TIME,
+    "endpoint": str,
+    "decision_id": str,
+    "explanation": {"candidates": Listed({"endpoint": str, "utility": NUMBER, "terms": list}), "rejected": list},
+}
+PROMETHEUS = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? (-?\d+(\.\d+)?(e[-+]?\d+)?|\+Inf)')
+
+
+def routed_headers(answer: httpx.Response) -> None:
+    assert answer.headers["x-request-id"]
+    assert answer.headers["x-orchestra-model"]
+    assert answer.headers["x-orchestra-backend"]
+    assert answer.headers["x-orchestra-attempts"] == "1"
+    assert "x-orchestra-degraded" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/api/v1/health", "/api/health", "/health"])
+def test_health(http: httpx.Client, path: str) -> None:
+    """All three names of health answer with status, services and system, and say that this is simulated."""
+    answer = http.get(path)
+    assert answer.status_code == 200
+    body = answer.json()
+    system = {"uptime": re.compile(r"\d+[hm] \d+[ms]"), "memory_usage": SIZE, "available_models": 12}
+    fits(body, {"status": {"healthy", "degraded"}, "timestamp": TIME, "version": str, "system": system})
+    assert {"database", "redis", "ollama", "sim-cloud"} <= body["services"].keys()
+    assert set(body["services"].values()) <= SERVICE
+    assert body["services"]["database"] == "connected"
+    assert body["simulated"] is True
+
+
+def test_liveness_and_readiness(http: httpx.Client) -> None:
+    """A process that is alive and can route says both."""
+    assert http.get("/livez").json() == {"status": "alive"}
+    ready = http.get("/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "reasons": []})
+
+
+def test_models(http: httpx.Client) -> None:
+    """Each model tells what the contract lists, and the counts agree with the list."""
+    body = http.get("/api/v1/models").json()
+    model = {
+        "name": str,
+        "status": {"running", "loading", "available", "unavailable"},
+        "capabilities": Listed(TASKS),
+        "size": Maybe(SIZE),
+        "last_used": Maybe(TIME),
+        "backend": re.compile("sim-.*"),
+        "tier": {"low", "medium", "high"},
+        "context": int,
+        "price": {"input": (*NUMBER, NONE), "output": (*NUMBER, NONE)},
+        "breaker": {"closed", "open", "half_open"},
+        "speed": {"tokens_per_second": (*NUMBER, NONE), "observations": int},
+    }
+    fits(body, {"models": Listed(model), "total": 12, "active": int})
+    assert len(body["models"]) == body["total"]
+    assert body["active"] == sum(one["status"] == "running" for one in body["models"])
+    sizes = {one["name"]: one["size"] for one in body["models"]}
+    assert sizes["sim-llama3.1:8b"] == "4.6GB"
+    assert sizes["sim-cloud-large"] is None
+
+
+def test_select_model(http: httpx.Client) -> None:
+    """A choice tells the model, why, what else could do it, and the whole explanation."""
+    asked = {"task": "code_generation", "requirements": {"speed": "medium", "quality": "medium", "max_tokens": 100}}
+    answer = http.post("/api/v1/select-model", json=asked)
+    assert answer.status_code == 200
+    body = answer.json()
+    fits(body, SELECTION)
+    assert body["selected_model"] not in body["alternatives"]
+    assert body["explanation"]["selected"] == body["endpoint"]
+    assert body["explanation"]["requirements"] == {
+        "speed": "medium",
+        "quality": "medium",
+        "max_tokens": 100,
+        "max_cost": None,
+    }
+
+
+def test_route(http: httpx.Client) -> None:
+    """An answer has its text, its model and its metrics, and the headers say the same."""
+    answer = http.post("/api/v1/route", json=ASK, headers={"x-request-id": "my-own.id:1"})
+    assert answer.status_code == 200
+    fits(answer.json(), {**ANSWER, "request_id": "my-own.id:1", "finish_reason": "length"})
+    assert answer.json()["response"] == "[simulated] This answer is"
+    routed_headers(answer)
+    assert answer.headers["x-request-id"] == "my-own.id:1"
+    assert answer.headers["x-orchestra-model"] == MODEL
+
+
+def test_route_with_messages(http: httpx.Client) -> None:
+    """A conversation is accepted in place of a prompt."""
+    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
+    body = {"messages": said, "max_tokens": 4, "model": MODEL, "task": "code", "temperature": 0, "priority": "high"}
+    answer = http.post("/api/v1/route", json=body)
+    assert answer.status_code == 200, answer.text
+    fits(answer.json(), {**ANSWER, "task": "code_generation"})
+
+
+def test_route_streamed(http: httpx.Client) -> None:
+    """A stream starts with who answers, goes on in tokens, and ends with the same object as without a stream."""
+    with http.stream("POST", "/api/v1/route", json={**ASK, "stream": True}) as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        routed_headers(answer)
+        events = [(name, json.loads(data)) for name, data in sse(answer.iter_lines())]
+    names = [name for name, _ in events]
+    assert names == ["start", *["token"] * (len(names) - 2), "done"]
+    start = events[0][1]
+    fits(start, {"request_id": str, "model": MODEL, "backend": "sim-workstation", "decision_id": str})
+    done = events[-1][1]
+    fits(done, {**ANSWER, "metrics": {**METRICS, "time_to_first_token_ms": int}})
+    assert "".join(data["text"] for name, data in events if name == "token") == done["response"]
+    assert done["request_id"] == start["request_id"] == answer.headers["x-request-id"]
+
+
+def test_metrics(http: httpx.Client) -> None:
+    """The three groups of the contract, with numbers that fit each other."""
+    http.post("/api/v1/route", json=ASK)
+    body = http.get("/api/v1/metrics").json()
+    requests = {"total": int, "successful": int, "failed": int, "success_rate": NUMBER}
+    performance = {"avg_response_time_ms": NUMBER, "requests_per_minute": NUMBER, "p50_ms": NUMBER, "p99_ms": NUMBER}
+    models = {"active": int, "total_calls": int, "most_used": str}
+    fits(body, {"requests": requests, "performance": performance, "models": models})
+    counted = body["requests"]
+    assert counted["total"] == counted["successful"] + counted["failed"] + counted["cancelled"]
+    assert 0 < counted["success_rate"] <= 100
+    assert body["models"]["total_calls"] == counted["total"]
+
+
+def test_prometheus(http: httpx.Client) -> None:
+    """Every sample is in Prometheus' text format, and each family is described once, before its samples."""
+    http.post("/api/v1/route", json=ASK)
+    answer = http.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    described: list[str] = []
+    for line in answer.text.splitlines():
+        if line.startswith("# TYPE "):
+            described.append(line.split()[2])
+        elif not line.startswith("# HELP "):
+            assert PROMETHEUS.fullmatch(line), line
+            assert line.startswith(described[-1]), line
+    assert len(described) == len(set(described))
+    assert f'orchestra_requests_total{{model="{MODEL}",backend="sim-workstation"' in answer.text
+    assert "orchestra_request_duration_seconds_bucket" in answer.text
+
+
+def test_snapshot(http: httpx.Client) -> None:
+    """The whole state decodes with the console's own types, and is complete."""
+    answer = http.get("/api/v1/snapshot")
+    snapshot = msgspec.json.decode(answer.content, type=Snapshot, strict=True)
+    assert snapshot.simulated
+    assert {backend.name for backend in snapshot.backends} == {
+        "sim-workstation",
+        "sim-laptop",
+        "sim-rack",
+        "sim-cloud",
+        "sim-edge",
+    }
+    assert all(backend.simulated for backend in snapshot.backends)
+    assert snapshot.address.startswith("http://127.0.0.1:")
+    assert 0 < snapshot.host.used < snapshot.host.total
+    assert 0 < snapshot.engine_memory < 300_000_000
+    assert {"engine.started", "backend.joined", "backend.up"} <= {event.kind for event in snapshot.events}
+    assert set(answer.json()) == set(Snapshot.__struct_fields__)
+
+
+def test_events_with_snapshots(http: httpx.Client) -> None:
+    """The stream begins with the whole state and goes on with it at the interval asked for."""
+    with http.stream("GET", "/api/v1/events?snapshots=1&interval=0.5") as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        stream = sse(answer.iter_lines())
+        seen: list[Snapshot] = []
+        while len(seen) < 2:
+            name, data = next(stream)
+            if name == "snapshot":
+                seen.append(msgspec.json.decode(data, type=Snapshot))
+            else:
+                msgspec.json.decode(data, type=Event)
+    assert seen[1].sequence > seen[0].sequence
+
+
+def test_openai_models(http: httpx.Client) -> None:
+    """The list has `auto` first and every model once; one of them can be asked for by name."""
+    listed = http.get("/v1/models").json()
+    member = {"id": str, "object": "model", "created": int, "owned_by": str}
+    fits(listed, {"object": "list", "data": Listed(member)})
+    names = [one["id"] for one in listed["data"]]
+    assert names[0] == "auto"
+    assert len(names) == len(set(names)) == 13
+    for name in ("auto", "sim-deepseek-r1:32b", "sim-deepseek-r1%3A32b"):
+        fits(http.get(f"/v1/models/{name}").json(), member)
+
+
+def test_openai_chat(http: httpx.Client) -> None:
+    """The answer of a backend that does not speak OpenAI's format is in that format."""
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+    answer = http.post("/v1/chat/completions", json=body)
+    choice = {"index": 0, "message": {"role": "assistant", "content": str}, "finish_reason": "length"}
+    usage = {"prompt_tokens": int, "completion_tokens": 4, "total_tokens": int}
+    fits(
+        answer.json(),
+        {
+            "id": re.compile("chatcmpl-.+"),
+            "object": "chat.completion",
+            "created": int,
+            "model": MODEL,
+            "choices": Listed(choice),
+            "usage": usage,
+        },
+    )
+    routed_headers(answer)
+
+
+def test_openai_completion(http: httpx.Client) -> None:
+    """Plain completions too."""
+    answer = http.post("/v1/completions", json={"model": MODEL, "prompt": "Once", "max_tokens": 4})
+    choice = {"index": 0, "text": "[simulated] This answer is", "finish_reason": "length"}
+    fits(answer.json(), {"id": str, "object": "text_completion", "model": MODEL, "choices": Listed(choice)})
+    routed_headers(answer)
+
+
+def test_openai_embeddings(http: httpx.Client) -> None:
+    """One vector for each input, in their order, from the model that can embed."""
+    answer = http.post("/v1/embeddings", json={"model": "auto", "input": ["one", "two", "one"]})
+    body = answer.json()
+    member = {"object": "embedding", "index": int, "embedding": Listed(NUMBER)}
+    fits(body, {"object": "list", "data": Listed(member), "model": "sim-nomic-embed-text"})
+    fits(body["usage"], {"prompt_tokens": int, "total_tokens": int})
+    vectors = [one["embedding"] for one in body["data"]]
+    assert vectors[0] == vectors[2] != vectors[1]
+    assert [one["index"] for one in body["data"]] == [0, 1, 2]
+    routed_headers(answer)
+
+
+def test_load_and_unload_tell_their_plan_and_their_progress(pair: EngineProcess) -> None:
+    """202 with the operation and its plan; what follows is on the event stream, up to the end."""
+    plan = {
+        "evicts": Listed(str, empty=True),
+        "frees_bytes": (int, NONE),
+        "needs_bytes": (int, NONE),
+        "fits": (bool, NONE),
+        "expected_seconds": (*NUMBER, NONE),
+    }
+    operation = {"operation": str, "model": "sim-small:1b", "backend": "sim-small", "plan": plan}
+    events = pair.events(20)
+    for action, kinds in (("unload", ["unloading", "absent"]), ("load", ["loading", "ready"])):
+        answer = pair.post(f"/api/v1/models/sim-small%3A1b/{action}", {"backend": "sim-small"})
+        assert answer.status_code == 202, answer.text
+        fits(answer.json(), {**operation, "action": action})
+        wanted = [f"model.{kind}" for kind in kinds]
+        while wanted:
+            _, event = next(events)
+            if event["subject"] == "sim-small/sim-small:1b" and event["kind"] != "model.progress":
+                assert event["kind"] == wanted.pop(0)
+                fits(event, {"at": TIME, "message": str, "level": "info"})
+    events.close()
+
+
+def test_shutdown_is_served_on_the_unix_socket_only(mended: Any) -> None:
+    """Over TCP it does not exist; over the socket it is accepted and the engine ends with code 0."""
+    with EngineProcess(mended.config()) as engine:
+        assert engine.post("/api/v1/shutdown").status_code == 404
+        answer = engine.unix.post("/api/v1/shutdown")
+        assert (answer.status_code, answer.json()["status"]) == (202, "stopping")
+        assert engine.wait() == 0
+        assert not engine.socket.exists()
+
+
+def test_every_listed_path_is_served(demo: EngineProcess) -> None:
+    """Nothing the router lists is missing, whatever it thinks of an empty body."""
+    ports = cast(Ports, SimpleNamespace(next_id=str))
+    for method, path in Routes(ports).paths:
+        if path in ("/api/v1/events", "/api/v1/shutdown"):
+            continue
+        target = path.replace("{name}", "sim-cloud-mini")
+        answer = demo.post(target, {}) if method == "POST" else demo.get(target)
+        assert answer.status_code in (200, 400, 409), f"{method} {target}: {answer.status_code} {answer.text}"
+        assert answer.headers["x-request-id"]
+        wrong = demo.post(target, {}) if method == "GET" else demo.get(target)
+        assert wrong.status_code == 405, f"{method} {target}"
+        assert method in wrong.headers["allow"]

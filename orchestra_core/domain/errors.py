@@ -12,6 +12,8 @@ OrchestraError
 └── OperationFailed 409       a load or unload that cannot be done
 """
 
+from collections.abc import Iterable
+
 
 class OrchestraError(Exception):
     """An error that has an answer for the client. `param` names the offending field where there is one."""
@@ -52,8 +54,14 @@ class NotFound(InvalidRequest):
 
 
 class MethodNotAllowed(InvalidRequest):
+    """`allow` are the methods that are answered, for the header RFC 9110 section 15.5.6 asks for."""
+
     status = 405
     code = "method_not_allowed"
+
+    def __init__(self, message: str, allow: Iterable[str]) -> None:
+        super().__init__(message)
+        self.allow = tuple(allow)
 
 
 class TooLarge(InvalidRequest):

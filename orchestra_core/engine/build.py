@@ -184,7 +184,7 @@ class Engine:
         if self.listener is not None:
             self.listener.stop_accepting()
             deadline = self._loop.time() + GRACE_SECONDS
-            while any(e.inflight for e in self.catalog.all) and self._loop.time() < deadline:
+            while any(e.inflight for e in self.catalog.all) and self._loop.time() < deadline:  # noqa: ASYNC110  once
                 await asyncio.sleep(0.05)
             await self.listener.close()
         await self.supervisor.close()

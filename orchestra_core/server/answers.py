@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from orchestra_core.domain.errors import OrchestraError
+from orchestra_core.domain.errors import MethodNotAllowed, OrchestraError
 from orchestra_core.domain.sink import Serving
 from orchestra_core.server.exchange import Exchange, Pair
 from orchestra_core.wire.openai.answers import render_error
@@ -30,6 +30,8 @@ def send_error(exchange: Exchange, error: OrchestraError, request_id: str, attem
     headers = [("x-request-id", request_id), ("x-orchestra-attempts", str(attempts))]
     if error.retry_after is not None:
         headers.append(("retry-after", str(max(1, round(error.retry_after)))))
+    if isinstance(error, MethodNotAllowed):
+        headers.append(("allow", ", ".join(error.allow)))
     exchange.send(error.status, render_error(error, request_id), headers)
 
 

@@ -64,7 +64,7 @@ class Http1Protocol(asyncio.Protocol):
             self.peer = str(peer[0])
         self._all.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio names the argument
         self._all.discard(self)
         self.phase = "lost"
         self._queue.clear()
@@ -93,9 +93,7 @@ class Http1Protocol(asyncio.Protocol):
             if len(data) <= _SLICE:
                 self._parser.feed_data(data)
             else:
-                view = memoryview(data)
-                for start in range(0, len(data), _SLICE):
-                    self._parser.feed_data(view[start : start + _SLICE])
+                self._feed_sliced(memoryview(data))
             if self._in_head and self._head_bytes > self._limits.head + self._limits.request_line:
                 self._reject(Refusal(431, "head_too_large", "the request head is too large"))
         except httptools.HttpParserUpgrade:
@@ -104,6 +102,10 @@ class Http1Protocol(asyncio.Protocol):
         except httptools.HttpParserError:
             if self.phase != "closing":
                 self._reject(Refusal(400, "malformed_request", "the request is not valid HTTP/1.1"))
+
+    def _feed_sliced(self, data: memoryview) -> None:
+        for start in range(0, len(data), _SLICE):
+            self._parser.feed_data(data[start : start + _SLICE])
 
     def on_message_begin(self) -> None:
         if len(self._queue) >= self._limits.pipelined:
@@ -265,5 +267,7 @@ class Http1Protocol(asyncio.Protocol):
             self._reject(
                 Refusal(408, "body_timeout", f"no complete request body within {limits.body_seconds:.0f} s")
             )
-        elif (self.phase == "closing" and age > limits.linger_seconds and self._task is None) or (self._exchange is not None and self._exchange.paused and age > limits.stalled_seconds):
+        elif (self.phase == "closing" and age > limits.linger_seconds and self._task is None) or (
+            self._exchange is not None and self._exchange.paused and age > limits.stalled_seconds
+        ):
             self.transport.abort()

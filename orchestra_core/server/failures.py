@@ -14,24 +14,27 @@ from orchestra_core.domain.text import safe_text
 RETRY_SECONDS = 1.0
 
 
+_BUSY = (Unavailable, "busy", "")
+_FAILED = (UpstreamFailed, "upstream_failed", "")
+_ERRORS: dict[Verdict, tuple[type[OrchestraError], str, str]] = {
+    Verdict.CONTEXT_OVERFLOW: (ContextTooLong, "context_length_exceeded", ""),
+    Verdict.CONTENT_FILTER: (InvalidRequest, "content_filter", ""),
+    Verdict.REJECTED: (InvalidRequest, "rejected_by_backend", ""),
+    Verdict.BUSY: _BUSY,
+    Verdict.LOADING: _BUSY,
+    Verdict.TIMEOUT: (UpstreamTimeout, "upstream_timeout", ""),
+    Verdict.MISCONFIGURED: (
+        UpstreamFailed,
+        "backend_refused",
+        " (the operator must check the key of this backend)",
+    ),
+    Verdict.INTERRUPTED: (UpstreamFailed, "interrupted", "; the answer is incomplete"),
+}
+
+
 def failure(outcome: Outcome) -> OrchestraError:
     """Says which endpoint failed and why, in words the client can act on."""
-    verdict = outcome.verdict
-    why = f"{outcome.endpoint}: {safe_text(outcome.message)[:500]}"
-    if verdict is Verdict.CONTEXT_OVERFLOW:
-        return ContextTooLong(why, param="messages")
-    if verdict is Verdict.CONTENT_FILTER:
-        return InvalidRequest(why, code="content_filter")
-    if verdict is Verdict.REJECTED:
-        return InvalidRequest(why, code="rejected_by_backend")
-    if verdict in (Verdict.BUSY, Verdict.LOADING):
-        return Unavailable(why, code="busy", retry_after=outcome.retry_after or RETRY_SECONDS)
-    if verdict is Verdict.TIMEOUT:
-        return UpstreamTimeout(why)
-    if verdict is Verdict.MISCONFIGURED:
-        return UpstreamFailed(
-            f"{why} (the operator must check the key of this backend)", code="backend_refused"
-        )
-    if verdict is Verdict.INTERRUPTED:
-        return UpstreamFailed(f"{why}; the answer is incomplete", code="interrupted")
-    return UpstreamFailed(why)
+    kind, code, advice = _ERRORS.get(outcome.verdict, _FAILED)
+    why = f"{outcome.endpoint}: {safe_text(outcome.message)[:500]}{advice}"
+    wait = (outcome.retry_after or RETRY_SECONDS) if kind is Unavailable else None
+    return kind(why, code=code, param="messages" if kind is ContextTooLong else None, retry_after=wait)

@@ -76,9 +76,7 @@ class Routes:
                 return
             answer = methods.get(request.method) or methods.get("GET" if request.method == "HEAD" else "")
             if answer is None:
-                raise MethodNotAllowed(
-                    f"{request.path} answers {' and '.join(methods)}, not {request.method}"
-                )
+                raise _wrong_method(request, tuple(methods))
             if request.body and not require_json(request.header(b"content-type")):
                 raise UnsupportedMedia("send the body as content-type: application/json")
             await answer(request, exchange, request_id)
@@ -93,8 +91,8 @@ class Routes:
             name = unquote(match[1])
             if not _MODEL.match(name):
                 raise NotFound("that is not a model name", param="name")
-            if request.method != method:
-                raise MethodNotAllowed(f"{request.path} answers {method}, not {request.method}")
+            if request.method != method and (request.method, method) != ("HEAD", "GET"):
+                raise _wrong_method(request, (method,))
             if request.body and not require_json(request.header(b"content-type")):
                 raise UnsupportedMedia("send the body as content-type: application/json")
             await answer(request, exchange, request_id, name)
@@ -106,3 +104,8 @@ class Routes:
             else "see the README for what there is"
         )
         raise NotFound(f"there is nothing at {request.path[:128]}: {hint}")
+
+
+def _wrong_method(request: Request, methods: tuple[str, ...]) -> MethodNotAllowed:
+    allow = (*methods, "HEAD") if "GET" in methods else methods
+    return MethodNotAllowed(f"{request.path} answers {' and '.join(methods)}, not {request.method}", allow)

@@ -16,6 +16,7 @@ from orchestra_core.upstream.control import ControlError
 from orchestra_core.upstream.embedded import AssemblyError
 from orchestra_core.upstream.launch import Launcher, ManagedModel, Wanted
 from orchestra_core.upstream.observed import Observed, observe
+from orchestra_core.upstream.warming import warm
 
 Report = Callable[[str], None]
 OnExit = Callable[[str, int, Sequence[str]], None]
@@ -95,6 +96,9 @@ class ServedModel:
         child.exited.add_done_callback(lambda exited: self._lost(child, exited))
         await child.ready(self._tell, shared.stall)
         self._observed = await observe(child.client)
+        if wanted.plain_chat:
+            self._tell("warming up")
+            await warm(child.client, wanted.parallel)
         if child.exited.done():
             raise ControlError(f"{self._id}: the server ended as soon as it was ready")
 

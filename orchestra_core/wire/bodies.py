@@ -1,20 +1,26 @@
 """JSON bodies in: typed decoding whose errors name the field and what is allowed."""
 
 import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import inspect
 
 from orchestra_core.domain.errors import InvalidRequest
 
 T = TypeVar("T")
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _MISSING = re.compile(r"missing required field `(?P<field>.+?)`")
+_UNKNOWN = re.compile(r"contains unknown field `(?P<field>.*)`$", re.DOTALL)
+_STEP = re.compile(r"\[(?:\d+|\.\.\.)\]|[^.\[\]]+")
 _LONGEST_PROMPT_FIELD = 2048
 
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Temperature = Annotated[float, msgspec.Meta(ge=0.0, le=2.0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Cost = Annotated[float, msgspec.Meta(ge=0.0)]
 
 raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -24,13 +30,13 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
+        raise _invalid(str(error), decoder.type) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "the body is empty" if not body else f"the body is not valid JSON: {error}"
         raise InvalidRequest(f"{what}; send a JSON object", code="invalid_json") from error
 
 
-def _invalid(text: str) -> InvalidRequest:
+def _invalid(text: str, wanted: object) -> InvalidRequest:
     at = _AT.search(text)
     path = at["path"] if at else ""
     message = text[: at.start()] if at else text
@@ -38,8 +44,58 @@ def _invalid(text: str) -> InvalidRequest:
     if missing:
         field = f"{path}.{missing['field']}" if path else missing["field"]
         return InvalidRequest(f"field `{field}` is required", param=field)
+    unknown = _UNKNOWN.search(message)
+    if unknown:
+        return _unknown(path, unknown["field"], wanted)
     field = f"field `{path}`: " if path else ""
-    return InvalidRequest(f"{field}{message[:1].lower()}{message[1:]}", param=path or None)
+    choices = [str(value) for kind in _types_at(wanted, path) for value in _choices(kind)]
+    allowed = f"; allowed: {', '.join(choices)}" if choices else ""
+    return InvalidRequest(f"{field}{message[:1].lower()}{message[1:]}{allowed}", param=path or None)
+
+
+def _unknown(path: str, name: str, wanted: object) -> InvalidRequest:
+    names = [
+        field.encode_name
+        for kind in _types_at(wanted, path)
+        if isinstance(kind, inspect.StructType)
+        for field in kind.fields
+    ]
+    near = get_close_matches(name, names, 1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    field = f"{path}.{name[:64]}" if path else name[:64]
+    return InvalidRequest(f"unknown field `{field}`{hint}; allowed: {', '.join(sorted(names))}", param=field)
+
+
+def _types_at(wanted: object, path: str) -> list[inspect.Type]:
+    """What a value at this path of the body may be."""
+    kinds = list(_flat(inspect.type_info(wanted)))
+    for step in _STEP.findall(path):
+        kinds = [inner for kind in kinds for outer in _below(kind, step) for inner in _flat(outer)]
+    return kinds
+
+
+def _flat(kind: inspect.Type) -> Iterator[inspect.Type]:
+    if isinstance(kind, inspect.UnionType):
+        for one in kind.types:
+            yield from _flat(one)
+    elif isinstance(kind, inspect.Metadata):
+        yield from _flat(kind.type)
+    else:
+        yield kind
+
+
+def _below(kind: inspect.Type, step: str) -> Iterable[inspect.Type]:
+    if isinstance(kind, inspect.StructType):
+        return [field.type for field in kind.fields if field.encode_name == step]
+    if isinstance(kind, inspect.ListType):
+        return [kind.item_type]
+    return [kind.value_type] if isinstance(kind, inspect.DictType) else []
+
+
+def _choices(kind: inspect.Type) -> Iterable[object]:
+    if isinstance(kind, inspect.EnumType):
+        return [member.value for member in kind.cls]
+    return kind.values if isinstance(kind, inspect.LiteralType) else ()
 
 
 class Part(msgspec.Struct):

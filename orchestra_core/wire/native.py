@@ -9,6 +9,7 @@ from orchestra_core.domain.call import Call, Kind, Level, Requirements, Task
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.wire.bodies import (
+    Cost,
     Message,
     Temperature,
     Tokens,
@@ -25,7 +26,7 @@ class _Requirements(msgspec.Struct, forbid_unknown_fields=True):
     speed: Level | None = None
     quality: Level | None = None
     max_tokens: Tokens | None = None
-    max_cost: float | None = None
+    max_cost: Cost | None = None
 
 
 class _Selection(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,7 +46,7 @@ class _Route(msgspec.Struct, forbid_unknown_fields=True):
     stream: bool = False
     priority: Literal["low", "normal", "high"] = "normal"
     deadline_ms: Tokens | None = None
-    max_cost: float | None = None
+    max_cost: Cost | None = None
 
 
 class _Placement(msgspec.Struct, forbid_unknown_fields=True):

@@ -63,7 +63,12 @@ def test_the_python_example_runs(engine: EngineProcess) -> None:
     example = next(text for kind, text in BLOCKS if kind == "python")
     code = example.replace("http://127.0.0.1:8080", engine.url)
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=engine.environment
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=engine.environment,
     )
 
     assert ran.returncode == 0, ran.stderr

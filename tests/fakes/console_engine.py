@@ -9,7 +9,17 @@ from textual.pilot import Pilot
 
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.app import Orchestra
-from orchestra_tui.client import Done, EngineError, Operation, Piece, Plan, Started, Token, Update
+from orchestra_tui.client import (
+    AnswerMetrics,
+    Done,
+    EngineError,
+    Operation,
+    Piece,
+    Plan,
+    Started,
+    Token,
+    Update,
+)
 from orchestra_tui.launch import Launcher
 from orchestra_tui.terminal import PLAIN, Terminal
 from tests.fakes.fake_engine import STORY, World
@@ -17,18 +27,35 @@ from tests.fakes.fake_engine import STORY, World
 ANSWER: tuple[Piece, ...] = (
     Started("r1", "llama3.2:3b", "box1", "d1", ""),
     *(Token(word + " ") for word in STORY.split(" ")),
-    Done("llama3.2:3b", "box1", "llama3.2:3b on box1: 0.9 s predicted, the shortest of 4; quality is enough"),
+    Done(
+        "llama3.2:3b",
+        "box1",
+        "llama3.2:3b on box1: 0.9 s predicted, the shortest of 4; quality is enough",
+        metrics=AnswerMetrics(tokens_generated=55, tokens_prompt=12),
+    ),
 )
 
 
+class Hand:
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
 class ConsoleEngine:
-    """An engine of the test's making. `gate` holds an answer back after its first `held` pieces."""
+    """An engine of the test's making. `gate` holds an answer back after its first `held` pieces; `clock` is
+    moved on by what an answer takes."""
 
     def __init__(self, world: World | None = None, answer: Sequence[Piece] = ANSWER) -> None:
         self.target = "/run/user/1000/ai-orchestra/engine.sock"
         self.world = world or World()
         self.answer = answer
         self.held: int | None = None
+        self.clock: Hand | None = None
         self.gate = asyncio.Event()
         self.closed_early = asyncio.Event()
         self.refusal: str | None = None
@@ -74,6 +101,8 @@ class ConsoleEngine:
             for index, piece in enumerate(self.answer):
                 if index == self.held:
                     await self.gate.wait()
+                if self.clock is not None:
+                    self.clock.at += 0.21 if index == 0 else 0.026
                 yield piece
         except (GeneratorExit, asyncio.CancelledError):
             self.closed_early.set()
@@ -87,16 +116,6 @@ class ConsoleEngine:
 
     async def close(self) -> None:
         pass
-
-
-class Hand:
-    """A clock moved by hand."""
-
-    def __init__(self) -> None:
-        self.at = 100.0
-
-    def __call__(self) -> float:
-        return self.at
 
 
 def console(

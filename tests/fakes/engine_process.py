@@ -238,42 +238,55 @@ class EngineProcess:
         return dict(answer.json())
 
     def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
-        """The first snapshot for which `condition` holds, pushed by the engine; AssertionError without one."""
-        last: dict[str, Any] = {}
-        with contextlib.suppress(TimeoutError):
-            for last in self.snapshots(seconds):
-                if condition(last):
-                    return last
-        raise AssertionError(f"not within {seconds:g} s; the last snapshot was {json.dumps(last)[:4000]}")
+        """The first snapshot for which `condition` holds; AssertionError if it never does."""
+        with self.listening("?snapshots=1&interval=0.5") as happening:
+            return happening.until(lambda name, value: name == "snapshot" and condition(value), seconds)
 
-    def snapshots(self, seconds: float) -> Iterator[dict[str, Any]]:
-        """Snapshots as the engine pushes them, also after each event; TimeoutError when the time is over."""
-        for name, value in self.events(seconds, "?snapshots=1&interval=0.5"):
-            if name == "snapshot":
-                yield value
-            else:
-                yield self.snapshot()
-
-    def events(self, seconds: float, query: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-        """(name, data) of the event stream; TimeoutError when the time is over."""
-        deadline = threading.Event()
-        timer = threading.Timer(seconds, deadline.set)
-        timer.start()
-        timeout = httpx.Timeout(seconds, connect=5)
-        try:
-            with httpx.stream("GET", f"{self.url}/api/v1/events{query}", timeout=timeout, trust_env=False) as stream:
-                for name, data in sse(stream.iter_lines()):
-                    yield name, json.loads(data)
-                    if deadline.is_set():
-                        raise TimeoutError
-        except httpx.ReadTimeout as error:
-            raise TimeoutError from error
-        finally:
-            timer.cancel()
+    def listening(self, query: str = "") -> "Happening":
+        """The event stream from now on; use as a context manager."""
+        return Happening(f"{self.url}/api/v1/events{query}")
 
     def run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command of the command line, which finds this engine by its socket."""
         return run_cli(*arguments, "--socket", str(self.socket), home=self.home, text=text)
+
+
+class Happening:
+    """An open event stream; once entered, nothing that happens is missed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+
+    def __enter__(self) -> "Happening":
+        self._client = httpx.Client(trust_env=False, timeout=httpx.Timeout(30, connect=5))
+        self._answer = self._client.send(self._client.build_request("GET", self._url), stream=True)
+        assert self._answer.status_code == 200
+        self._events = sse(self._answer.iter_lines())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._answer.close()
+        self._client.close()
+
+    def until(self, condition: Callable[[str, dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
+        """The first thing from here on for which `condition` holds; AssertionError if it never does."""
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(httpx.ReadTimeout, StopIteration):
+            while time.monotonic() < deadline:
+                name, data = next(self._events)
+                self.seen.append((name, json.loads(data)))
+                if condition(*self.seen[-1]):
+                    return self.seen[-1][1]
+        raise AssertionError(f"not within {seconds:g} s; last seen: {json.dumps(self.seen[-3:])[:6000]}")
+
+    def event(self, kind: str, subject: str = "", seconds: float = 15) -> dict[str, Any]:
+        """The first event of this kind from here on, about this subject if one is given."""
+
+        def wanted(name: str, value: dict[str, Any]) -> bool:
+            return name == "event" and value["kind"] == kind and subject in ("", value["subject"])
+
+        return self.until(wanted, seconds)
 
 
 def run_cli(

@@ -47,7 +47,7 @@ class NativeSink:
             self._exchange.write(event("start", started))
 
     def relay(self, data: bytes) -> None:
-        raise AssertionError("nothing is relayed to the native surface")
+        raise AssertionError(f"nothing is relayed to the native surface: {data[:80]!r}")
 
     def deltas(self, deltas: Sequence[Delta]) -> None:
         text = "".join(delta.text for delta in deltas)
@@ -56,7 +56,7 @@ class NativeSink:
             self._exchange.write(event("token", {"text": text}))
 
     def embeddings(self, embeddings: Embeddings) -> None:
-        raise AssertionError("the native surface refuses the embedding task")
+        raise AssertionError(f"the native surface refuses embeddings, got {len(embeddings.vectors)}")
 
     def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._exchange.bind_flow(pause, resume)

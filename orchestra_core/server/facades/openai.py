@@ -120,7 +120,7 @@ class OpenAIFacade:
     async def models(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         exchange.send(200, render_models(self._names()), [("x-request-id", request_id)])
 
-    async def model(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+    async def model(self, _request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         found = [entry for entry in self._names() if entry[0] == name]
         if not found:
             raise NotFound(

@@ -150,12 +150,14 @@ def _verdict(status: int, detail: _Detail, words: str) -> Verdict:
         return Verdict.CONTENT_FILTER
     if "insufficient_quota" in kind or "billing" in kind:
         return Verdict.MISCONFIGURED
-    if status == 503 and "loading" in words:
-        return Verdict.LOADING
     if status in (503, 529) and ("overloaded" in kind or "overloaded" in words or "busy" in words):
         return Verdict.BUSY
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
+    if status == 503 and "loading" in words:
+        return Verdict.LOADING
+    return _BY_STATUS.get(status) or _by_class(status)
+
+
+def _by_class(status: int) -> Verdict:
     return Verdict.REJECTED if 400 <= status < 500 else Verdict.FAILED
 
 

@@ -174,11 +174,7 @@ class Relay:
         return b"".join(b"data: %b\n\n" % payload for payload in self._splitter.feed(data))
 
     def _read(self, data: bytes) -> bytes:
-        kept = []
-        for event in data.split(b"\n\n"):
-            if event and self._event(event):
-                kept.append(event + b"\n\n")
-        return b"".join(kept)
+        return b"".join([event + b"\n\n" for event in data.split(b"\n\n") if event and self._event(event)])
 
     def _event(self, event: bytes) -> bool:
         """Whether the client gets this event."""

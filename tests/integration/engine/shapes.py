@@ -46,8 +46,8 @@ def fits(value: object, shape: Any, path: str = "answer") -> None:
     elif isinstance(shape, set):
         assert value in shape, f"{path} is {value!r}, none of {sorted(map(str, shape))}"
     elif isinstance(shape, type | tuple):
-        strict = isinstance(value, bool) and shape is not bool
-        assert isinstance(value, shape), f"{path} is {value!r}, not {shape}"
-        assert not strict, f"{path} is a bool"
+        wanted = shape if isinstance(shape, tuple) else (shape,)
+        assert isinstance(value, wanted), f"{path} is {value!r}, not {shape}"
+        assert not isinstance(value, bool) or bool in wanted, f"{path} is {value!r}, not {shape}"
     else:
         assert value == shape, f"{path} is {value!r}, not {shape!r}"

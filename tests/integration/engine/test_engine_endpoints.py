@@ -288,18 +288,14 @@ def test_load_and_unload_tell_their_plan_and_their_progress(pair: EngineProcess)
         "expected_seconds": (*NUMBER, NONE),
     }
     operation = {"operation": str, "model": "sim-small:1b", "backend": "sim-small", "plan": plan}
-    events = pair.events(20)
-    for action, kinds in (("unload", ["unloading", "absent"]), ("load", ["loading", "ready"])):
-        answer = pair.post(f"/api/v1/models/sim-small%3A1b/{action}", {"backend": "sim-small"})
-        assert answer.status_code == 202, answer.text
-        fits(answer.json(), {**operation, "action": action})
-        wanted = [f"model.{kind}" for kind in kinds]
-        while wanted:
-            _, event = next(events)
-            if event["subject"] == "sim-small/sim-small:1b" and event["kind"] != "model.progress":
-                assert event["kind"] == wanted.pop(0)
+    with pair.listening() as happening:
+        for action, kinds in (("unload", ["unloading", "absent"]), ("load", ["loading", "ready"])):
+            answer = pair.post(f"/api/v1/models/sim-small%3A1b/{action}", {"backend": "sim-small"})
+            assert answer.status_code == 202, answer.text
+            fits(answer.json(), {**operation, "action": action})
+            for kind in kinds:
+                event = happening.event(f"model.{kind}", "sim-small/sim-small:1b")
                 fits(event, {"at": TIME, "message": str, "level": "info"})
-    events.close()
 
 
 def test_shutdown_is_served_on_the_unix_socket_only(mended: Any) -> None:

@@ -70,7 +70,8 @@ def engine() -> tuple[Engine, Hand | None]:
         return EngineClient(socket), None
     simulated = ConsoleEngine()
     simulated.tick()
-    return simulated, Hand()
+    simulated.clock = Hand()
+    return simulated, simulated.clock
 
 
 @pytest.mark.parametrize(("name", "size", "keys", "words"), SHOTS, ids=[shot[0] for shot in SHOTS])

@@ -81,7 +81,7 @@ async def ready(pilot: Pilot[Any], view: str, place: str) -> None:
         await pilot.press("escape")
         await pilot.pause()
     app.action_view(view)
-    await until(pilot, lambda: app.screen.id == view)
+    await until(pilot, lambda: app.screen.id == view and "quit" in (shown(app) or [""])[-1])
     if view == "playground":
         prompt = app.screen.query_one(PromptArea)
         prompt.focus()

@@ -27,6 +27,7 @@ from orchestra_core.routing.capability import BackendFacts, describe
 from orchestra_core.routing.catalog import Catalog
 from tests.fakes.clock import ManualClock
 from tests.fakes.execution import ScriptedExecution, TakingSink
+from tests.fakes.turns import settle
 
 INFO = ModelInfo("llama3:8b", capabilities=frozenset({"chat", "completion"}), context=4096)
 
@@ -171,8 +172,7 @@ async def test_requests_beyond_the_slots_wait_in_order_and_a_full_queue_refuses(
     world.execution.gate = asyncio.Event()
     tasks = [asyncio.ensure_future(world.ask()) for _ in range(17)]
     await world.execution.started.wait()
-    while world.endpoint("a").waiting < 16:
-        await asyncio.sleep(0)
+    await settle()
     refused = await world.ask()
 
     assert refused.outcome.verdict is Verdict.BUSY
@@ -189,8 +189,7 @@ async def test_a_waiting_request_that_is_cancelled_leaves_the_queue() -> None:
     first = asyncio.ensure_future(world.ask())
     await world.execution.started.wait()
     second = asyncio.ensure_future(world.ask())
-    while not world.endpoint("a").waiting:
-        await asyncio.sleep(0)
+    await settle()
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second

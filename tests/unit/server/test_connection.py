@@ -9,6 +9,7 @@ from orchestra_core.server.connection import Http1Protocol
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.listener import plain_refusal
 from tests.fakes.transport import FakeTransport
+from tests.fakes.turns import settle
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -42,8 +43,7 @@ class Server:
     async def feed(self, data: bytes) -> bytes:
         """The bytes written in answer, once the loop has run everything that is ready."""
         self.protocol.data_received(data)
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await settle(10)
         return self.transport.written
 
 

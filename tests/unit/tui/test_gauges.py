@@ -10,7 +10,10 @@ from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.spans import plain, width
 
 
-@pytest.mark.parametrize(("used", "word"), [(10, "ok"), (69, "ok"), (70, "high"), (89, "high"), (90, "critical"), (120, "critical")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("used", "word"),
+    [(10, "ok"), (69, "ok"), (70, "high"), (89, "high"), (90, "critical"), (120, "critical")],
+)
 def test_a_gauge_says_its_state_in_a_word(used: int, word: str) -> None:
     """The word follows the pool's own thresholds."""
     row = plain(gauge("host", MemoryView(total=100, used=used), 78, UNICODE))

@@ -26,14 +26,18 @@ def test_latencies(value: float | None, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(None, "–"), (0, "0s"), (59.9, "59s"), (61, "1m"), (7300, "2h"), (200_000, "2d"), (-3, "0s")]
-)  # fmt: skip
+    ("value", "expected"),
+    [(None, "–"), (0, "0s"), (59.9, "59s"), (61, "1m"), (7300, "2h"), (200_000, "2d"), (-3, "0s")],
+)
 def test_ages(value: float | None, expected: str) -> None:
     """How long ago, in one unit."""
     assert numbers.age(value) == expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [(8192, "8K"), (131072, "128K"), (400_000, "400K"), (0, "–"), (1_048_576, "1M")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(8192, "8K"), (131072, "128K"), (400_000, "400K"), (0, "–"), (1_048_576, "1M")],
+)
 def test_contexts(value: int, expected: str) -> None:
     """Context lengths by the unit their maker used."""
     assert numbers.context(value) == expected

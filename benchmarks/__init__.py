@@ -1,0 +1,1 @@
+"""Measures the gateway beside others on one machine; see benchmarks/README.md."""

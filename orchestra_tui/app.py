@@ -1,0 +1,396 @@
+"""The application: one feed from the engine, one picture of it, and the actions that are not a view's own."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_core.domain.text import safe_text
+from orchestra_tui.client import Engine, EngineError, Lost, Operation
+from orchestra_tui.launch import Launcher
+from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
+from orchestra_tui.present import actions, confirm
+from orchestra_tui.present.commands import Mistake, parse
+from orchestra_tui.present.glyphs import ASCII, UNICODE
+from orchestra_tui.present.picture import Launch, Link, Picture, broken, linked, model
+from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.screens.backends import BackendsScreen
+from orchestra_tui.screens.dialogs import ChoiceScreen, ConfirmScreen
+from orchestra_tui.screens.help import SheetScreen
+from orchestra_tui.screens.models import ModelsScreen
+from orchestra_tui.screens.overview import OverviewScreen
+from orchestra_tui.screens.playground import PlaygroundScreen
+from orchestra_tui.screens.view import ViewScreen
+from orchestra_tui.terminal import PLAIN, Terminal, tmux_buffer
+from orchestra_tui.widgets.themes import THEMES
+
+INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0)
+STOPPING_SECONDS = 20.0
+
+
+class Orchestra(App[str]):
+    """The console. Its result says what became of an engine it started: `kept`, `stopped` or nothing."""
+
+    TITLE = "AI Orchestra"
+    CSS_PATH = "orchestra.tcss"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "overview": OverviewScreen,
+        "models": ModelsScreen,
+        "backends": BackendsScreen,
+        "playground": PlaygroundScreen,
+    }
+    DEFAULT_MODE = "overview"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="quit.anywhere"),
+    ]
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        launcher: Launcher | None = None,
+        terminal: Terminal = PLAIN,
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.engine = engine
+        self.message: Line = ()
+        self.latest: Event | None = None
+        self._launcher = launcher
+        self._terminal = terminal
+        self._clock = now
+        self._glyphs = ASCII if terminal.ascii else UNICODE
+        self._snapshot: Snapshot | None = None
+        self._held: Snapshot | None = None
+        self._received = 0.0
+        self._lost: LinkLost | None = None
+        self._lost_at = 0.0
+        self._launched: float | None = None
+        self._paused = False
+        self._interval = 1.0
+        self._last_view = "models"
+        self.animation_level = "none"
+
+    # -- the picture
+
+    def now(self) -> float:
+        """Monotonic seconds: the loop's clock, or the one given for a test."""
+        return self._clock() if self._clock else asyncio.get_running_loop().time()
+
+    def picture(self) -> Picture:
+        """What the views show: while paused the data is that of the moment of pausing, the link is live."""
+        return Picture(
+            snapshot=self._held if self._paused else self._snapshot,
+            link=self._link(),
+            launch=self._launch(),
+            glyphs=self._glyphs,
+            paused=self._paused,
+            interval=self._interval,
+            target=self.engine.target,
+            can_start=self._can_start(),
+        )
+
+    def _link(self) -> Link:
+        now = self.now()
+        age = now - self._received if self._snapshot else None
+        if self._lost is None:
+            return linked(age, self._interval)
+        starting = self._launcher is not None and self._launcher.alive
+        left = self._lost_at + self._lost.delay - now
+        return broken(age, self._lost.attempt, left, self._lost.reason, starting=starting)
+
+    def _launch(self) -> Launch | None:
+        ours = self._launcher
+        if ours is None or self._launched is None or self._link().live:
+            return None
+        if ours.code is None and self._snapshot is not None:
+            return None
+        return Launch(ours.pid, self.now() - self._launched, ours.log, ours.tail(6), ours.code)
+
+    # -- the feed
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = "ansi-dark" if self._terminal.basic_colors else "orchestra-dark"
+        self.set_class(self._terminal.ascii, "-ascii")
+        self._follow()
+        self.set_interval(1.0, self._tick)
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self.exit)
+
+    async def on_unmount(self) -> None:
+        await self.engine.close()
+
+    def _follow(self) -> None:
+        self.run_worker(self._feed(), group="feed", exclusive=True)
+
+    async def _feed(self) -> None:
+        async for update in self.engine.watch(self._interval):
+            if isinstance(update, Snapshot):
+                self.post_message(SnapshotArrived(update))
+            elif isinstance(update, Lost):
+                self.post_message(LinkLost(update.attempt, update.delay, update.reason, update.absent))
+            else:
+                self.post_message(EventArrived(update))
+
+    def on_snapshot_arrived(self, event: SnapshotArrived) -> None:
+        before, self._snapshot = self._snapshot, event.snapshot
+        self._received = self.now()
+        self._lost = None
+        if before is not None and (before.pid, before.started) != (
+            self._snapshot.pid,
+            self._snapshot.started,
+        ):
+            self.say("the engine was restarted; connected again", "warn")
+        if self._snapshot.events and self.latest is None:
+            self.latest = max(self._snapshot.events, key=lambda each: each.at)
+        self._show(frozen=self._paused)
+
+    def on_event_arrived(self, event: EventArrived) -> None:
+        self.latest = event.event
+        if event.event.kind.startswith(("model.", "breaker.", "backend.", "engine.")):
+            self.message = ()
+        self._frames()
+
+    def on_link_lost(self, event: LinkLost) -> None:
+        self._lost = event
+        self._lost_at = self.now()
+        if event.absent and self._launched is None and self._snapshot is None:
+            self._start_engine()
+        self._show(frozen=self._paused)
+
+    def _can_start(self) -> bool:
+        """Whether an engine could be started now: we know how, ours is not running, and nothing listens."""
+        return (
+            self._launcher is not None
+            and not self._launcher.alive
+            and self._lost is not None
+            and self._lost.absent
+        )
+
+    def _start_engine(self) -> None:
+        if self._launcher is None:
+            return
+        self._launched = self.now()
+        try:
+            self._launcher.start()
+        except OSError as error:
+            self.say(f"the engine cannot be started: {error}", "bad")
+            self._launched = None
+            self._launcher = None
+
+    def _tick(self) -> None:
+        """Ages and countdowns go on without data."""
+        self._show(frozen=self._paused or self._link().live)
+
+    def _show(self, *, frozen: bool = False) -> None:
+        picture = self.picture()
+        for screen in self.screen_stack:
+            if isinstance(screen, ViewScreen | SheetScreen):
+                screen.show(picture, frozen=frozen)
+            elif isinstance(screen, ConfirmScreen):
+                screen.follow(picture)
+
+    def _frames(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, ViewScreen) and screen.is_mounted:
+                screen.frame()
+
+    # -- talking to the user
+
+    def say(self, text: str, tone: str = "accent") -> None:
+        """Puts one line into the status bar, where it stays until something newer."""
+        self.say_line(line(span(text, tone)))
+
+    def say_line(self, message: Line) -> None:
+        self.message = message
+        self._frames()
+
+    def copy(self, text: str) -> None:
+        """Copies to the terminal's clipboard by OSC 52, and to tmux's buffer inside tmux."""
+        text = safe_text(text)
+        if not text.strip():
+            self.say("nothing to copy here", "warn")
+            return
+        self.copy_to_clipboard(text)
+        self.run_worker(self._copied(text), group="copy", exclusive=True)
+
+    async def _copied(self, text: str) -> None:
+        where = "the terminal's clipboard (OSC 52)"
+        if self._terminal.tmux:
+            where += " and tmux's buffer" if await tmux_buffer(text) else "; tmux took nothing"
+        self.say(f"copied {len(text)} characters to {where}")
+
+    # -- actions of every view
+
+    def action_view(self, view: str) -> None:
+        if view != self.current_mode:
+            self._last_view = self.current_mode
+            self.switch_mode(view)
+
+    def action_last_view(self) -> None:
+        self.action_view(self._last_view)
+
+    def action_pause(self) -> None:
+        if self._snapshot is None:
+            self.say("nothing to pause yet", "warn")
+            return
+        self._paused = not self._paused
+        self._held = self._snapshot
+        self._show()
+
+    def action_interval(self, by: int) -> None:
+        place = INTERVALS.index(self._interval) + by
+        if 0 <= place < len(INTERVALS):
+            self._interval = INTERVALS[place]
+            self.say(f"updates every {self._interval:g} s")
+            self._follow()
+        else:
+            self.say(f"{self._interval:g} s is the {'shortest' if by < 0 else 'longest'} interval", "warn")
+
+    def action_renew(self) -> None:
+        if self._lost is not None and self._can_start():
+            self._start_engine()
+        self.engine.retry_now()
+        self.run_worker(self._renew(), group="renew", exclusive=True)
+
+    async def _renew(self) -> None:
+        try:
+            snapshot = await self.engine.fetch()
+        except EngineError as error:
+            self.say(f"refresh: {error.message}", "warn")
+            return
+        self._paused = False
+        self.post_message(SnapshotArrived(snapshot))
+        self.say("refreshed")
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        view = screen.VIEW if isinstance(screen, ViewScreen) else self.current_mode
+        for action in actions.of_view(view):
+            if action.palette and action.call:
+                yield SystemCommand(
+                    action.help.capitalize(), f"key {action.shown}", self._calling(action.call)
+                )
+
+    def _calling(self, call: str) -> Callable[[], None]:
+        def run() -> None:
+            self.call_later(self._run, call)
+
+        return run
+
+    async def _run(self, call: str) -> None:
+        await self.run_action(call, self.screen)
+
+    async def on_command_given(self, event: CommandGiven) -> None:
+        command = parse(event.text, self._snapshot)
+        if command is None:
+            return
+        if isinstance(command, Mistake):
+            self.say(command.message, "warn")
+        elif command.verb == "model":
+            self.action_view("playground")
+            self.call_after_refresh(self._choose, command.target)
+        elif command.call:
+            self.call_later(self._run, command.call)
+        else:
+            self.ask(command.verb, command.target)
+
+    def _choose(self, name: str) -> None:
+        if isinstance(self.screen, PlaygroundScreen):
+            self.screen.choose(name)
+
+    # -- load and unload
+
+    def ask(self, verb: str, target: str | None) -> None:
+        """The one gate of load and unload: state, risk, confirmation; the target is held by its id."""
+        picture = self._fresh()
+        asked = confirm.ask(verb, target, picture)
+        if isinstance(asked, confirm.Refusal):
+            self.say(asked.reason, "warn")
+            return
+
+        def answered(accepted: confirm.Risk | None) -> None:
+            if accepted is None:
+                self.say(f"{verb} cancelled", "muted")
+            else:
+                self._confirmed(verb, asked.target, accepted)
+
+        again = self._asking(verb, asked.target)
+        self.push_screen(ConfirmScreen(asked, again, picture), answered)
+
+    def _asking(self, verb: str, target: str) -> Callable[[Picture], confirm.Question | confirm.Refusal]:
+        return lambda _picture: confirm.ask(verb, target, self._fresh())
+
+    def _fresh(self) -> Picture:
+        return Picture(snapshot=self._snapshot, link=self._link(), glyphs=self._glyphs)
+
+    def _confirmed(self, verb: str, target: str, accepted: confirm.Risk) -> None:
+        """Acts, unless the state has moved on: then it says why not, or asks about the risk that rose."""
+        asked = confirm.ask(verb, target, self._fresh())
+        view = model(self._snapshot, target)
+        if isinstance(asked, confirm.Refusal) or view is None:
+            self.say(asked.reason if isinstance(asked, confirm.Refusal) else f"{target} is gone", "warn")
+            return
+        if asked.risk > accepted:
+            self.ask(verb, target)
+            return
+        self.say(f"{verb} {view.model} on {view.backend}: sent …")
+        self.run_worker(self._operate(verb, view.model, view.backend), group="operate")
+
+    async def _operate(self, verb: str, name: str, backend: str) -> None:
+        try:
+            done = await self.engine.operate(verb, name, backend)
+        except EngineError as error:
+            self.say(f"{verb} {name} on {backend}: {error.message}", "bad")
+            return
+        self.say(f"{verb} {name} on {done.backend or backend}: accepted{self._planned(done)}")
+
+    def _planned(self, done: Operation) -> str:
+        plan = done.plan
+        return confirm.planned(plan.needs_bytes, plan.frees_bytes, plan.evicts, plan.expected_seconds)
+
+    # -- leaving
+
+    async def action_leave(self) -> None:
+        """Quits; asks first when an engine this console started still runs."""
+        if any(isinstance(screen, ChoiceScreen) for screen in self.screen_stack):
+            return
+        if self._launcher is None or not self._launcher.alive:
+            self.exit("")
+            return
+        rows = [
+            line(span(f"  This console started the engine (process {self._launcher.pid}).")),
+            line(span("  Kept running, it goes on serving; start the console", "muted")),
+            line(span("  again to attach to it.", "muted")),
+        ]
+        choices = [("keep", "k", "Keep running"), ("stop", "s", "Stop it"), ("cancel", "c", "Cancel")]
+        self.push_screen(ChoiceScreen("Quit: what about the engine?", rows, choices), self._left)
+
+    def _left(self, choice: str | None) -> None:
+        if choice == "keep":
+            self.exit("kept")
+        elif choice == "stop":
+            self.say("stopping the engine …", "warn")
+            self.run_worker(self._stop_engine(), group="stop", exclusive=True)
+
+    async def _stop_engine(self) -> None:
+        ours = self._launcher
+        if ours is None:
+            return
+        try:
+            await self.engine.shutdown()
+        except EngineError:
+            ours.terminate()
+        if await asyncio.to_thread(ours.wait, STOPPING_SECONDS):
+            self.exit("stopped")
+        else:
+            self.say(f"the engine (process {ours.pid}) does not stop; its log: {ours.log}", "bad")

@@ -1,0 +1,66 @@
+"""What the feed tells the application, as Textual messages."""
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
+
+
+@dataclass
+class SnapshotArrived(Message):
+    """A new picture of the engine; it is frozen and replaces the one before."""
+
+    snapshot: Snapshot
+
+
+@dataclass
+class EventArrived(Message):
+    event: Event
+
+
+@dataclass
+class LinkLost(Message):
+    """The stream broke or could not be opened; the feed tries again in `delay` seconds by itself."""
+
+    attempt: int
+    delay: float
+    reason: str
+    absent: bool
+
+
+@dataclass
+class CommandGiven(Message):
+    """A line of the command prompt was entered."""
+
+    text: str
+
+
+@dataclass
+class CommandClosed(Message):
+    """The command or filter prompt was left without entering."""
+
+
+@dataclass
+class FilterChanged(Message):
+    text: str
+
+
+@dataclass
+class PromptGiven(Message):
+    """A playground prompt was sent."""
+
+    text: str
+
+
+@dataclass
+class PromptLeft(Message):
+    """Escape in the playground's prompt."""
+
+
+@dataclass
+class SelectionLost(Message):
+    """The selected row's object no longer exists."""
+
+    key: str

@@ -1,0 +1,1 @@
+"""Snapshot to text: pure functions, no terminal, no clock."""

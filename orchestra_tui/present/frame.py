@@ -1,0 +1,122 @@
+"""The lines every view has: identity and link, tabs, status, footer, and the sign of a terminal too small."""
+
+from orchestra_core.domain.events import Event
+from orchestra_tui.present import actions
+from orchestra_tui.present.glyphs import Glyphs
+from orchestra_tui.present.numbers import age, clock, rate, uptime
+from orchestra_tui.present.picture import LinkState, Picture
+from orchestra_tui.present.problems import problems
+from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span
+from orchestra_tui.present.states import fraction, pressure
+
+NEEDED = (60, 18)
+
+
+def header(picture: Picture, cells: int) -> Line:
+    """Who, whether simulated, how fresh, and the four numbers that matter; what does not fit is left out."""
+    snapshot = picture.snapshot
+    parts: list[tuple[int, Line]] = [(0, line(Span(" ORCHESTRA ", "title")))]
+    if snapshot is not None and snapshot.simulated:
+        parts.append((0, line(Span(" SIMULATED ", "badge"))))
+    parts.append((0, link(picture)))
+    if picture.paused:
+        parts.append((0, line(Span(" PAUSED ", "badge"))))
+    if snapshot is not None:
+        memory = pressure(snapshot.host, picture.glyphs)
+        worst = problems(snapshot)
+        parts += [
+            (2, line(span("req "), span(f"{requests_per_second(picture):.1f}/s", "strong"))),
+            (3, line(span("tok "), span(f"{tokens_per_second(picture):.0f}/s", "strong"))),
+            (1, line(span("mem "), span(f"{fraction(snapshot.host):.0%} {memory.word}", memory.tone))),
+            (4, line(span("p95 "), span(_latency(snapshot.totals.p95, picture.glyphs), "strong"))),
+            (5, line(span(f"up {uptime(snapshot.uptime)}", "muted"))),
+            (6, line(span(snapshot.address, "muted"))),
+            (7, line(span(f"v{snapshot.version}", "muted"))),
+        ]
+        if worst:
+            tone = "bad" if any(problem.bad for problem in worst) else "warn"
+            word = "problem" if len(worst) == 1 else "problems"
+            parts.append((1, line(span(f"{picture.glyphs.high} {len(worst)} {word}", tone))))
+    return fit(parts, cells)
+
+
+def link(picture: Picture) -> Line:
+    """The state of the connection in symbol and words, with what happens next."""
+    glyphs, now = picture.glyphs, picture.link
+    if now.state is LinkState.LIVE:
+        return line(span(f"{glyphs.full} live {picture.interval:g}s", "good"))
+    if now.state is LinkState.STARTING:
+        elapsed = picture.launch.seconds if picture.launch else 0
+        return line(span(f"{glyphs.half} starting engine {elapsed:.0f}s", "warn"))
+    if now.state is LinkState.STALE:
+        return line(span(f"{glyphs.half} stale {age(now.age)}", "warn"))
+    if now.state is LinkState.CONNECTING:
+        return line(span(f"{glyphs.half} connecting", "warn"))
+    old = f", data {age(now.age)} old" if picture.snapshot is not None else ""
+    return line(
+        span(f"{glyphs.cross} lost: retry in {max(now.retry_in, 0):.0f}s (try {now.attempt}){old}", "bad")
+    )
+
+
+def tabs(view: str, cells: int) -> Line:
+    parts: list[tuple[int, Line]] = []
+    for name in actions.VIEWS:
+        title = actions.TITLES[name] if cells >= 66 else actions.SHORT[name]
+        text = f" {actions.DIGITS[name]} {title} "
+        parts.append((0, line(span(text, "tab" if name == view else "muted", f"app.view('{name}')"))))
+    return fit(parts, cells, gap=1)
+
+
+def footer(view: str, place: str, cells: int, idle: frozenset[str] = frozenset()) -> Line:
+    """The keys of the view, as many as fit, each clickable; help and command line stay longest."""
+    keep = {"help": 0, "command": 1, "quit": 2}
+    parts = [
+        (
+            keep.get(action.id, 2 + action.rank),
+            line(
+                span(action.shown.split()[0], "key", action.call),
+                span(f" {action.label}", "muted", action.call),
+            ),
+        )
+        for action in actions.footer(view, place)
+        if action.id not in idle
+    ]
+    return (Span(" "), *fit(parts, cells - 1))
+
+
+def status(message: Line, latest: Event | None, cells: int) -> Line:
+    """The last thing that was said to the user, or else the last thing that happened."""
+    if message:
+        return cut_line((Span(" "), *message), cells)
+    if latest is None:
+        return ()
+    tone = {"error": "bad", "warning": "warn"}.get(latest.level, "muted")
+    text = f" {clock(latest.at)} {latest.subject}: {latest.message}"
+    return cut_line(line(span(text, tone)), cells)
+
+
+def too_small(picture: Picture, cells: int, rows: int) -> list[Line]:
+    summary = cut_line(line(Span(" "), *link(picture)), cells)
+    need = f" needs {NEEDED[0]}x{NEEDED[1]}, have {cells}x{rows}"
+    return [
+        summary,
+        cut_line(line(span(need, "warn")), cells),
+        cut_line(line(span(" q quit  : cmd", "muted")), cells),
+    ]
+
+
+def requests_per_second(picture: Picture, window: int = 10) -> float:
+    return _recent(picture.snapshot.throughput.requests if picture.snapshot else (), window)
+
+
+def tokens_per_second(picture: Picture, window: int = 10) -> float:
+    return _recent(picture.snapshot.throughput.tokens if picture.snapshot else (), window)
+
+
+def _recent(values: tuple[int, ...], window: int) -> float:
+    last = values[-window:]
+    return sum(last) / len(last) if last else 0.0
+
+
+def _latency(value: float | None, glyphs: Glyphs) -> str:
+    return glyphs.unknown if value is None else f"{rate(value)}s"

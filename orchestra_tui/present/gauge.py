@@ -1,0 +1,70 @@
+"""Bars and sparklines on a fixed scale, drawn in text."""
+
+from collections.abc import Sequence
+
+from orchestra_core.domain.snapshot import MemoryView
+from orchestra_tui.present.glyphs import Glyphs
+from orchestra_tui.present.numbers import size
+from orchestra_tui.present.spans import Line, Span, line, pad, span
+from orchestra_tui.present.states import fraction, pressure
+
+READING = 28
+
+
+def bar(memory: MemoryView, cells: int, glyphs: Glyphs) -> Line:
+    """0 to 100 % of a pool: models we know of, other use, free space; both thresholds marked."""
+    total = max(memory.total, 1)
+    filled = min(round(fraction(memory) * cells), cells)
+    ours = min(round(memory.ours / total * cells), filled)
+    tone = pressure(memory, glyphs).tone
+    signs = [glyphs.bar] * ours + [glyphs.other] * (filled - ours) + [glyphs.rail] * (cells - filled)
+    tones = [tone] * filled + ["muted"] * (cells - filled)
+    for share, mark_tone in ((memory.warning, "warn"), (memory.critical, "bad")):
+        place = min(int(share * cells), cells - 1)
+        signs[place], tones[place] = glyphs.mark, mark_tone
+    return _runs(signs, tones)
+
+
+def gauge(label: str, memory: MemoryView, cells: int, glyphs: Glyphs, label_cells: int = 12) -> Line:
+    """One row: label, bar, percent, used of total, and the word."""
+    state = pressure(memory, glyphs)
+    share = fraction(memory)
+    room = max(cells - label_cells - READING - 1, 4)
+    amount = f"{size(memory.used)}/{size(memory.total)}"
+    return line(
+        Span(pad(label, label_cells, more=glyphs.more)),
+        Span(" "),
+        *bar(memory, room, glyphs),
+        span(f"{share * 100:4.0f}% {amount:<11}", "strong"),
+        span(f" {state.symbol} {state.word:<8}", state.tone),
+    )
+
+
+def spark(values: Sequence[float], cells: int, glyphs: Glyphs, top: float | None = None) -> str:
+    """The last `cells` buckets of `values`, scaled from zero to `top` (or the highest value)."""
+    points = buckets(values, cells)
+    high = top if top is not None else max(points, default=0.0)
+    steps = glyphs.spark
+    if high <= 0:
+        return (steps[0] if points else " ") * cells
+    drawn = "".join(steps[min(int(point / high * len(steps)), len(steps) - 1)] for point in points)
+    return drawn.rjust(cells)
+
+
+def buckets(values: Sequence[float], number: int) -> list[float]:
+    """`values` averaged into at most `number` equal buckets, oldest first."""
+    if not values or number < 1:
+        return []
+    step = max(-(-len(values) // number), 1)
+    skip = len(values) % step
+    return [sum(values[start : start + step]) / step for start in range(skip, len(values), step)]
+
+
+def _runs(signs: Sequence[str], tones: Sequence[str]) -> Line:
+    runs: list[Span] = []
+    for sign, tone in zip(signs, tones, strict=True):
+        if runs and runs[-1].tone == tone:
+            runs[-1] = Span(runs[-1].text + sign, tone)
+        else:
+            runs.append(Span(sign, tone))
+    return tuple(runs)

@@ -1,0 +1,155 @@
+"""Backends and breakers as rows."""
+
+from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
+from orchestra_tui.present.glyphs import Glyphs
+from orchestra_tui.present.numbers import age, seconds, since, size
+from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.problems import story
+from orchestra_tui.present.spans import Line, Span, cut_line, line, pad, span
+from orchestra_tui.present.states import circuit, fraction, health, pressure
+
+_RANK = {"open": 0, "half_open": 1}
+
+
+def strip(picture: Picture, cells: int, height: int) -> list[Line]:
+    """One row per backend; where there is room, the breakers below, the open ones first."""
+    snapshot = picture.snapshot
+    if snapshot is None:
+        return []
+    rows = [backend_row(snapshot, view, cells, picture.glyphs) for view in worst_first(snapshot)]
+    if not rows:
+        return [line(span(" no backend", "warn"))]
+    if len(rows) + 2 > height or not snapshot.breakers:
+        return rows[:height]
+    below = [breaker_row(view, cells, picture.glyphs) for view in ranked(snapshot)]
+    return [*rows, breaker_sum(snapshot, cells, picture.glyphs), *below][:height]
+
+
+def worst_first(snapshot: Snapshot) -> list[BackendView]:
+    """Backends that are down first, so that a short pane never hides them; otherwise the engine's order."""
+    return sorted(snapshot.backends, key=lambda view: view.health != "down")
+
+
+def backend_row(snapshot: Snapshot, view: BackendView, cells: int, glyphs: Glyphs) -> Line:
+    state = health(view, glyphs)
+    name = min(max(cells // 6, 9), 20)
+    parts = [
+        span(f" {state.symbol} ", state.tone),
+        span(pad(view.name, name, more=glyphs.more), "strong"),
+        span(f" {state.word:<8}", state.tone),
+        *_tripped(snapshot, view.name, glyphs),
+        span(f" {f'{view.inflight}/{view.slots}':>6} busy"),
+        span(f" {f'{view.ready}/{view.models}':>5} ready"),
+    ]
+    if cells >= 66:
+        parts.append(span(f" {seconds(view.latency, glyphs.unknown):>6}", "muted"))
+    if cells >= 86:
+        parts.append(span(f"  {view.kind}{' (simulated)' if view.simulated else ''}", "muted"))
+    return cut_line(tuple(parts), cells, glyphs.more)
+
+
+def breaker_sum(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
+    """How many breakers are in each state."""
+    parts = [Span(" breakers ", "muted")]
+    for name in ("closed", "half_open", "open"):
+        number = sum(view.state == name for view in snapshot.breakers)
+        state = circuit(name, glyphs)
+        if number or name == "closed":
+            parts.append(span(f" {state.symbol} {number} {state.word} ", state.tone))
+    return cut_line(tuple(parts), cells, glyphs.more)
+
+
+def breaker_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:
+    state = circuit(view.state, glyphs)
+    name = min(max(cells // 2 - 6, 16), 34)
+    why = story(view) if view.state != "closed" else f"{state.word} {age(view.since)}"
+    room = cells - name - 16
+    recent = outcomes(view.recent, glyphs, room) if room >= 5 and view.state == "closed" else ()
+    return cut_line(
+        line(
+            span(f" {state.symbol} ", state.tone),
+            span(pad(view.endpoint, name, more=glyphs.more)),
+            span(f" {why}", state.tone if view.state != "closed" else "muted"),
+            *(Span("  "), *recent) if recent else (),
+        ),
+        cells,
+        glyphs.more,
+    )
+
+
+def outcomes(recent: str, glyphs: Glyphs, number: int = 20) -> Line:
+    """The last outcomes of an endpoint, oldest first."""
+    return tuple(
+        Span(glyphs.ok, "good") if sign == "+" else Span(glyphs.fail, "bad") for sign in recent[-number:]
+    )
+
+
+def ranked(snapshot: Snapshot) -> list[BreakerView]:
+    """Breakers with the tripped ones first, otherwise in the engine's order."""
+    return sorted(snapshot.breakers, key=lambda view: _RANK.get(view.state, 2))
+
+
+def table_header(cells: int) -> Line:
+    numbers = f"{'BREAKER':<10}{'SINCE':>6} {'TRIPS':>5} {'PROBE':>6}"
+    text = f"   {'ENDPOINT':<{_name(cells)}} {numbers}  WHY, LAST OUTCOMES"
+    return cut_line(line(span(text, "muted")), cells)
+
+
+def table_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:
+    """One endpoint's breaker: state, since when, how often, next probe, why, last outcomes."""
+    state = circuit(view.state, glyphs)
+    probe = (
+        f"{view.next_probe:.0f}s" if view.next_probe is not None and view.next_probe > 0 else glyphs.unknown
+    )
+    why = (
+        (span(f"  {view.reason}  ", state.tone),) if view.reason and view.state != "closed" else (Span("  "),)
+    )
+    return cut_line(
+        line(
+            span(f" {state.symbol} ", state.tone),
+            span(pad(view.endpoint, _name(cells), more=glyphs.more), "strong"),
+            span(f" {state.word:<10}", state.tone),
+            span(f"{age(view.since):>6} {view.opened:>5} {probe:>6}"),
+            *why,
+            *outcomes(view.recent, glyphs),
+        ),
+        cells,
+        glyphs.more,
+    )
+
+
+def backend_detail(view: BackendView, now: str, cells: int, glyphs: Glyphs) -> list[Line]:
+    """Everything the engine knows of a backend."""
+    state = health(view, glyphs)
+    probed = since(now, view.last_probe)
+    rows = [
+        ("health", f"{state.symbol} {state.word}", state.tone),
+        ("kind", f"{view.kind}{' (simulated)' if view.simulated else ''}, {view.origin}", ""),
+        ("address", view.address, ""),
+        ("version", view.version or glyphs.unknown, ""),
+        ("probe", f"{seconds(view.latency, glyphs.unknown)}, {age(probed, glyphs.unknown)} ago", ""),
+        ("in flight", f"{view.inflight} of {view.slots} slots", ""),
+        ("models", f"{view.ready} ready of {view.models}", ""),
+    ]
+    if view.memory is not None:
+        word = pressure(view.memory, glyphs)
+        used = f"{size(view.memory.used)} of {size(view.memory.total)} ({fraction(view.memory):.0%})"
+        rows.append(("memory", f"{used} {word.word}, {view.memory.source}", word.tone))
+    if view.error:
+        rows.append(("error", view.error, "bad"))
+    return [
+        cut_line(line(span(f" {label:<11}", "muted"), span(text, tone)), cells) for label, text, tone in rows
+    ]
+
+
+def _tripped(snapshot: Snapshot, name: str, glyphs: Glyphs) -> Line:
+    own = [view.state for view in snapshot.breakers if view.endpoint.startswith(f"{name}/")]
+    if not own:
+        return (span(f"{glyphs.unknown:<11}", "muted"),)
+    worst = min(own, key=lambda state: _RANK.get(state, 2))
+    state = circuit(worst, glyphs)
+    return (span(pad(f"{state.symbol} {own.count(worst)} {state.word}", 11), state.tone),)
+
+
+def _name(cells: int) -> int:
+    return min(max(cells // 3, 20), 44)

@@ -1,0 +1,172 @@
+"""The models table and one model's details."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from orchestra_core.domain.snapshot import ModelView, Snapshot
+from orchestra_tui.present.glyphs import Glyphs
+from orchestra_tui.present.health import outcomes
+from orchestra_tui.present.numbers import age, context, count, rate, seconds, since, size
+from orchestra_tui.present.picture import Picture, breaker
+from orchestra_tui.present.problems import story
+from orchestra_tui.present.spans import Line, cut_line, line, pad, span, wrapped
+from orchestra_tui.present.states import circuit, residency
+
+FLEX = 16
+
+
+class Column(msgspec.Struct, frozen=True):
+    """`rank` says which columns give way first when the terminal is narrow (0: never)."""
+
+    title: str
+    cells: int
+    rank: int
+    text: Callable[[ModelView, str], str]
+    right: bool = True
+
+
+def _of(view: ModelView) -> str:
+    return f"{view.inflight}/{view.slots}"
+
+
+COLUMNS = (
+    Column("BACKEND", 11, 0, lambda view, _: view.backend, right=False),
+    Column("MEM", 5, 1, lambda view, _: size(view.memory_bytes)),
+    Column("CTX", 5, 4, lambda view, _: context(view.context)),
+    Column("TOK/S", 6, 2, lambda view, _: rate(view.tokens_per_second)),
+    Column("RUN", 5, 0, lambda view, _: _of(view)),
+    Column("QUE", 3, 3, lambda view, _: str(view.waiting)),
+    Column("LAST", 4, 5, lambda view, now: age(since(now, view.last_used))),
+    Column("TTFT", 6, 7, lambda view, _: seconds(view.first_token_seconds)),
+    Column("CALLS", 6, 8, lambda view, _: count(view.calls)),
+    Column("FAIL", 5, 9, lambda view, _: count(view.failed)),
+    Column("SIZE", 5, 10, lambda view, _: size(view.size_bytes)),
+    Column("QUANT", 8, 11, lambda view, _: view.quantization or "–", right=False),
+    Column("TIER", 6, 12, lambda view, _: view.tier, right=False),
+)
+
+
+def columns(cells: int) -> tuple[Column, ...]:
+    """The columns that fit beside the name and the state."""
+    chosen = list(COLUMNS)
+    while _taken(chosen) + FLEX > cells and any(column.rank for column in chosen):
+        chosen.remove(max(chosen, key=lambda column: column.rank))
+    return tuple(chosen)
+
+
+def table(views: Sequence[ModelView], picture: Picture, cells: int) -> tuple[Line, list[tuple[str, Line]]]:
+    """The header and, per endpoint, its id and its row."""
+    chosen = columns(cells)
+    name = max(cells - _taken(chosen), 8)
+    head = f"    {pad('MODEL', name)} {'STATE':<9}" + "".join(
+        " " + pad(column.title, column.cells, right=column.right) for column in chosen
+    )
+    now = picture.snapshot.now if picture.snapshot else ""
+    rows = [(view.id, _row(view, chosen, name, now, picture.glyphs)) for view in views]
+    return cut_line(line(span(head, "muted")), cells), rows
+
+
+def matching(snapshot: Snapshot | None, query: str) -> list[ModelView]:
+    """The models a filter leaves, by model and backend. Words must all match; `!word` must not;
+    `state:`, `backend:`, `model:` and `tier:` look at one column only."""
+    if snapshot is None:
+        return []
+    terms = query.lower().split()
+    kept = [view for view in snapshot.models if all(_matches(view, term) for term in terms)]
+    return sorted(kept, key=lambda view: (view.model, view.backend))
+
+
+def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
+    """Everything the engine knows of one endpoint."""
+    glyphs, state = picture.glyphs, residency(view, picture.glyphs)
+    now = picture.snapshot.now if picture.snapshot else ""
+    dash = glyphs.unknown
+    rows: list[tuple[str, str, str]] = [
+        ("model", view.model, "strong"),
+        ("backend", view.backend, "strong"),
+        ("state", f"{state.symbol} {state.word}", state.tone),
+        *((("progress", view.progress, "accent"),) if view.progress else ()),
+        ("memory", f"{size(view.memory_bytes, dash)} loaded, {size(view.size_bytes, dash)} on disk", ""),
+        ("context", f"{context(view.context, dash)} tokens", ""),
+        ("weights", f"{count(view.parameters, dash)} parameters, {view.quantization or dash}", ""),
+        ("tier", view.tier, ""),
+        ("speed", f"{rate(view.tokens_per_second, dash)} tok/s ({_observed(view)})", ""),
+        ("first token", seconds(view.first_token_seconds, dash), ""),
+        ("load", f"{_of(view)} slots busy, {view.waiting} waiting", ""),
+        ("calls", f"{count(view.calls)}, {count(view.failed)} failed", "warn" if view.failed else ""),
+        ("last used", _ago(since(now, view.last_used), dash), ""),
+        ("price", _price(view, dash), ""),
+        ("can", ", ".join(view.capabilities) or dash, ""),
+        ("tasks", ", ".join(view.tasks) or dash, ""),
+    ]
+    drawn: list[Line] = []
+    for label, text, tone in rows:
+        drawn += wrapped(text, cells - 1, tone, f" {label:<12}", " " * 13)
+    return drawn + _breaker_lines(view, picture, cells)
+
+
+def _breaker_lines(view: ModelView, picture: Picture, cells: int) -> list[Line]:
+    own = breaker(picture.snapshot, view.id)
+    if own is None:
+        return []
+    state = circuit(own.state, picture.glyphs)
+    text = f"{state.symbol} {state.word}" if own.state == "closed" else f"{state.symbol} {story(own)}"
+    drawn = wrapped(text, cells - 1, state.tone, " breaker     ", " " * 13)
+    if own.recent:
+        drawn.append(line(span(" last calls  ", "muted"), *outcomes(own.recent, picture.glyphs)))
+    return [cut_line(row, cells) for row in drawn]
+
+
+def _row(view: ModelView, chosen: Sequence[Column], name: int, now: str, glyphs: Glyphs) -> Line:
+    state = residency(view, glyphs)
+    lead = (
+        span(f"  {state.symbol} ", state.tone),
+        span(pad(view.model, name, more=glyphs.more), "strong"),
+        span(f" {state.word:<9}", state.tone),
+    )
+    if view.progress:
+        return (*lead, span(" " + pad(view.backend, 11, more=glyphs.more)), *_progress(view, chosen, glyphs))
+    cells = "".join(
+        " " + pad(column.text(view, now), column.cells, right=column.right, more=glyphs.more)
+        for column in chosen
+    )
+    tone = "muted" if view.residency == "absent" else ""
+    return (*lead, span(cells, tone))
+
+
+def _progress(view: ModelView, chosen: Sequence[Column], glyphs: Glyphs) -> Line:
+    room = sum(column.cells + 1 for column in chosen if column.title != "BACKEND")
+    return (span(" " + pad(view.progress, room - 1, more=glyphs.more), "accent"),)
+
+
+def _taken(chosen: Sequence[Column]) -> int:
+    return 4 + 10 + sum(column.cells + 1 for column in chosen) + 1
+
+
+def _matches(view: ModelView, term: str) -> bool:
+    if term.startswith("!"):
+        return len(term) == 1 or not _matches(view, term[1:])
+    field, colon, value = term.partition(":")
+    fields = {"state": (view.residency, view.status, view.circuit), "backend": (view.backend,),
+              "model": (view.model,), "tier": (view.tier,)}  # fmt: skip
+    if colon and field in fields:
+        return any(value in text.lower() for text in fields[field])
+    return any(term in text.lower() for text in (view.model, view.backend, view.residency, view.circuit))
+
+
+def _observed(view: ModelView) -> str:
+    number = view.speed_observations
+    return "estimated" if number == 0 else f"{number} observed"
+
+
+def _ago(value: float | None, dash: str) -> str:
+    return dash if value is None else f"{age(value)} ago"
+
+
+def _price(view: ModelView, dash: str) -> str:
+    if view.price_input is None and view.price_output is None:
+        return dash
+    if not view.price_input and not view.price_output:
+        return "free"
+    return f"{view.price_input or 0:g} in, {view.price_output or 0:g} out per million tokens"

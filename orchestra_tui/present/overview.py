@@ -1,0 +1,257 @@
+"""The Overview's panes: memory, traffic, models at work, events, and what to do when nothing is there."""
+
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import MemoryView, ModelView, Snapshot
+from orchestra_tui.present.frame import requests_per_second, tokens_per_second
+from orchestra_tui.present.gauge import gauge, spark
+from orchestra_tui.present.glyphs import Glyphs
+from orchestra_tui.present.models import table
+from orchestra_tui.present.numbers import clock, count, rate, seconds, size
+from orchestra_tui.present.picture import Launch, LinkState, Picture
+from orchestra_tui.present.problems import problems
+from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, pad, span, width, wrapped
+from orchestra_tui.present.states import fraction, residency
+
+_BUSY = {"loading": 0, "reserved": 0, "unloading": 0, "draining": 0, "ready": 1}
+
+
+def notices(picture: Picture, cells: int) -> list[Line]:
+    """What must be read first: the engine not there, its start, and the engine's own notices."""
+    found: list[Line] = []
+    if picture.launch is not None and not picture.link.live:
+        found += _launch(picture.launch, cells)
+    elif picture.snapshot is None:
+        found += _absent(picture, cells)
+    elif picture.link.state is LinkState.LOST and picture.can_start:
+        found += wrapped(" The engine is gone; r starts it again.", cells - 1, "bad", "", " ")
+    if picture.snapshot is not None:
+        texts = list(picture.snapshot.notices)
+        if not picture.snapshot.backends and not texts:
+            texts.append(
+                "No backend: start Ollama or llama-server here, or add a [[backends]] entry to the "
+                "configuration (ai-orchestra config init writes one)."
+            )
+        for text in texts:
+            found += wrapped(text, cells - 1, "warn", f" {picture.glyphs.high} ", "   ")
+    return found
+
+
+def memory(picture: Picture, cells: int, height: int) -> list[Line]:
+    """A gauge for the host and one for each backend that reports its memory."""
+    snapshot = picture.snapshot
+    if snapshot is None:
+        return []
+    pools = pools_of(snapshot)
+    label = min(max([width(line(span(name))) for name, _ in pools]), max(cells // 4, 8))
+    rows = [(Span(" "), *gauge(name, pool, cells - 2, picture.glyphs, label)) for name, pool in pools]
+    if len(rows) + 2 <= height:
+        rows += [(), _legend(snapshot, cells, picture.glyphs)]
+    return rows[:height]
+
+
+def pools_of(snapshot: Snapshot) -> list[tuple[str, MemoryView]]:
+    """The host, then the backends' pools, the fullest first."""
+    own = [(view.name, view.memory) for view in snapshot.backends if view.memory is not None]
+    return [("host", snapshot.host), *sorted(own, key=lambda pool: -fraction(pool[1]))]
+
+
+def traffic_row(picture: Picture, cells: int) -> Line:
+    """Throughput in one row: sparkline of five minutes, then the numbers."""
+    snapshot = picture.snapshot
+    if snapshot is None:
+        return ()
+    totals, unknown = snapshot.totals, picture.glyphs.unknown
+    numbers = fit(
+        [
+            (0, line(span(f"{requests_per_second(picture):.1f}", "strong"), span(" req/s", "muted"))),
+            (1, line(span(f"{tokens_per_second(picture):.0f}", "strong"), span(" tok/s", "muted"))),
+            (2, line(span("p95 ", "muted"), span(seconds(totals.p95, unknown), "strong"))),
+            (3, line(span(str(totals.inflight), "strong"), span(" in flight", "muted"))),
+        ],
+        cells - 22,
+    )
+    drawn = spark(snapshot.throughput.requests, cells - width(numbers) - 4, picture.glyphs)
+    return line(Span(" "), span(drawn, "accent"), Span("  "), *numbers)
+
+
+def traffic_lines(picture: Picture, cells: int, height: int) -> list[Line]:
+    """The numbers below the plot: load, latency, totals; as many rows as there are."""
+    snapshot = picture.snapshot
+    if snapshot is None:
+        return []
+    totals, unknown = snapshot.totals, picture.glyphs.unknown
+    groups = [
+        [
+            ("req/s", rate(requests_per_second(picture))),
+            ("tok/s", rate(tokens_per_second(picture))),
+            ("in flight", str(totals.inflight)),
+            ("queued", str(totals.waiting)),
+        ],
+        [
+            ("p50", seconds(totals.p50, unknown)),
+            ("p95", seconds(totals.p95, unknown)),
+            ("p99", seconds(totals.p99, unknown)),
+            ("first token p50", seconds(totals.ttft_p50, unknown)),
+            ("p95", seconds(totals.ttft_p95, unknown)),
+        ],
+        [
+            ("total", count(totals.requests)),
+            ("failed", count(totals.failed)),
+            ("cancelled", count(totals.cancelled)),
+            ("failovers", count(totals.failovers)),
+        ],
+        [
+            ("tokens in", count(totals.tokens_in)),
+            ("out", count(totals.tokens_out)),
+            ("most used", totals.most_used or unknown),
+        ],
+    ]
+    rows = [
+        (
+            Span(" "),
+            *fit(
+                [
+                    (i, line(span(f"{name} ", "muted"), span(text, "strong")))
+                    for i, (name, text) in enumerate(group)
+                ],
+                cells - 1,
+            ),
+        )
+        for group in groups
+    ]
+    return rows[: max(height, 0)]
+
+
+def work(picture: Picture, cells: int, height: int) -> list[Line]:
+    """The models that are doing something, the busiest first."""
+    snapshot = picture.snapshot
+    if snapshot is None:
+        return []
+    if not snapshot.models:
+        return [line(span(" no model", "muted"))]
+    order = sorted(snapshot.models, key=lambda view: (_BUSY.get(view.residency, 2), -view.calls, view.id))
+    if cells >= 100:
+        head, rows = table(order, picture, cells)
+        return [head, *(row for _, row in rows)][:height]
+    return [_work_row(view, cells, picture.glyphs) for view in order][:height]
+
+
+def events(picture: Picture, cells: int, height: int) -> list[Line]:
+    """The last events, the newest first."""
+    snapshot = picture.snapshot
+    if snapshot is None:
+        return []
+    if not snapshot.events:
+        return [line(span(" nothing happened yet", "muted"))]
+    newest = sorted(snapshot.events, key=lambda event: event.at, reverse=True)[:height]
+    return [event_row(event, cells, picture.glyphs) for event in newest]
+
+
+def event_row(event: Event, cells: int, glyphs: Glyphs) -> Line:
+    tone = {"error": "bad", "warning": "warn"}.get(event.level, "")
+    symbol = {"error": glyphs.cross, "warning": glyphs.high}.get(event.level, glyphs.dot)
+    return cut_line(
+        line(
+            span(f" {clock(event.at)} ", "muted"),
+            span(f"{symbol} ", tone or "muted"),
+            span(event.subject, "strong" if cells > 40 else tone),
+            span(f"  {event.message}", tone),
+        ),
+        cells,
+        glyphs.more,
+    )
+
+
+def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
+    """How a narrow terminal's rows are shared: each pane one title row and what it needs, most urgent first.
+
+    The traffic pane has one row, or becomes a small plot where at least seven rows are left over.
+    """
+    snapshot = picture.snapshot
+    wants = {
+        "notices": len(notices(picture, cells)),
+        "health": 1,
+        "problems": 1,
+        "memory": 1,
+        "traffic": 1,
+        "events": 1,
+    }
+    given = {name: min(number, 1) for name, number in wants.items()}
+    if snapshot is not None:
+        wants |= {
+            "health": max(len(snapshot.backends), 1),
+            "problems": max(len(problems(snapshot)), 1),
+            "memory": len(pools_of(snapshot)),
+            "events": 3,
+        }
+    left = rows - sum(given.values()) - (len(given) - 1)
+    limits = {"notices": 5, "health": 6, "memory": 3, "problems": 3, "events": 2}
+    for step in range(2, 24):
+        for name, limit in limits.items():
+            if left > 0 and given[name] < min(wants[name], step, limit if step < 9 else 24):
+                given[name] += 1
+                left -= 1
+    if left >= 7:
+        given["traffic"] += 7
+        left -= 7
+    given["events"] += max(left, 0)
+    return given
+
+
+def _work_row(view: ModelView, cells: int, glyphs: Glyphs) -> Line:
+    state = residency(view, glyphs)
+    name = min(max(cells - 42, 14), 34)
+    speed = rate(view.tokens_per_second, glyphs.unknown)
+    load = view.progress or f"{f'{view.inflight}/{view.slots}':>5} {speed:>5} tok/s"
+    return cut_line(
+        line(
+            span(f" {state.symbol} ", state.tone),
+            span(pad(view.model, name, more=glyphs.more), "strong"),
+            span(f" {pad(view.backend, 8, more=glyphs.more)}", "muted"),
+            span(f" {state.word:<9}", state.tone),
+            span(f" {load}"),
+        ),
+        cells,
+        glyphs.more,
+    )
+
+
+def _legend(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
+    return fit(
+        [
+            (1, line(span(f" {glyphs.bar} models {size(snapshot.host.ours)}", "muted"))),
+            (2, line(span(f"{glyphs.other} other", "muted"))),
+            (
+                0,
+                line(
+                    span(glyphs.mark, "warn"),
+                    span(f" high {snapshot.host.warning:.0%}  ", "muted"),
+                    span(glyphs.mark, "bad"),
+                    span(f" critical {snapshot.host.critical:.0%}", "muted"),
+                ),
+            ),
+            (3, line(span(f"engine {size(snapshot.engine_memory)}", "muted"))),
+        ],
+        cells,
+    )
+
+
+def _launch(launch: Launch, cells: int) -> list[Line]:
+    if launch.code is not None:
+        head = f" The engine ended with exit code {launch.code}; r starts it again. Log: {launch.log}"
+        tone = "bad"
+    else:
+        head = f" Starting the engine (process {launch.pid}, {launch.seconds:.0f}s). Log: {launch.log}"
+        tone = "accent"
+    rows = wrapped(head, cells - 1, tone, "", " ")
+    for text in launch.tail[-(6 if launch.code is not None else 3) :]:
+        rows.append(cut_line(line(span(f"   {text}", "muted")), cells))
+    return rows
+
+
+def _absent(picture: Picture, cells: int) -> list[Line]:
+    if picture.link.state is LinkState.CONNECTING:
+        return wrapped(f" Connecting to {picture.target} …", cells - 1, "muted")
+    how = "r starts one." if picture.can_start else "Start one with: ai-orchestra serve"
+    text = f" No engine at {picture.target}: {picture.link.reason}. {how}"
+    return wrapped(text, cells - 1, "warn", "", " ")

@@ -1,0 +1,99 @@
+"""What is wrong right now, worst first, each with what it is about and why."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot
+from orchestra_tui.present.glyphs import Glyphs
+from orchestra_tui.present.numbers import age, size
+from orchestra_tui.present.spans import Line, cut_line, line, span
+from orchestra_tui.present.states import fraction
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """`bad` needs somebody now; otherwise it is a warning. `view` is where to look."""
+
+    bad: bool
+    subject: str
+    text: str
+    view: str = "overview"
+
+
+def problems(snapshot: Snapshot) -> list[Problem]:
+    found = [*_backends(snapshot), *_breakers(snapshot), *_memory(snapshot), *_failures(snapshot)]
+    return sorted(found, key=lambda problem: not problem.bad)
+
+
+def lines(snapshot: Snapshot | None, cells: int, height: int, glyphs: Glyphs) -> list[Line]:
+    if snapshot is None:
+        return []
+    found = problems(snapshot)
+    if not found:
+        return [line(span(f" {glyphs.full} none", "good"))]
+    return [
+        cut_line(
+            line(
+                span(f" {glyphs.cross if problem.bad else glyphs.high} ", "bad" if problem.bad else "warn"),
+                span(problem.subject, "strong"),
+                span(f"  {problem.text}"),
+            ),
+            cells,
+            glyphs.more,
+        )
+        for problem in found[:height]
+    ]
+
+
+def story(view: BreakerView) -> str:
+    """Why a breaker is where it is, and what happens next."""
+    if view.state == "closed":
+        return view.reason
+    probe = (
+        f", probe in {view.next_probe:.0f}s" if view.next_probe is not None and view.next_probe > 0 else ""
+    )
+    reason = f": {view.reason}" if view.reason else ""
+    return f"{view.state.replace('_', '-')} {age(view.since)}{probe}{reason}"
+
+
+def _backends(snapshot: Snapshot) -> list[Problem]:
+    return [
+        Problem(True, view.name, f"down: {view.error or 'no answer'}", "backends")
+        for view in snapshot.backends
+        if view.health == "down"
+    ]
+
+
+def _breakers(snapshot: Snapshot) -> list[Problem]:
+    return [
+        Problem(view.state == "open", view.endpoint, f"breaker {story(view)}", "backends")
+        for view in snapshot.breakers
+        if view.state != "closed"
+    ]
+
+
+def _memory(snapshot: Snapshot) -> list[Problem]:
+    pools: Sequence[tuple[str, MemoryView]] = [
+        ("host memory", snapshot.host),
+        *((f"{view.name} memory", view.memory) for view in snapshot.backends if view.memory is not None),
+    ]
+    found = []
+    for label, pool in pools:
+        share = fraction(pool)
+        if share >= pool.warning:
+            bad = share >= pool.critical
+            limit = pool.critical if bad else pool.warning
+            free = size(max(pool.total - pool.used, 0))
+            word = "critical" if bad else "high"
+            found.append(
+                Problem(bad, label, f"{word}: {share:.0%} used (limit {limit:.0%}), {free} free", "models")
+            )
+    return found
+
+
+def _failures(snapshot: Snapshot) -> list[Problem]:
+    failed = sum(snapshot.throughput.failures[-60:])
+    if not failed:
+        return []
+    total = max(sum(snapshot.throughput.requests[-60:]), failed)
+    return [Problem(failed * 5 >= total, "requests", f"{failed} of {total} failed in the last minute")]

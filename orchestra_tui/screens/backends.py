@@ -1,0 +1,134 @@
+"""The Backends view: breakers as a table, and the backend behind the selected one."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from orchestra_core.domain.snapshot import BreakerView, Snapshot
+from orchestra_tui.messages import FilterChanged, SelectionLost
+from orchestra_tui.present import health
+from orchestra_tui.present.picture import Picture, backend
+from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.screens.help import SheetScreen
+from orchestra_tui.screens.view import ViewScreen, bindings
+from orchestra_tui.widgets.lines import Pane
+from orchestra_tui.widgets.prompts import CommandLine
+from orchestra_tui.widgets.table import LiveTable
+
+
+class BackendsScreen(ViewScreen):
+    """Backends above, one row per endpoint's breaker below; enter tells all of the backend."""
+
+    VIEW = "backends"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("backends")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._query = ""
+
+    def body(self) -> Iterable[Widget]:
+        with Vertical(id="stack"):
+            yield Pane(_backends, "Backends", id="backends-pane", focusable=False)
+            yield LiveTable(id="table", classes="pane", resized=lambda: self._rows(self.picture))
+
+    @property
+    def table(self) -> LiveTable:
+        return self.query_one(LiveTable)
+
+    def draw(self, picture: Picture) -> None:
+        number = len(picture.snapshot.backends) if picture.snapshot else 1
+        self.query_one("#backends-pane").styles.height = (
+            min(max(number, 1), max(self.app.size.height // 3, 3)) + 2
+        )
+        self._rows(picture)
+        super().draw(picture)
+
+    def home(self) -> None:
+        self.set_focus(self.table)
+
+    def on_mount(self) -> None:
+        self.home()
+
+    def moving(self) -> LiveTable:
+        return self.table
+
+    def copied(self) -> str:
+        return self.table.selected or ""
+
+    def action_detail(self) -> None:
+        key = self.table.selected
+        name = _backend_of(self.picture.snapshot, key)
+        if name is None:
+            self.say(line(span("no endpoint selected", "warn")))
+            return
+
+        def drawn(picture: Picture, cells: int, _rows: int) -> list[Line]:
+            view = backend(picture.snapshot, name)
+            if view is None or picture.snapshot is None:
+                return [line(span(f" {name} is gone", "warn"))]
+            rows = health.backend_detail(view, picture.snapshot.now, cells, picture.glyphs)
+            own = [b for b in picture.snapshot.breakers if _backend_of(picture.snapshot, b.endpoint) == name]
+            return [*rows, (), *(health.breaker_row(each, cells, picture.glyphs) for each in own)]
+
+        sheet = SheetScreen("Backend", drawn)
+        self.app.push_screen(sheet)
+        self.call_after_refresh(lambda: sheet.show(self.picture))
+
+    def action_filter(self) -> None:
+        self._open(filtering=True, text=self._query)
+
+    def action_back(self) -> None:
+        if self._query:
+            self._query = ""
+            self._rows(self.picture)
+
+    def on_filter_changed(self, event: FilterChanged) -> None:
+        event.stop()
+        self._query = event.text
+        self._rows(self.picture)
+
+    def on_selection_lost(self, event: SelectionLost) -> None:
+        event.stop()
+        if self.query_one(CommandLine).is_open:
+            return
+        self.say(line(span(f"{event.key} is not shown any more: nothing is selected", "warn")))
+
+    def _rows(self, picture: Picture) -> None:
+        cells = self.table.scrollable_content_region.width
+        if cells < 10 or picture.snapshot is None:
+            return
+        shown = [view for view in health.ranked(picture.snapshot) if _matches(view, self._query)]
+        rows = [(view.endpoint, health.table_row(view, cells, picture.glyphs)) for view in shown]
+        self.table.show_rows(health.table_header(cells), rows)
+        self.table.age(picture.stale)
+        chip = f"filter: {self._query}  " if self._query else ""
+        title = f"Breakers  {chip}{len(shown)}/{len(picture.snapshot.breakers)}"
+        self.table.border_title = title.replace("[", "\\[")
+
+
+def _backends(picture: Picture, cells: int, rows: int) -> list[Line]:
+    if picture.snapshot is None:
+        return []
+    drawn = [
+        health.backend_row(picture.snapshot, view, cells, picture.glyphs)
+        for view in picture.snapshot.backends
+    ]
+    return (drawn or [line(span(" no backend", "warn"))])[:rows]
+
+
+def _backend_of(snapshot: Snapshot | None, endpoint: str | None) -> str | None:
+    views = snapshot.models if snapshot else ()
+    return next((view.backend for view in views if view.id == endpoint), None)
+
+
+def _matches(view: BreakerView, query: str) -> bool:
+    for term in query.lower().split():
+        word = term.removeprefix("state:").removeprefix("backend:")
+        negative = word.startswith("!")
+        found = word.lstrip("!") in f"{view.endpoint} {view.state}".lower()
+        if found == negative and word not in ("", "!"):
+            return False
+    return True

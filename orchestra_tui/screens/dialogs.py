@@ -1,0 +1,207 @@
+"""The dialogs that want an answer: load and unload, quitting, choosing a model."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input
+
+from orchestra_tui.present.confirm import Question, Refusal, Risk
+from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.spans import Line, cut_line, line, span
+from orchestra_tui.widgets.lines import Lines
+from orchestra_tui.widgets.table import LiveTable
+
+Again = Callable[[Picture], Question | Refusal]
+
+
+class ConfirmScreen(ModalScreen[Risk | None]):
+    """Asks about one endpoint, held by its id, and answers with the risk that was accepted, or None.
+
+    Follows the live state: a risk that rises is asked again.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "answer(False)", show=False),
+        Binding("n", "answer(False)", show=False),
+        Binding("y", "answer(True)", show=False),
+        Binding("left,right,h,l", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: Question, again: Again, picture: Picture) -> None:
+        super().__init__()
+        self._question = question
+        self._again = again
+        self._picture = picture
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes="dialog"):
+            yield Lines(id="facts")
+            yield Input(id="typed", compact=True, select_on_focus=False)
+            with Horizontal(id="buttons"):
+                yield Button("Cancel", id="no", compact=True)
+                yield Button(self._question.verb.capitalize(), id="yes", compact=True)
+            yield Lines(id="hint")
+
+    def on_mount(self) -> None:
+        for lines in self.query(Lines):
+            lines.can_focus = False
+        self.query_one(Input).cursor_blink = False
+        self._ask(self._question, first=True)
+
+    def follow(self, picture: Picture) -> None:
+        """Asks again with fresh state; a question that no longer makes sense closes the dialog."""
+        self._picture = picture
+        asked = self._again(picture)
+        if isinstance(asked, Refusal):
+            if picture.link.live and self.is_current:
+                self.dismiss(None)
+            return
+        if self.is_mounted and asked != self._question:
+            self._ask(asked, first=asked.risk > self._question.risk)
+
+    def action_answer(self, yes: bool) -> None:
+        if (
+            yes
+            and self._question.risk is Risk.HIGH
+            and self.query_one(Input).value.strip() != self._question.typed
+        ):
+            return
+        self.dismiss(self._question.risk if yes else None)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.action_answer(event.button.id == "yes")
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.dismiss(self._question.risk if event.value.strip() == self._question.typed else None)
+
+    def _ask(self, question: Question, *, first: bool) -> None:
+        self._question = question
+        cells = max(min(self.app.size.width - 8, 68), 20)
+        rows = [cut_line(row, cells) for row in question.lines]
+        self.query_one("#facts", Lines).show_lines([line(span(f"  {question.title}", "title")), (), *rows])
+        self.query_one("#facts").styles.height = len(rows) + 2
+        self.query_one("#typed").display = question.risk is Risk.HIGH
+        self.query_one("#typed", Input).placeholder = "type the model's name to confirm"
+        self.query_one("#yes").display = question.risk is not Risk.HIGH
+        self.query_one("#hint", Lines).show_lines([line(span(f"  {_hint(question)}", "muted"))])
+        if first:
+            target = {Risk.NONE: "#yes", Risk.SOME: "#no", Risk.HIGH: "#typed"}[question.risk]
+            self.query_one(target).focus()
+
+
+class ChoiceScreen(ModalScreen[str]):
+    """One of a few answers; the first one has the focus. Escape gives an empty answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "answer('')", show=False),
+        Binding("left,h", "app.focus_previous", show=False),
+        Binding("right,l", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, title: str, rows: Sequence[Line], choices: Sequence[tuple[str, str, str]]) -> None:
+        super().__init__()
+        self._title = title
+        self._rows = rows
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes="dialog"):
+            yield Lines(id="facts")
+            with Horizontal(id="buttons"):
+                for name, key, label in self._choices:
+                    yield Button(f"{label} ({key})", id=name, compact=True)
+
+    def on_mount(self) -> None:
+        facts = self.query_one("#facts", Lines)
+        facts.can_focus = False
+        facts.show_lines([line(span(f"  {self._title}", "title")), (), *self._rows])
+        facts.styles.height = len(self._rows) + 2
+        self.query(Button).first().focus()
+
+    def on_key(self, event: events.Key) -> None:
+        for name, key, _ in self._choices:
+            if event.key == key:
+                event.stop()
+                self.dismiss(name)
+
+    def action_answer(self, answer: str) -> None:
+        self.dismiss(answer)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(event.button.id or "")
+
+
+class PickScreen(ModalScreen[str]):
+    """A list to choose a name from; typing narrows it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "answer", show=False),
+        Binding("down,ctrl+n", "move(1)", show=False, priority=True),
+        Binding("up,ctrl+p", "move(-1)", show=False, priority=True),
+        Binding("pagedown", "move(10)", show=False, priority=True),
+        Binding("pageup", "move(-10)", show=False, priority=True),
+    ]
+
+    def __init__(self, title: str, rows: Sequence[tuple[str, Line]], current: str) -> None:
+        super().__init__()
+        self._title = title
+        self._rows = rows
+        self._current = current
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes="dialog picker"):
+            yield Input(id="typed", compact=True, placeholder="type to narrow, enter chooses, esc leaves")
+            yield LiveTable(id="choices")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False
+        self.query_one(Input).focus()
+        self.query_one(LiveTable).can_focus = False
+        self.query_one("#dialog").border_title = self._title
+        self._narrow("")
+        self.query_one(LiveTable).select(self._current)
+
+    def action_move(self, by: int) -> None:
+        self.query_one(LiveTable).move(by)
+
+    def action_detail(self) -> None:
+        self.dismiss(self.query_one(LiveTable).selected or "")
+
+    def action_answer(self) -> None:
+        self.dismiss("")
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._narrow(event.value)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.dismiss(self.query_one(LiveTable).selected or "")
+
+    def _narrow(self, text: str) -> None:
+        table = self.query_one(LiveTable)
+        rows = [(key, row) for key, row in self._rows if text.lower() in key.lower()]
+        table.show_rows((), rows)
+        if table.selected is None and rows:
+            table.select(rows[0][0])
+
+
+def _hint(question: Question) -> str:
+    if question.risk is Risk.HIGH:
+        return "Enter with the name typed confirms; esc cancels."
+    return (
+        "Enter confirms, esc cancels." if question.risk is Risk.NONE else "y confirms; Enter or esc cancels."
+    )

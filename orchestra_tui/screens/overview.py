@@ -1,0 +1,113 @@
+"""The Overview: health, memory, throughput, problems, work and events at a glance."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from orchestra_tui.present import health, overview, problems
+from orchestra_tui.present.picture import Picture
+from orchestra_tui.screens.view import ViewScreen, bindings
+from orchestra_tui.widgets.lines import Pane
+from orchestra_tui.widgets.plot import PlotPane
+
+_FRAME_ROWS = 4
+
+
+class OverviewScreen(ViewScreen):
+    """A grid of panes; on a narrow terminal the same panes one below the other, each as high as it needs."""
+
+    VIEW = "overview"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("overview")
+
+    def body(self) -> Iterable[Widget]:
+        yield Pane(lambda picture, cells, _: overview.notices(picture, cells), id="notices", focusable=False)
+        with Container(id="grid"):
+            yield Pane(
+                health.strip,
+                "Backends and breakers",
+                id="health",
+                view="backends",
+                count=lambda snapshot: len(snapshot.backends),
+            )
+            yield PlotPane(
+                overview.traffic_lines,
+                overview.traffic_row,
+                self.console.now,
+                id="traffic",
+                classes="traffic",
+            )
+            yield Pane(
+                overview.memory,
+                "Memory",
+                id="memory",
+                view="models",
+                count=lambda snapshot: len(overview.pools_of(snapshot)),
+            )
+            yield Pane(
+                lambda picture, cells, rows: problems.lines(picture.snapshot, cells, rows, picture.glyphs),
+                "Problems",
+                id="problems",
+                view="backends",
+                count=lambda snapshot: len(problems.problems(snapshot)),
+            )
+            yield Pane(
+                overview.work, "Models", id="work", view="models", count=lambda snapshot: len(snapshot.models)
+            )
+            yield Pane(overview.events, "Events", id="events")
+
+    def on_mount(self) -> None:
+        self.home()
+
+    def news(self) -> None:
+        """The events have a pane of their own here."""
+        return
+
+    def draw(self, picture: Picture) -> None:
+        self._arrange(picture)
+        super().draw(picture)
+
+    def action_zoom(self) -> None:
+        """The focused pane fills the view, or gives the room back."""
+        grid = self.query_one("#grid")
+        if grid.has_class("-zoomed"):
+            self._unzoom()
+        elif isinstance(self.focused, Pane):
+            self.focused.add_class("-zoom")
+            grid.add_class("-zoomed")
+        self._arrange(self.picture)
+
+    def action_back(self) -> None:
+        if self.query_one("#grid").has_class("-zoomed"):
+            self._unzoom()
+            self._arrange(self.picture)
+
+    def action_open(self) -> None:
+        view = self.focused.view if isinstance(self.focused, Pane) else ""
+        if view:
+            self.console.action_view(view)
+        else:
+            self.action_zoom()
+
+    def _unzoom(self) -> None:
+        self.query_one("#grid").remove_class("-zoomed")
+        for pane in self.query(Pane):
+            pane.remove_class("-zoom")
+
+    def _arrange(self, picture: Picture) -> None:
+        """Heights of the stacked panes; in the grid the style sheet decides."""
+        cells, rows = self.app.size
+        notices = self.query_one("#notices")
+        lines = overview.notices(picture, cells - 2)
+        notices.display = bool(lines)
+        stacked = cells < 100 and not self.query_one("#grid").has_class("-zoomed")
+        heights = overview.heights(picture, rows - _FRAME_ROWS, cells)
+        notices.styles.height = heights["notices"] if cells < 100 else min(len(lines), 8)
+        for name in ("health", "memory", "traffic", "problems", "events"):
+            pane = self.query_one(f"#{name}")
+            if stacked:
+                pane.styles.height = heights[name] + 1
+            else:
+                pane.styles.height = None

@@ -1,0 +1,204 @@
+"""What every view shares: header, tabs, status or command line, footer, and the keys that move."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, TextArea
+
+from orchestra_core.domain.events import Event
+from orchestra_tui.messages import CommandClosed, FilterChanged
+from orchestra_tui.present import actions, frame
+from orchestra_tui.present.commands import complete
+from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.spans import Line
+from orchestra_tui.screens.help import HelpScreen
+from orchestra_tui.widgets.lines import Bar, Lines, Pane
+from orchestra_tui.widgets.prompts import CommandLine
+from orchestra_tui.widgets.table import LiveTable
+
+if TYPE_CHECKING:
+    from orchestra_tui.app import Orchestra
+
+
+def bindings(view: str) -> list[BindingType]:
+    """The key bindings of a view, generated from the table of actions."""
+    return [
+        Binding(
+            ",".join(action.keys),
+            action.call,
+            action.label,
+            show=False,
+            id=action.id,
+            priority=action.priority,
+        )
+        for action in actions.of_view(view)
+        if action.keys and action.call
+    ]
+
+
+class ViewScreen(Screen[None]):
+    """A view. Subclasses compose a body and draw the picture into it."""
+
+    VIEW: ClassVar[str] = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(self) -> None:
+        super().__init__(id=self.VIEW)
+        self._picture = Picture()
+
+    @property
+    def console(self) -> "Orchestra":
+        return cast("Orchestra", self.app)
+
+    @property
+    def picture(self) -> Picture:
+        return self._picture
+
+    @property
+    def place(self) -> str:
+        """`view`, or `prompt` while letters are text."""
+        return "view"
+
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        """Ids of actions that would do nothing at the moment; the footer leaves them out."""
+        return frozenset()
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="header")
+        yield Bar(id="tabs")
+        yield from self.body()
+        with Widget(id="bottom"):
+            yield Bar(id="status")
+            yield CommandLine(lambda text: complete(text, self._picture.snapshot))
+        yield Bar(id="footer")
+        yield Lines(id="tiny")
+
+    def body(self) -> Iterable[Widget]:
+        raise NotImplementedError
+
+    def draw(self, picture: Picture) -> None:
+        """Draws the body; the frame around it is drawn already."""
+        for pane in self.query(Pane):
+            pane.show(picture)
+
+    def show(self, picture: Picture, *, frozen: bool = False) -> None:
+        """Shows a picture; `frozen` redraws only the frame, for a paused display."""
+        self._picture = picture
+        if not self.is_mounted:
+            return
+        self.frame()
+        if not frozen:
+            self.draw(picture)
+
+    def frame(self) -> None:
+        cells, rows = self.app.size
+        tiny = cells < frame.NEEDED[0] or rows < frame.NEEDED[1]
+        self.set_class(tiny, "-tiny")
+        if tiny:
+            self.query_one("#tiny", Lines).show_lines(frame.too_small(self._picture, cells, rows))
+            return
+        self.query_one("#header", Bar).show(frame.header(self._picture, cells))
+        self.query_one("#tabs", Bar).show(frame.tabs(self.VIEW, cells))
+        self.query_one("#status", Bar).show(frame.status(self.console.message, self.news(), cells))
+        self.query_one("#footer", Bar).show(frame.footer(self.VIEW, self.place, cells, self.idle_actions))
+
+    def news(self) -> Event | None:
+        """What the status line shows when nothing was said."""
+        return self.console.latest
+
+    def on_mount(self) -> None:
+        self.show(self.console.picture())
+
+    def on_screen_resume(self) -> None:
+        self.show(self.console.picture())
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.show, self._picture)
+
+    def on_descendant_focus(self) -> None:
+        self.frame()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """`:` and `/` are keys only while no text is typed."""
+        if action in ("command", "filter"):
+            return not isinstance(self.focused, Input | TextArea)
+        return super().check_action(action, parameters)
+
+    def action_command(self) -> None:
+        self._open(filtering=False)
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.VIEW))
+
+    def action_back(self) -> None:
+        """Leaves what is open on this view; nothing at the top level."""
+
+    def action_detail(self) -> None:
+        """Shows the details of the selection."""
+
+    def action_move(self, by: int) -> None:
+        target = self.moving()
+        if isinstance(target, LiveTable):
+            target.move(by)
+        elif target is not None:
+            target.scroll_relative(y=by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        target = self.moving()
+        if isinstance(target, LiveTable):
+            target.move(by * target.page)
+        elif target is not None:
+            target.scroll_relative(y=by * max(target.size.height - 1, 1), animate=False)
+
+    def action_edge(self, end: int) -> None:
+        target = self.moving()
+        if isinstance(target, LiveTable):
+            target.move(end * len(target.keys))
+        elif target is not None and end < 0:
+            target.scroll_home(animate=False)
+        elif target is not None:
+            target.scroll_end(animate=False)
+
+    def moving(self) -> Lines | None:
+        """What the moving keys move."""
+        return self.focused if isinstance(self.focused, Lines) else None
+
+    def copied(self) -> str:
+        """What `y` copies."""
+        target = self.moving()
+        return target.text if target is not None else ""
+
+    def action_copy(self) -> None:
+        self.console.copy(self.copied())
+
+    def on_command_closed(self, event: CommandClosed) -> None:
+        event.stop()
+        self.query_one(CommandLine).close()
+        self.query_one("#status").display = True
+        self.home()
+
+    def on_filter_changed(self, event: FilterChanged) -> None:
+        event.stop()
+
+    def home(self) -> None:
+        """Puts the focus where the view's keys work."""
+        first = next(iter(self.stops()), None)
+        if first is not None:
+            self.set_focus(first)
+
+    def stops(self) -> Sequence[Widget]:
+        return [pane for pane in self.query(Lines) if pane.can_focus and pane.display]
+
+    def say(self, message: Line) -> None:
+        self.console.say_line(message)
+
+    def _open(self, *, filtering: bool, text: str = "") -> None:
+        self.query_one("#status").display = False
+        self.query_one(CommandLine).open(filtering=filtering, text=text)

@@ -1,0 +1,51 @@
+"""What the terminal we were started in can do, and the way to its clipboard beside OSC 52."""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Terminal(msgspec.Struct, frozen=True):
+    """`ascii`: the locale is not UTF-8. `tmux`: inside tmux, whose default swallows OSC 52."""
+
+    ascii: bool = False
+    tmux: bool = False
+    basic_colors: bool = False
+
+
+PLAIN = Terminal()
+
+
+def describe(environ: Mapping[str, str], utf8_mode: bool) -> Terminal:
+    """Reads the usual variables. `utf8_mode` is Python's: with it a C.UTF-8 locale may be Python's own doing
+    (PEP 538), which says nothing of the terminal."""
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    coerced = (
+        utf8_mode
+        and not environ.get("LC_ALL")
+        and environ.get("LC_CTYPE") == "C.UTF-8"
+        and environ.get("LANG", "C") in ("", "C", "POSIX")
+    )
+    utf8 = "utf" in locale.lower() and not coerced
+    term = environ.get("TERM", "")
+    basic = term in ("linux", "xterm", "screen", "tmux", "vt100", "ansi") and not environ.get("COLORTERM")
+    return Terminal(ascii=not utf8, tmux=bool(environ.get("TMUX")), basic_colors=basic)
+
+
+async def tmux_buffer(text: str) -> bool:
+    """Puts `text` into tmux's paste buffer and the outer clipboard; False when tmux would not."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "tmux",
+            "load-buffer",
+            "-w",
+            "-",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await asyncio.wait_for(process.communicate(text.encode()), 2)
+    except (OSError, TimeoutError):
+        return False
+    return process.returncode == 0

@@ -1,0 +1,205 @@
+"""The widget all others build on: toned lines, of which only the changed ones are painted again."""
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.spans import EMPTY, TONES, Line, plain
+
+Draw = Callable[[Picture, int, int], Sequence[Line]]
+
+
+class Lines(ScrollView):
+    """A scrolling pane of lines. While it has the class `-old` everything in it is muted."""
+
+    COMPONENT_CLASSES = {f"tone--{tone}" for tone in TONES} | {"tone--cursor", "tone--plain"}
+    DEFAULT_CSS = """
+    Lines {
+        scrollbar-size: 1 1;
+        overflow-x: hidden;
+        & > .tone--plain { color: $foreground; }
+        & > .tone--muted { color: $text-muted; }
+        & > .tone--good { color: $text-success; }
+        & > .tone--warn { color: $text-warning; }
+        & > .tone--bad { color: $text-error; text-style: bold; }
+        & > .tone--accent { color: $text-accent; }
+        & > .tone--strong { color: $foreground; text-style: bold; }
+        & > .tone--title { color: $text-primary; text-style: bold; }
+        & > .tone--key { color: $text-accent; text-style: bold; }
+        & > .tone--code { color: $text-secondary; }
+        & > .tone--badge { background: $warning; color: $background; text-style: bold; }
+        & > .tone--alarm { background: $error; color: $background; text-style: bold; }
+        & > .tone--tab { background: $primary; color: $background; text-style: bold; }
+        & > .tone--cursor { background: $primary 30%; }
+        &:ansi {
+            & > .tone--badge { text-style: reverse bold; color: ansi_default; background: ansi_default; }
+            & > .tone--tab { text-style: reverse bold; color: ansi_default; background: ansi_default; }
+            & > .tone--alarm { text-style: reverse bold; color: ansi_default; background: ansi_default; }
+            & > .tone--cursor { text-style: reverse; }
+        }
+    }
+    """
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None, follow: bool = False) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines: tuple[Line, ...] = ()
+        self._follow = follow
+        self._sticky = True
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return self._lines
+
+    @property
+    def text(self) -> str:
+        """What is shown, as plain text."""
+        return "\n".join(plain(row).rstrip() for row in self._lines)
+
+    def show_lines(self, lines: Sequence[Line]) -> None:
+        """Replaces the content; only lines that differ are painted again."""
+        old, self._lines = self._lines, tuple(lines)
+        for index in range(max(len(old), len(self._lines))):
+            if self._at(old, index) != self._at(self._lines, index):
+                self._touch(index)
+        if len(old) != len(self._lines):
+            stick = self._sticky
+            self._measure()
+            if self._follow and stick:
+                self.call_after_refresh(self.to_end)
+
+    def to_end(self) -> None:
+        """Shows the last line, and stays with it until the user scrolls up."""
+        self.scroll_end(animate=False, immediate=True)
+        self._sticky = True
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._sticky = new_value >= self.max_scroll_y
+
+    def age(self, old: bool) -> None:
+        """Greys the content out, or brings it back."""
+        if old != self.has_class("-old"):
+            self.set_class(old, "-old")
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        return self.paint(self._at(self._lines, y + round(self.scroll_y)))
+
+    def paint(self, row: Line, tone: str = "plain") -> Strip:
+        """One line in the widget's styles, filled to its width. `tone` is the style below all others."""
+        width = self.scrollable_content_region.width
+        ground = self.get_component_rich_style(f"tone--{tone}")
+        old = self.has_class("-old")
+        segments = []
+        for part in row:
+            style = ground
+            if part.tone and part.tone in TONES:
+                name = "muted" if old else part.tone
+                style = ground + self.get_component_rich_style(f"tone--{name}", partial=tone == "cursor")
+            elif old:
+                style = self.get_component_rich_style("tone--muted")
+            segments.append(Segment(self._printable(part.text), style))
+        return Strip(segments, sum(cell_len(part.text) for part in segments)).adjust_cell_length(
+            width, ground
+        )
+
+    def on_click(self, event: events.Click) -> None:
+        """Runs the action under the pointer, if there is one."""
+        row = self._at(self._lines, event.y - self.content_offset.y + round(self.scroll_y))
+        at = event.x - self.content_offset.x
+        for part in row:
+            at -= cell_len(part.text)
+            if at < 0:
+                if part.action:
+                    self.call_later(self.screen.run_action, part.action)
+                return
+
+    def on_resize(self) -> None:
+        self._measure()
+
+    def _measure(self) -> None:
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._lines))
+
+    def _touch(self, index: int) -> None:
+        y = index - round(self.scroll_y)
+        if 0 <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def _printable(self, text: str) -> str:
+        if text.isascii():
+            return text if text.isprintable() else ascii(text)
+        return text.encode("ascii", "replace").decode() if self.app.has_class("-ascii") else text
+
+    @staticmethod
+    def _at(lines: Sequence[Line], index: int) -> Line:
+        return lines[index] if 0 <= index < len(lines) else EMPTY
+
+
+class Pane(Lines):
+    """Lines that a pure function draws from the picture, for the size the pane has at the moment."""
+
+    def __init__(
+        self,
+        draw: Draw,
+        title: str = "",
+        *,
+        id: str | None = None,
+        classes: str = "",
+        focusable: bool = True,
+        view: str = "",
+        follow: bool = False,
+        count: Callable[[Snapshot], int] | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=f"pane {classes}".strip(), follow=follow)
+        self._draw = draw
+        self._picture = Picture()
+        self.can_focus = focusable
+        self.border_title = self._title = title
+        self.view = view
+        self._count = count
+
+    def show(self, picture: Picture) -> None:
+        """Draws the picture if the pane is visible and has a size; otherwise it is kept for when it has."""
+        self._picture = picture
+        self.redraw()
+
+    def redraw(self) -> None:
+        size = self.scrollable_content_region.size
+        if self.display and size.width > 0 and size.height > 0:
+            self.show_lines(self._draw(self._picture, size.width, size.height))
+            self._head(size.height)
+            self.age(self._picture.stale and self._picture.snapshot is not None)
+
+    def on_resize(self) -> None:
+        self._measure()
+        self.redraw()
+
+    def _head(self, rows: int) -> None:
+        """Puts the number of things into the title, and how many of them are shown if not all."""
+        if self._count is None or self._picture.snapshot is None:
+            return
+        number = self._count(self._picture.snapshot)
+        title = f"{self._title}  {number}" if number <= rows else f"{self._title}  {rows} of {number}"
+        if title != self.border_title:
+            self.border_title = title
+
+
+class Bar(Lines):
+    """One line without scrolling: header, tabs, status, footer."""
+
+    DEFAULT_CSS = """
+    Bar { height: 1; width: 1fr; overflow: hidden hidden; }
+    """
+
+    can_focus = False
+
+    def show(self, row: Line) -> None:
+        self.show_lines((row,))

@@ -1,0 +1,95 @@
+"""A thin pane over plotext: one figure of its own, drawn at most every two seconds."""
+
+from collections.abc import Callable, Sequence
+
+from plotext._figure import _figure_class  # the module-level API shares one figure between all widgets
+
+from orchestra_core.domain.snapshot import Throughput
+from orchestra_tui.present.gauge import buckets
+from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.spans import Line, Span
+from orchestra_tui.widgets.lines import Draw, Pane
+
+PERIOD = 2.0
+TALLEST = 16
+_FRAME = "─│┌┐└┘┤├┬┴┼"
+_TO_ASCII = str.maketrans(_FRAME, "-|++++|+++-"[: len(_FRAME)])
+_FAILURE = "x"
+
+
+class PlotPane(Pane):
+    """Requests a second over the last five minutes as an area, failures as crosses, numbers below it."""
+
+    def __init__(
+        self, below: Draw, narrow: Callable[[Picture, int], Line], now: Callable[[], float], **kwargs: str
+    ) -> None:
+        super().__init__(self._all, "Throughput", id=kwargs.get("id"), classes=kwargs.get("classes", ""))
+        self._below = below
+        self._narrow = narrow
+        self._now = now
+        self._figure = _figure_class()
+        self._figure._limit_size(False, False)
+        self._plot: list[Line] = []
+        self._drawn = (0, 0, -1.0)
+
+    def _all(self, picture: Picture, cells: int, rows: int) -> Sequence[Line]:
+        if picture.snapshot is None:
+            return ()
+        if rows < 7 or cells < 30:
+            return [self._narrow(picture, cells), *self._below(picture, cells, rows - 1)]
+        numbers = 1 if rows < 11 else 2 if rows < 15 else 4
+        height = min(rows - numbers, TALLEST)
+        width, tall, at = self._drawn
+        if (width, tall) != (cells, height) or self._now() - at >= PERIOD:
+            self._plot = self._build(picture.snapshot.throughput, cells, height, picture.glyphs.ascii)
+            self._drawn = (cells, height, self._now())
+        return [*self._plot, *self._below(picture, cells, rows - height)]
+
+    def _build(self, series: Throughput, cells: int, rows: int, plain: bool) -> list[Line]:
+        figure = self._figure
+        figure.clear_figure()
+        figure.theme("clear")
+        figure.plot_size(cells, rows)
+        points = min(max((cells - 8) * 2, 10), 300)
+        length = max(len(series.requests), 1)
+        values = buckets(series.requests, points)
+        places = [-length + (index + 0.5) * length / len(values) for index in range(len(values))]
+        top = _round_up(max(values, default=0.0))
+        if values:
+            figure.plot(places, values, marker="#" if plain else "hd", fillx=True)
+        failures = buckets(series.failures, points)
+        failed = [(place, value) for place, value in zip(places, failures, strict=False) if value > 0]
+        if failed:
+            figure.scatter([place for place, _ in failed], [value for _, value in failed], marker=_FAILURE)
+        figure.xlim(-max(length, 60), 0)
+        figure.ylim(0, top)
+        figure.yticks([0, top / 2, top], [f"{tick:g}" for tick in (0, top / 2, top)])
+        figure.xticks(*_minutes(max(length, 60), cells))
+        return [_toned(row, plain) for row in figure.build().replace("\x1b[0m", "").split("\n")[:rows]]
+
+
+def _minutes(length: int, cells: int) -> tuple[list[int], list[str]]:
+    step = 60 if length > 120 else 30
+    ticks = [-at for at in range(0, length + 1, step if cells >= 50 else step * 2)]
+    return ticks, ["now" if at == 0 else f"{at}s" if at > -60 or at % 60 else f"{at // 60}m" for at in ticks]
+
+
+def _round_up(value: float) -> float:
+    for step in (1, 2, 4, 6, 10, 20, 40, 60, 100, 200, 400, 600, 1000, 2000, 4000, 10_000):
+        if value <= step:
+            return float(step)
+    return value
+
+
+def _toned(row: str, plain: bool) -> Line:
+    """Plotext's text in our tones: frame and labels muted, the area in the accent, failures as errors."""
+    runs: list[Span] = []
+    for char in row:
+        tone = "bad" if char == _FAILURE else "accent" if char == "#" or "▀" <= char <= "▟" else "muted"
+        if runs and runs[-1].tone == tone:
+            runs[-1] = Span(runs[-1].text + char, tone)
+        else:
+            runs.append(Span(char, tone))
+    if plain:
+        runs = [run._replace(text=run.text.translate(_TO_ASCII)) for run in runs]
+    return tuple(runs)

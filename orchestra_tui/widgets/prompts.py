@@ -1,0 +1,128 @@
+"""The two places where text is typed: the command line, and the playground's prompt."""
+
+from collections.abc import Callable
+
+from textual import events
+from textual.suggester import Suggester
+from textual.widgets import Input, TextArea
+
+from orchestra_core.domain.text import safe_text
+from orchestra_tui.messages import CommandClosed, CommandGiven, FilterChanged, PromptGiven, PromptLeft
+
+_HISTORY = 100
+
+
+class _Completer(Suggester):
+    def __init__(self, complete: Callable[[str], str | None]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._complete = complete
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return self._complete(value)
+
+
+class CommandLine(Input):
+    """`:` commands with completion and history, or a `/` filter that works while it is typed."""
+
+    DEFAULT_CSS = """
+    CommandLine { height: 1; border: none; padding: 0; width: 1fr; background: $surface; }
+    """
+
+    def __init__(self, complete: Callable[[str], str | None]) -> None:
+        super().__init__(compact=True, suggester=_Completer(complete), select_on_focus=False, id="command")
+        self.cursor_blink = False
+        self._complete = complete
+        self._filtering = False
+        self._history: list[str] = []
+        self._back = 0
+        self.display = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.display
+
+    def open(self, *, filtering: bool, text: str = "") -> None:
+        self._filtering = filtering
+        self._back = 0
+        self.placeholder = "filter: word, !word, state:ready, backend:x" if filtering else "command (:help)"
+        self.value = text
+        self.cursor_position = len(text)
+        self.display = True
+        self.screen.set_focus(self)
+
+    def close(self) -> None:
+        self.display = False
+
+    @property
+    def filtering(self) -> bool:
+        return self._filtering
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._filtering and self.display:
+            self.post_message(FilterChanged(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not self._filtering:
+            if event.value.strip():
+                self._history = [*self._history[-_HISTORY:], event.value]
+            self.post_message(CommandGiven(event.value))
+        self.post_message(CommandClosed())
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "escape" or (event.key == "backspace" and not self.value):
+            event.stop()
+            event.prevent_default()
+            if self._filtering:
+                self.post_message(FilterChanged(""))
+            self.post_message(CommandClosed())
+        elif event.key in ("up", "down") and not self._filtering:
+            event.stop()
+            event.prevent_default()
+            self._recall(1 if event.key == "up" else -1)
+        elif event.key == "tab":
+            event.stop()
+            event.prevent_default()
+            whole = self._complete(self.value)
+            if whole:
+                self.value = whole
+                self.cursor_position = len(whole)
+
+    def _recall(self, by: int) -> None:
+        self._back = min(max(self._back + by, 0), len(self._history))
+        self.value = self._history[-self._back] if self._back else ""
+        self.cursor_position = len(self.value)
+
+
+class PromptArea(TextArea):
+    """Enter sends, ctrl+j starts a new line, escape leaves. What is pasted is sanitised first."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            id="prompt",
+            compact=True,
+            highlight_cursor_line=False,
+            placeholder="Ask something. Enter sends, ctrl+j is a new line.",
+        )
+        self.cursor_blink = False
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            if self.text.strip():
+                self.post_message(PromptGiven(self.text))
+        elif event.key in ("ctrl+j", "shift+enter"):
+            event.stop()
+            event.prevent_default()
+            self.insert("\n")
+        elif event.key == "escape":
+            event.stop()
+            event.prevent_default()
+            self.post_message(PromptLeft())
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.insert(safe_text(event.text.replace("\r\n", "\n").replace("\r", "\n")))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from benchmarks.measure import Bench, Settings
 from benchmarks.report import write
 from benchmarks.system import divide
-from benchmarks.targets import ALL
+from benchmarks.targets import ALL, Engine
 from orchestra_core.clock import SystemClock
 
 QUICK = Settings(rounds=1, warmup=0.3, seconds=1.0, gaps=(4,))
@@ -43,7 +43,8 @@ def main() -> int:
         day = datetime.fromtimestamp(SystemClock().wall(), UTC).date().isoformat()
         for path in write(results, day):
             print(f"wrote {path.name}")
-    return 1 if any(each.failed for each in results.samples) else 0
+    missing = Engine.name in results.skipped
+    return 1 if missing or any(each.failed for each in results.samples) else 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ asked less often), so its latencies compare gateways only at the same number of 
 """
 
 import asyncio
+import contextlib
 import sys
 import time
 from array import array
@@ -24,6 +25,9 @@ _EVENT = b"data: "
 class LoadSpec(msgspec.Struct, frozen=True):
     """Seconds are measured after `warmup` seconds. `watch` names process trees whose CPU is measured.
 
+    Both take up to `longest` seconds where a slow target has not yet answered every connection once (warm-up)
+    or twice (window): with one answer in the window its CPU per request would be that of all under way.
+
     With `hold` every connection sends one request, waits for its first answer bytes (streams) or its end, and
     stays open until a line arrives on standard input.
     """
@@ -33,6 +37,7 @@ class LoadSpec(msgspec.Struct, frozen=True):
     connections: int
     warmup: float = 0.5
     seconds: float = 3.0
+    longest: float = 15.0
     path: str = "/v1/chat/completions"
     watch: dict[str, int] = {}
     hold: bool = False
@@ -96,6 +101,8 @@ class Run:
         self.all_answered = asyncio.Event()
         self.all_begun = asyncio.Event()
         self.begun = 0
+        self.goal = 0
+        self.reached = asyncio.Event()
 
     def fail(self, why: str) -> None:
         self.result.failed += 1
@@ -156,6 +163,8 @@ class Connection(asyncio.Protocol):
         run.latencies.append(time.perf_counter() - self._started)
         self._check()
         run.result.answered_total += 1
+        if run.result.answered_total == run.goal:
+            run.reached.set()
         self._busy = False
         if not run.spec.streaming:
             run.begin()
@@ -195,12 +204,12 @@ async def measure(spec: LoadSpec) -> LoadResult:
     connections = await _connect(run)
     for connection in connections:
         connection.send()
-    await asyncio.sleep(spec.warmup)
+    await _pass(run, spec.warmup, spec.connections)
     result, before = run.result, msgspec.structs.replace(run.result)
     del run.latencies[:]
     meters = {name: CpuMeter(pid) for name, pid in spec.watch.items()}
     machine, own, start = busy_seconds(), time.process_time(), time.perf_counter()
-    await asyncio.sleep(spec.seconds)
+    await _pass(run, spec.seconds, 2 * spec.connections)
     result.seconds = time.perf_counter() - start
     result.load_cpu, result.machine_cpu = time.process_time() - own, busy_seconds() - machine
     result.cpu = {name: meter.read() for name, meter in meters.items()}
@@ -213,6 +222,18 @@ async def measure(spec: LoadSpec) -> LoadResult:
     if latencies:
         result.p50, result.p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
     return result
+
+
+async def _pass(run: Run, seconds: float, answers: int) -> None:
+    """So many seconds; longer where a slow target has not given so many more answers yet (not for streams)."""
+    run.goal = 0 if run.spec.streaming else run.result.answered_total + answers
+    run.reached.clear()
+    last = time.perf_counter() + run.spec.longest
+    await asyncio.sleep(seconds)
+    if run.result.answered_total < run.goal:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(last - time.perf_counter()):
+                await run.reached.wait()
 
 
 async def _stop(run: Run, connections: list[Connection]) -> None:

@@ -108,7 +108,7 @@ def load(spec: LoadSpec, core: int) -> LoadResult:
             input=msgspec.json.encode(spec).decode() + "\n",
             capture_output=True,
             text=True,
-            timeout=spec.warmup + spec.seconds + 60,
+            timeout=spec.warmup + spec.seconds + 2 * spec.longest + 60,
             check=False,
         )
     if done.returncode != 0:

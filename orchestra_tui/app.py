@@ -1,8 +1,10 @@
 """The application: one feed from the engine, one picture of it, and the actions that are not a view's own."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
@@ -12,13 +14,14 @@ from textual.screen import Screen
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.domain.text import safe_text
-from orchestra_tui.client import Engine, EngineError, Lost, Operation
+from orchestra_tui.client import Engine, EngineError, Lost
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
 from orchestra_tui.present import actions, confirm
 from orchestra_tui.present.commands import Mistake, parse
+from orchestra_tui.present.connection import Connection
 from orchestra_tui.present.glyphs import ASCII, UNICODE
-from orchestra_tui.present.picture import Launch, Link, Picture, broken, linked, model
+from orchestra_tui.present.picture import Launch, Link, Picture, model
 from orchestra_tui.present.spans import Line, line, span
 from orchestra_tui.screens.backends import BackendsScreen
 from orchestra_tui.screens.dialogs import ChoiceScreen, ConfirmScreen
@@ -38,7 +41,7 @@ class Orchestra(App[str]):
     """The console. Its result says what became of an engine it started: `kept`, `stopped` or nothing."""
 
     TITLE = "AI Orchestra"
-    CSS_PATH = "orchestra.tcss"
+    CSS_PATH = Path(__file__).with_name("orchestra.tcss")
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "overview": OverviewScreen,
         "models": ModelsScreen,
@@ -68,11 +71,10 @@ class Orchestra(App[str]):
         self._glyphs = ASCII if terminal.ascii else UNICODE
         self._snapshot: Snapshot | None = None
         self._held: Snapshot | None = None
-        self._received = 0.0
-        self._lost: LinkLost | None = None
-        self._lost_at = 0.0
+        self._connection = Connection()
         self._launched: float | None = None
         self._paused = False
+        self._asking_news = False
         self._interval = 1.0
         self._last_view = "models"
         self.animation_level = "none"
@@ -97,13 +99,8 @@ class Orchestra(App[str]):
         )
 
     def _link(self) -> Link:
-        now = self.now()
-        age = now - self._received if self._snapshot else None
-        if self._lost is None:
-            return linked(age, self._interval)
         starting = self._launcher is not None and self._launcher.alive
-        left = self._lost_at + self._lost.delay - now
-        return broken(age, self._lost.attempt, left, self._lost.reason, starting=starting)
+        return self._connection.link(self.now(), self._interval, starting=starting)
 
     def _launch(self) -> Launch | None:
         ours = self._launcher
@@ -144,8 +141,7 @@ class Orchestra(App[str]):
 
     def on_snapshot_arrived(self, event: SnapshotArrived) -> None:
         before, self._snapshot = self._snapshot, event.snapshot
-        self._received = self.now()
-        self._lost = None
+        self._connection.arrived(self.now())
         if before is not None and (before.pid, before.started) != (
             self._snapshot.pid,
             self._snapshot.started,
@@ -159,23 +155,29 @@ class Orchestra(App[str]):
         self.latest = event.event
         if event.event.kind.startswith(("model.", "breaker.", "backend.", "engine.")):
             self.message = ()
+            self._ask_for_news()
         self._frames()
 
+    def _ask_for_news(self) -> None:
+        """Fetches the state a change led to, so that keys never act on the second before it."""
+        if not self._asking_news:
+            self._asking_news = True
+            self.run_worker(self._news(), group="news")
+
+    async def _news(self) -> None:
+        with contextlib.suppress(EngineError):
+            self.post_message(SnapshotArrived(await self.engine.fetch()))
+        self._asking_news = False
+
     def on_link_lost(self, event: LinkLost) -> None:
-        self._lost = event
-        self._lost_at = self.now()
+        self._connection.failed(self.now(), event.attempt, event.delay, event.reason, absent=event.absent)
         if event.absent and self._launched is None and self._snapshot is None:
             self._start_engine()
         self._show(frozen=self._paused)
 
     def _can_start(self) -> bool:
         """Whether an engine could be started now: we know how, ours is not running, and nothing listens."""
-        return (
-            self._launcher is not None
-            and not self._launcher.alive
-            and self._lost is not None
-            and self._lost.absent
-        )
+        return self._launcher is not None and not self._launcher.alive and self._connection.absent
 
     def _start_engine(self) -> None:
         if self._launcher is None:
@@ -197,12 +199,12 @@ class Orchestra(App[str]):
         for screen in self.screen_stack:
             if isinstance(screen, ViewScreen | SheetScreen):
                 screen.show(picture, frozen=frozen)
-            elif isinstance(screen, ConfirmScreen):
+            elif isinstance(screen, ConfirmScreen) and self.is_running:
                 screen.follow(picture)
 
     def _frames(self) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, ViewScreen) and screen.is_mounted:
+            if isinstance(screen, ViewScreen):
                 screen.frame()
 
     # -- talking to the user
@@ -258,7 +260,7 @@ class Orchestra(App[str]):
             self.say(f"{self._interval:g} s is the {'shortest' if by < 0 else 'longest'} interval", "warn")
 
     def action_renew(self) -> None:
-        if self._lost is not None and self._can_start():
+        if self._can_start():
             self._start_engine()
         self.engine.retry_now()
         self.run_worker(self._renew(), group="renew", exclusive=True)
@@ -352,11 +354,9 @@ class Orchestra(App[str]):
         except EngineError as error:
             self.say(f"{verb} {name} on {backend}: {error.message}", "bad")
             return
-        self.say(f"{verb} {name} on {done.backend or backend}: accepted{self._planned(done)}")
-
-    def _planned(self, done: Operation) -> str:
         plan = done.plan
-        return confirm.planned(plan.needs_bytes, plan.frees_bytes, plan.evicts, plan.expected_seconds)
+        told = confirm.planned(plan.needs_bytes, plan.frees_bytes, plan.evicts, plan.expected_seconds)
+        self.say(f"{verb} {name} on {done.backend or backend}: accepted{told}")
 
     # -- leaving
 

@@ -53,7 +53,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
     `fields` is the body in OpenAI's shape without `model`, `stream` and `stream_options`; values are
     `msgspec.Raw` where the client's bytes can be passed on untouched. `deadline` and `received` are
-    monotonic seconds. `model` None means that the engine chooses.
+    monotonic seconds. `model` None means that the engine chooses. `prompt_field` is what the client calls its
+    prompt, for errors about it.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     requirements: Requirements = NO_REQUIREMENTS
     deadline: float | None = None
     priority: int = 0
+    prompt_field: str = "messages"
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):

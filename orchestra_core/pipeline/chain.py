@@ -1,5 +1,6 @@
 """[Fallback Chain]: the ranked endpoints in turn, until one answers or the client has seen a byte."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from orchestra_core.domain.call import Call
@@ -12,6 +13,7 @@ from orchestra_core.pipeline.placement import Placement
 from orchestra_core.routing.fallback import order
 
 ATTEMPTS = 2
+ENDED = "ended before its answer was complete"
 GONE = "the endpoint was removed while the request waited"
 
 
@@ -46,7 +48,12 @@ class Chain:
                 outcome = Outcome(Verdict.UNREACHABLE, candidate.endpoint, 0, GONE)
             else:
                 serving = Serving(candidate.model, candidate.backend, decision.id, number, decision.degraded)
-                outcome = await self._placement(call, candidate, endpoint, sink, serving)
+                try:
+                    outcome = await self._placement(call, candidate, endpoint, sink, serving)
+                except asyncio.CancelledError:
+                    ended = Outcome(Verdict.CANCELLED, endpoint.id, 499, ENDED, committed=sink.committed)
+                    tried.append(Tried(candidate, ended))
+                    raise
             tried.append(Tried(candidate, outcome))
             if number == last or not outcome.try_elsewhere:
                 return outcome

@@ -68,40 +68,54 @@ class Completion:
                 self._first_tokens.add(now, seconds - outcome.seconds + outcome.first_token)
         if failed:
             self._failed(call, outcome)
-        self._record(
-            (  # ints for bools: sqlite3 takes the slow way with subclasses (measured)
-                call.id,
-                self._clock.wall() - seconds,
-                call.surface,
-                call.kind.value,
-                decision.task.value,
-                int(decision.inferred),
-                call.model or "auto",
-                model,
-                backend,
-                outcome.verdict.value,
-                outcome.status,
-                int(call.stream),
-                usage.prompt,
-                usage.completion,
-                usage.cached,
-                int(usage.estimated),
-                (seconds - outcome.seconds) * 1000,
-                None
-                if outcome.first_token is None
-                else (seconds - outcome.seconds + outcome.first_token) * 1000,
-                seconds * 1000,
-                len(tried),
-                cost,
-                int(decision.degraded),
-                decision.id,
-                outcome.message,
-            ),
-            [_attempt_row(call.id, n, one.outcome) for n, one in enumerate(tried, 1)]
-            if len(tried) > 1
-            else [],
-        )
+        row = self._row(call, decision, len(tried), outcome, usage, seconds, cost)
+        self._record(row, _attempt_rows(call.id, tried) if len(tried) > 1 else [])
         return cost
+
+    def _row(
+        self,
+        call: Call,
+        decision: Decision,
+        attempts: int,
+        outcome: Outcome,
+        usage: Usage,
+        seconds: float,
+        cost: float | None,
+    ) -> tuple[object, ...]:
+        """In the field order of RequestRow; ints for bools, since sqlite3 takes the slow way with those (measured)."""
+        backend, _, model = outcome.endpoint.partition("/")
+        before = seconds - outcome.seconds
+        return (
+            call.id,
+            self._clock.wall() - seconds,
+            call.surface,
+            call.kind.value,
+            decision.task.value,
+            int(decision.inferred),
+            call.model or "auto",
+            model,
+            backend,
+            outcome.verdict.value,
+            outcome.status,
+            int(call.stream),
+            usage.prompt,
+            usage.completion,
+            usage.cached,
+            int(usage.estimated),
+            before * 1000,
+            None if outcome.first_token is None else (before + outcome.first_token) * 1000,
+            seconds * 1000,
+            attempts,
+            cost,
+            int(decision.degraded),
+            decision.id,
+            outcome.message,
+        )
+
+
+def _attempt_rows(request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:
+    """Only of requests that took more than one: of the others the request's row says it all."""
+    return [_attempt_row(request_id, number, one.outcome) for number, one in enumerate(tried, 1)]
 
 
 def _attempt_row(request_id: str, number: int, outcome: Outcome) -> tuple[object, ...]:

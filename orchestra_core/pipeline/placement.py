@@ -104,9 +104,16 @@ class Placement:
             outcome = await self._execute(call, endpoint, sink, serving)
         except asyncio.CancelledError:
             lane.breaker.release(token)
+            self._blame(call, endpoint, sink)
             raise
         self._learn(call, candidate, lane, token, outcome)
         return outcome
+
+    def _blame(self, call: Call, endpoint: Endpoint, sink: Sink) -> None:
+        """A deadline that passed before the first token makes an endpoint less reliable; a client that left not."""
+        now = self._clock.monotonic()
+        if call.deadline is not None and now >= call.deadline and not sink.committed:
+            endpoint.reliability = reliability(endpoint.reliability, False, now)
 
     def _learn(self, call: Call, candidate: Candidate, lane: Lane, token: int, outcome: Outcome) -> None:
         """Breaker, reliability and speed all take the one outcome. Only successes teach speed (routing.md 4.4)."""

@@ -43,7 +43,8 @@ class Service:
             else:
                 outcome = await self._within(call.deadline, call, decision, sink, tried)
         except asyncio.CancelledError:
-            gone = Outcome(Verdict.CANCELLED, decision.ranked[0].endpoint, 499, "the client left")
+            last = tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint
+            gone = Outcome(Verdict.CANCELLED, last, 499, "the client left", committed=sink.committed)
             self._end(call, decision, tried, gone)
             raise
         return self._end(call, decision, tried, outcome)
@@ -56,10 +57,16 @@ class Service:
             async with asyncio.timeout(left):
                 return await self._chain(call, decision, sink, tried)
         except TimeoutError:
-            endpoint = decision.ranked[0].endpoint
-            return Outcome(
-                Verdict.TIMEOUT, endpoint, 504, "the deadline of the request passed", committed=sink.committed
+            late = Outcome(
+                Verdict.TIMEOUT,
+                tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint,
+                504,
+                "the deadline of the request passed",
+                committed=sink.committed,
             )
+            if tried and tried[-1].outcome.verdict is Verdict.CANCELLED:
+                tried[-1] = Tried(tried[-1].candidate, late)
+            return late
 
     def _end(self, call: Call, decision: Decision, tried: list[Tried], outcome: Outcome) -> Result:
         seconds = self._clock.monotonic() - call.received

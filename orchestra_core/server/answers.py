@@ -7,6 +7,9 @@ from orchestra_core.domain.sink import Serving
 from orchestra_core.server.exchange import Exchange, Pair
 from orchestra_core.wire.openai.answers import render_error
 
+# A 503 always says when to come again (api.md), also where nobody knows.
+_RETRY_SECONDS = 5.0
+
 
 def header_safe(name: str) -> str:
     """Names come from backends: anything but plain ASCII is percent-encoded, so no header can be split."""
@@ -28,8 +31,9 @@ def served_by(request_id: str, serving: Serving) -> list[Pair]:
 
 def send_error(exchange: Exchange, error: OrchestraError, request_id: str, attempts: int = 0) -> None:
     headers = [("x-request-id", request_id), ("x-orchestra-attempts", str(attempts))]
-    if error.retry_after is not None:
-        headers.append(("retry-after", str(max(1, round(error.retry_after)))))
+    wait = _RETRY_SECONDS if error.retry_after is None and error.status == 503 else error.retry_after
+    if wait is not None:
+        headers.append(("retry-after", str(max(1, round(wait)))))
     if isinstance(error, MethodNotAllowed):
         headers.append(("allow", ", ".join(error.allow)))
     exchange.send(error.status, render_error(error, request_id), headers)

@@ -28,7 +28,7 @@ def plain_refusal(refusal: Refusal, exchange: Exchange) -> None:
         f'{{"error":{{"type":"invalid_request_error","code":"{refusal.code}","message":"{refusal.message}",'
         f'"param":null,"request_id":null}}}}'
     )
-    exchange.send(refusal.status, body.encode())
+    exchange.send(refusal.status, body.encode(), (("retry-after", "1"),) if refusal.status == 429 else ())
 
 
 class Listener:

@@ -119,6 +119,7 @@ def read_route(body: bytes, call_id: str, now: float) -> Call:
         text=wanted.prompt[-2048:] if wanted.prompt is not None else last_user_text(wanted.messages or []),
         characters=len(body),
         max_tokens=limit,
+        prompt_field="prompt" if wanted.prompt is not None else "messages",
         needs=frozenset({"vision"}) if sees else _NONE,
         requirements=requirements,
         deadline=now + wanted.deadline_ms / 1000 if wanted.deadline_ms is not None else None,

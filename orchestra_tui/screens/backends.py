@@ -28,6 +28,7 @@ class BackendsScreen(ViewScreen):
     def __init__(self) -> None:
         super().__init__()
         self._query = ""
+        self._height = 0
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="stack"):
@@ -40,9 +41,10 @@ class BackendsScreen(ViewScreen):
 
     def draw(self, picture: Picture) -> None:
         number = len(picture.snapshot.backends) if picture.snapshot else 1
-        self.query_one("#backends-pane").styles.height = (
-            min(max(number, 1), max(self.app.size.height // 3, 3)) + 2
-        )
+        height = min(max(number, 1), max(self.app.size.height // 3, 3)) + 2
+        if height != self._height:
+            self._height = height
+            self.query_one("#backends-pane").styles.height = height
         self._rows(picture)
         super().draw(picture)
 
@@ -97,6 +99,8 @@ class BackendsScreen(ViewScreen):
         self.say(line(span(f"{event.key} is not shown any more: nothing is selected", "warn")))
 
     def _rows(self, picture: Picture) -> None:
+        if not self.standing:
+            return
         cells = self.table.scrollable_content_region.width
         if cells < 10 or picture.snapshot is None:
             return
@@ -106,7 +110,7 @@ class BackendsScreen(ViewScreen):
         self.table.age(picture.stale)
         chip = f"filter: {self._query}  " if self._query else ""
         title = f"Breakers  {chip}{len(shown)}/{len(picture.snapshot.breakers)}"
-        self.table.border_title = title.replace("[", "\\[")
+        self.table.entitle(title)
 
 
 def _backends(picture: Picture, cells: int, rows: int) -> list[Line]:

@@ -39,7 +39,7 @@ class SheetScreen(ModalScreen[None]):
         self.query_one(Pane).redraw()
 
     def show(self, picture: Picture, *, frozen: bool = False) -> None:
-        if not frozen and self.is_mounted:
+        if not frozen and self.is_mounted and self.app.is_running:
             self.query_one(Pane).show(picture)
 
     def action_move(self, by: int) -> None:

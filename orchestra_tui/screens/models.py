@@ -118,7 +118,7 @@ class ModelsScreen(ViewScreen):
         self.say(line(span(f"{event.key} {text}: nothing is selected", "warn")))
 
     def _rows(self, picture: Picture) -> None:
-        if not self.is_mounted:
+        if not self.standing:
             return
         cells = self.table.scrollable_content_region.width
         if cells < 10:
@@ -128,7 +128,7 @@ class ModelsScreen(ViewScreen):
         self.table.age(picture.stale and picture.snapshot is not None)
         total = len(picture.snapshot.models) if picture.snapshot else 0
         chip = f"filter: {self._query}  " if self._query else ""
-        self.table.border_title = _title(f"Models  {chip}{len(views)}/{total}")
+        self.table.entitle(f"Models  {chip}{len(views)}/{total}")
         if self.query_one(CommandLine).is_open and self.table.selected is None and views:
             self.table.select(views[0].id)
 
@@ -137,8 +137,3 @@ class ModelsScreen(ViewScreen):
         if view is None:
             return [line(span(" nothing selected" if picture.snapshot else "", "muted"))]
         return models.detail(view, picture, cells)
-
-
-def _title(text: str) -> str:
-    """A border title is markup: brackets typed into the filter must stay text."""
-    return text.replace("[", "\\[")

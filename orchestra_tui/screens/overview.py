@@ -22,6 +22,10 @@ class OverviewScreen(ViewScreen):
     VIEW = "overview"
     BINDINGS: ClassVar[list[BindingType]] = bindings("overview")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._heights: dict[str, int | None] = {}
+
     def body(self) -> Iterable[Widget]:
         yield Pane(lambda picture, cells, _: overview.notices(picture, cells), id="notices", focusable=False)
         with Container(id="grid"):
@@ -99,15 +103,23 @@ class OverviewScreen(ViewScreen):
     def _arrange(self, picture: Picture) -> None:
         """Heights of the stacked panes; in the grid the style sheet decides."""
         cells, rows = self.app.size
-        notices = self.query_one("#notices")
-        lines = overview.notices(picture, cells - 2)
-        notices.display = bool(lines)
-        stacked = cells < 100 and not self.query_one("#grid").has_class("-zoomed")
-        heights = overview.heights(picture, rows - _FRAME_ROWS, cells)
-        notices.styles.height = heights["notices"] if cells < 100 else min(len(lines), 8)
-        for name in ("health", "memory", "traffic", "problems", "events"):
-            pane = self.query_one(f"#{name}")
-            if stacked:
-                pane.styles.height = heights[name] + 1
-            else:
-                pane.styles.height = None
+        narrow = cells < 100
+        count = len(overview.notices(picture, cells - 2))
+        shares = overview.heights(picture, rows - _FRAME_ROWS, cells)
+        heights: dict[str, int | None] = {
+            name: share + 1 if narrow else None for name, share in shares.items()
+        }
+        heights["notices"] = shares["notices"] if narrow else min(count, 8)
+        zoomed = self.query_one("#grid").has_class("-zoomed")
+        for name, height in heights.items():
+            self._resize(name, height if name == "notices" or not zoomed else None)
+
+    def _resize(self, name: str, height: int | None) -> None:
+        """Sets a height only where it differs: setting one lays the whole screen out again."""
+        if self._heights.get(name, -1) == height:
+            return
+        self._heights[name] = height
+        pane = self.query_one(f"#{name}")
+        pane.styles.height = height
+        if name == "notices":
+            pane.display = bool(height)

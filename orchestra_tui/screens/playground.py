@@ -166,13 +166,13 @@ class PlaygroundScreen(ViewScreen):
     def _flush(self) -> None:
         if self._dirty:
             self._redraw()
-        else:
+        elif self.standing:
             self.query_one("#numbers", Pane).redraw()
             self.query_one("#ticker", Pane).redraw()
 
     def _redraw(self) -> None:
         self._dirty = False
-        if self.is_current or self in self.app.screen_stack:
+        if self.standing:
             for pane in self.query(Pane):
                 pane.redraw()
                 pane.age(False)

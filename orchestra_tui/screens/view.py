@@ -91,13 +91,21 @@ class ViewScreen(Screen[None]):
     def show(self, picture: Picture, *, frozen: bool = False) -> None:
         """Shows a picture; `frozen` redraws only the frame, for a paused display."""
         self._picture = picture
-        if not self.is_mounted:
+        if not self.standing:
             return
         self.frame()
         if not frozen:
             self.draw(picture)
 
+    @property
+    def standing(self) -> bool:
+        """Whether there are widgets to draw into: not before mounting, not while the application ends."""
+        return self.is_mounted and self.app.is_running
+
     def frame(self) -> None:
+        """Draws the lines around the body."""
+        if not self.standing:
+            return
         cells, rows = self.app.size
         tiny = cells < frame.NEEDED[0] or rows < frame.NEEDED[1]
         self.set_class(tiny, "-tiny")

@@ -53,6 +53,7 @@ class Lines(ScrollView):
         self._lines: tuple[Line, ...] = ()
         self._follow = follow
         self._sticky = True
+        self._entitled = ""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -83,6 +84,12 @@ class Lines(ScrollView):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self._sticky = new_value >= self.max_scroll_y
+
+    def entitle(self, title: str) -> None:
+        """Sets the border's title, which is text, not markup; an equal one paints nothing."""
+        if title != self._entitled:
+            self._entitled = title
+            self.border_title = title.replace("[", "\\[")
 
     def age(self, old: bool) -> None:
         """Greys the content out, or brings it back."""
@@ -188,8 +195,7 @@ class Pane(Lines):
             return
         number = self._count(self._picture.snapshot)
         title = f"{self._title}  {number}" if number <= rows else f"{self._title}  {rows} of {number}"
-        if title != self.border_title:
-            self.border_title = title
+        self.entitle(title)
 
 
 class Bar(Lines):

@@ -51,12 +51,11 @@ class PlotPane(Pane):
         figure.theme("clear")
         figure.plot_size(cells, rows)
         points = min(max((cells - 8) * 2, 10), 300)
-        length = max(len(series.requests), 1)
-        values = buckets(series.requests, points)
+        length = max(len(series.requests), 2)
+        values = buckets(series.requests or (0, 0), points)
         places = [-length + (index + 0.5) * length / len(values) for index in range(len(values))]
-        top = _round_up(max(values, default=0.0))
-        if values:
-            figure.plot(places, values, marker="#" if plain else "hd", fillx=True)
+        top = _round_up(max(values))
+        figure.plot(places, values, marker="#" if plain else "hd", fillx=True)
         failures = buckets(series.failures, points)
         failed = [(place, value) for place, value in zip(places, failures, strict=False) if value > 0]
         if failed:

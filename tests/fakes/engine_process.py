@@ -363,6 +363,12 @@ class FleetProcess:
         for name in names or tuple(self.backends):
             assert self._http.delete(f"{self.url(name)}/simulation/fault").status_code == 200
 
+    def load(self, name: str, model: str) -> None:
+        """Loads a model of an Ollama backend, which unloads by itself what was idle for some seconds."""
+        body = {"model": model, "keep_alive": -1, "stream": False}
+        answer = self._http.post(f"{self.url(name)}/api/generate", json=body)
+        assert answer.status_code == 200, answer.text
+
     def state(self, name: str) -> dict[str, Any]:
         return dict(self._http.get(f"{self.url(name)}/simulation").json())
 
@@ -379,8 +385,10 @@ class FleetProcess:
         """Waits until exactly so many requests are in service there."""
         return self.until(name, lambda state: state["running"] + state["waiting"] == running, seconds)
 
-    def config(self, *, weights: Mapping[str, float] | None = None, only: Sequence[str] = ()) -> str:
-        """A configuration with these backends and nothing else."""
+    def config(
+        self, *, weights: Mapping[str, float] | None = None, only: Sequence[str] = (), slots: int | None = None
+    ) -> str:
+        """A configuration with these backends and nothing else; `slots` for each where it is given."""
         parts = ["[discovery]\nenabled = false\n"]
         for name, one in self.backends.items():
             if only and name not in only:
@@ -388,5 +396,6 @@ class FleetProcess:
             lines = [f'name = "{name}"', f'kind = "{one["kind"]}"', f'url = "{one["url"]}"']
             lines += [f"weight = {weights[name]}"] if weights and name in weights else []
             lines += [f"memory = {one['memory']}"] if one["memory"] else []
+            lines += [f"slots = {slots}"] if slots else []
             parts.append("[[backends]]\n" + "\n".join(lines) + "\n")
         return "\n".join(parts)

@@ -65,6 +65,15 @@ def test_events_are_counted_once_however_they_are_cut(size: int) -> None:
     assert counter.end.endswith(b"[DONE]\n\n")
 
 
+def test_a_window_lasts_until_every_connection_was_answered_twice() -> None:
+    """A window of no time at all still measures two answers for each connection."""
+    with stub(CORES.stub) as (_, port):
+        spec = LoadSpec(port=port, body=body(MODEL), connections=64, warmup=0.0, seconds=0.0)
+        result = load(spec, CORES.load)
+        assert result.answered >= 2 * 64
+        assert result.sent == result.answered_total
+
+
 def test_wrong_answers_are_failures_not_throughput() -> None:
     """A 404 counts as failed and its text is kept."""
     with stub(CORES.stub) as (pid, port):

@@ -122,12 +122,15 @@ def read_completion(body: bytes, call_id: str, now: float) -> Call:
         text=text[-2048:],
         characters=len(body),
         max_tokens=wanted.max_tokens,
+        prompt_field="prompt",
     )
 
 
 def read_embedding(body: bytes, call_id: str, now: float) -> Call:
     """POST /v1/embeddings."""
     wanted = decode(_embedding, body)
+    if wanted.input == []:
+        raise InvalidRequest("field `input` must not be empty", param="input")
     asked = read_model(wanted.model)
     return Call(
         id=call_id,
@@ -139,6 +142,7 @@ def read_embedding(body: bytes, call_id: str, now: float) -> Call:
         task=Task.EMBEDDING,
         requirements=asked.requirements,
         characters=len(body),
+        prompt_field="input",
     )
 
 

@@ -31,8 +31,9 @@ def fleet() -> Iterator[FleetProcess]:
 
 @pytest.fixture
 def mended(fleet: FleetProcess) -> Iterator[FleetProcess]:
-    """The fleet, without faults before and after."""
+    """The fleet, without faults before and after, with what starts loaded loaded."""
     fleet.repair()
+    fleet.load("sim-small", "sim-small:1b")
     yield fleet
     fleet.repair()
 

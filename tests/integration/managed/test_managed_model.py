@@ -28,7 +28,9 @@ def managed(make, gemma_path: Path) -> Managed:
 
 @contextlib.asynccontextmanager
 async def connected(managed: Managed) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.AsyncHTTPTransport(uds=managed.address(NAME).unix)
+    # The server closes a connection after some answers; a request sent on it just then would be lost.
+    fresh = httpx.Limits(max_keepalive_connections=0)
+    transport = httpx.AsyncHTTPTransport(uds=managed.address(NAME).unix, limits=fresh)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
         yield client
 
@@ -164,5 +166,7 @@ async def test_file_llama_cannot_load_is_told_in_its_words(
     at = content.index(b"general.architecture") + len(b"general.architecture") + 12
     content[at : at + 6] = b"gemmaX"
     damaged.write_bytes(content)
-    with pytest.raises(ControlError, match=r"exited with status 1 while loading: .*unknown model architecture"):
+    with pytest.raises(
+        ControlError, match=r"exited with status 1 while loading: .*unknown model architecture"
+    ):
         await make({NAME: ManagedModel(path=damaged)}).load(NAME, ignore)

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from orchestra_core.domain.events import Event
 from orchestra_tui.client import EngineClient, Lost
 from orchestra_tui.launch import Launcher
 from orchestra_tui.widgets.lines import Pane
@@ -68,6 +69,20 @@ async def test_an_engine_that_was_restarted_is_named() -> None:
         engine.world = World(pid=77)
         engine.tick()
         await sees(pilot, "the engine was restarted; connected again")
+
+
+async def test_a_change_is_looked_at_at_once() -> None:
+    """An event brings the state it led to, without waiting for the next snapshot."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await until(pilot, lambda: any("mistral" in row and "unloaded" in row for row in shown(app)))
+        engine.world.residency["box1/mistral-nemo:12b"] = "ready"
+        engine.push(Event("2026-03-02T13:03:00.000Z", "model.ready", "box1/mistral-nemo:12b", "ready in 4 s"))
+        await until(pilot, lambda: any("mistral" in row and " ready " in row for row in shown(app)))
+        await sees(pilot, "ready in 4 s")
 
 
 async def test_it_starts_an_engine_and_stops_it_at_quit(tmp_path: Path) -> None:

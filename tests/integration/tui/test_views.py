@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from orchestra_core.domain.snapshot import Throughput
 from orchestra_tui.app import Orchestra
 from orchestra_tui.present import actions
 from orchestra_tui.present.spans import line
@@ -160,6 +162,17 @@ async def test_without_a_backend_the_overview_says_what_to_do() -> None:
         assert "No backend" in shown(app)[2]
 
 
+async def test_an_idle_engine_has_a_plot_with_its_scale() -> None:
+    """With no request yet the axes are there and say what they are."""
+    engine = ConsoleEngine()
+    quiet = msgspec.structs.replace(engine.world.snapshot(), throughput=Throughput())
+    engine.push(quiet)
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "0.5┤")
+        await sees(pilot, "-30s")
+
+
 async def test_pause_holds_the_display_and_the_header_stays_live() -> None:
     """While paused the data stands still; p brings the newest."""
     engine = ConsoleEngine()
@@ -247,3 +260,34 @@ async def test_only_changed_lines_are_painted_again() -> None:
         pane.show_lines([*rows[:3], rows[0], *rows[4:]])
         await pilot.pause()
         assert set(pane.painted) == {3}
+
+
+class Measured(Orchestra):
+    """Counts the characters that every update would send to the terminal."""
+
+    sent = 0
+
+    def _display(self, screen: Any, renderable: Any) -> None:
+        if hasattr(renderable, "render_segments"):
+            self.sent += len(renderable.render_segments(self.console))
+        super()._display(screen, renderable)
+
+
+@pytest.mark.parametrize("view", actions.VIEWS)
+async def test_an_update_without_news_sends_next_to_nothing(view: str) -> None:
+    """The same state again repaints no pane: less than a hundredth of the screen for five updates."""
+    engine = ConsoleEngine()
+    snapshot = engine.tick()
+    app = Measured(engine, now=Hand())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press(actions.DIGITS[view])
+        await sees(pilot, WORDS[view][0])
+        await pilot.pause(0.2)
+        engine.push(snapshot)
+        await pilot.pause(0.2)
+        app.sent = 0
+        for _ in range(5):
+            engine.push(snapshot)
+            await pilot.pause(0.05)
+        assert app.sent < 500

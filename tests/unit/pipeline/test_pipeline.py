@@ -51,7 +51,7 @@ class World:
         self.lanes = Lanes(self.clock, lambda: Breaker(Policy()))
         placement = Placement(self.lanes, execution, self.clock, self._ready, self._circuit)
         chain = Chain(placement, self.catalog.get, {}, self._failed_over)
-        planning = Planning(self.catalog, self.clock, self.lanes.retry_at)
+        planning = Planning(self.catalog, self.clock, self.lanes.retry_at, lambda: "start Ollama")
         self.service = Service(planning, chain, self._complete, self.clock)
 
     async def _ready(self, endpoint: Endpoint) -> None:

@@ -83,6 +83,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     path = tmp_path_factory.getbasetemp() / "any.gguf"
     path.write_bytes(b"GGUF\x03\x00\x00\x00" + content)
     try:
-        assert isinstance(read_header(path), Header)
-    except GgufError as error:
-        assert str(error)
+        found: Header | None = read_header(path)
+    except GgufError:
+        found = None
+    assert found is None or found.parameters >= 0

@@ -8,7 +8,9 @@ from orchestra_core.background.memory import Bound, Group, memory_groups, read_b
 GIB = 1024**3
 V2_MOUNT = "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 V1_MOUNT = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
-V1_OTHERS = "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n31 23 0:28 / /tmp rw - tmpfs tmpfs rw\n"
+V1_OTHERS = (
+    "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n31 23 0:28 / /tmp rw - tmpfs tmpfs rw\n"
+)
 AMOUNTS = st.integers(0, 1 << 50)
 
 

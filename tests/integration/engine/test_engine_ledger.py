@@ -1,0 +1,144 @@
+"""Every request that was planned is one row of the ledger, whatever became of it."""
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from orchestra_core.storage.tables import RequestRow
+from tests.fakes.engine_process import EngineProcess, FleetProcess
+from tests.integration.engine.test_engine_faults import FRAMED, leaving
+
+MODEL = "sim-small:1b"
+
+
+def rows(engine: EngineProcess, table: str = "requests") -> list[dict[str, Any]]:
+    """The table as another program reads it, oldest first."""
+    file = engine.home / ".local/share/ai-orchestra/orchestra.db"
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY rowid")]  # noqa: S608
+
+
+def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
+    """Whole, streamed, native, embedded, failed over, cut and cancelled: one row each, read after SIGTERM."""
+    began = time.time()
+    with EngineProcess(mended.config(weights={"sim-second": 1000})) as engine:
+        asked = [engine.chat(model=MODEL, max_tokens=5)]
+        asked.append(engine.chat(max_tokens=5, stream=True))
+        asked.append(engine.post("/api/v1/route", {"prompt": "Write a poem.", "max_tokens": 5, "task": "creative"}))
+        asked.append(engine.post("/v1/embeddings", {"model": "auto", "input": "a text"}))
+        mended.fault("sim-second", "error")
+        asked.append(engine.chat(model=MODEL, max_tokens=5))
+        mended.fault("sim-second", "cut", after_tokens=4)
+        asked.append(engine.chat(model=MODEL, stream=True))
+        mended.fault("sim-second", "slow", factor=3000)
+        with leaving(engine, FRAMED) as client:
+            mended.busy("sim-second", 1)
+        engine.until(lambda now: now["totals"]["cancelled"] == 1)
+        mended.repair()
+        totals = engine.snapshot()["totals"]
+        assert engine.stop() == 0
+    found = rows(engine)
+    assert len(found) == 7 == totals["requests"]
+    assert set(found[0]) == set(RequestRow.model_fields)
+    assert [row["id"] for row in found[:6]] == [answer.headers["x-request-id"] for answer in asked]
+    assert [row["verdict"] for row in found] == [*["success"] * 5, "interrupted", "cancelled"]
+    assert [row["surface"] for row in found] == ["openai", "openai", "native", *["openai"] * 4]
+    assert [row["kind"] for row in found] == ["chat", "chat", "chat", "embedding", "chat", "chat", "chat"]
+    assert [row["model_asked"] for row in found] == [MODEL, "auto", "auto", "auto", MODEL, MODEL, MODEL]
+    assert [row["streamed"] for row in found] == [0, 1, 0, 0, 0, 1, 1]
+    assert [row["backend"] for row in found[:6]] == [answer.headers["x-orchestra-backend"] for answer in asked]
+    assert [row["model_served"] for row in found[:6]] == [answer.headers["x-orchestra-model"] for answer in asked]
+    assert [row["task"] for row in found[2:4]] == ["creative", "embedding"]
+    assert [row["task_inferred"] for row in found[2:4]] == [0, 0]
+    assert [row["tokens_out"] for row in found[:6]] == [5, 5, 5, 0, 5, found[5]["tokens_out"]]
+    assert found[0]["tokens_in"] == asked[0].json()["usage"]["prompt_tokens"]
+    assert found[3]["tokens_in"] == 2
+    assert [row["tokens_estimated"] for row in found[:6]] == [0, 0, 0, 0, 0, 1]
+    assert [row["attempts"] for row in found[:6]] == [1, 1, 1, 1, 2, 1]
+    assert [row["cost"] for row in found[:5]] == [0.0] * 5
+    for row in found:
+        assert began - 1 < row["at"] < time.time() + 1
+        assert row["total_ms"] > 0
+        assert row["decision_id"]
+        assert row["degraded"] == 0
+    for row in (found[1], found[5]):
+        assert 0 < row["first_token_ms"] <= row["total_ms"]
+    assert found[0]["error"] in (None, "")
+    assert "closed by the backend" in found[5]["error"]
+    attempts = rows(engine, "attempts")
+    assert [(one["request_id"], one["n"], one["endpoint"], one["verdict"]) for one in attempts] == [
+        (found[4]["id"], 1, f"sim-second/{MODEL}", "failed"),
+        (found[4]["id"], 2, f"sim-small/{MODEL}", "success"),
+    ]
+    assert attempts[0]["message"] == "simulated error"
+
+
+def test_rows_can_be_read_while_the_engine_runs(pair: EngineProcess) -> None:
+    """They are written in groups, within moments, and other programs may read at any time."""
+    ids = [pair.chat(model=MODEL, max_tokens=2).headers["x-request-id"] for _ in range(20)]
+    deadline = time.monotonic() + 10
+    while len(found := rows(pair)) < len(ids):
+        assert time.monotonic() < deadline, f"{len(found)} rows"
+    assert [row["id"] for row in found] == ids
+
+
+def test_nothing_is_lost_by_sigterm_right_after_the_answer(pair: EngineProcess) -> None:
+    """A hundred answers, then at once the signal: a hundred rows."""
+    client = pair.tcp
+    for _ in range(100):
+        assert client.post("/v1/chat/completions", json={**FRAMED, "stream": False, "max_tokens": 1}).is_success
+    assert pair.stop() == 0
+    assert len(rows(pair)) == 100
+
+
+def test_an_engine_that_is_killed_leaves_a_ledger_that_can_be_used(mended: FleetProcess) -> None:
+    """After SIGKILL the file is sound, and the next engine goes on in it."""
+    first = EngineProcess(mended.config())
+    try:
+        first.start()
+        assert first.chat(model=MODEL, max_tokens=2).is_success
+        deadline = time.monotonic() + 10
+        while len(rows(first)) < 1:
+            assert time.monotonic() < deadline
+        first.kill()
+        with EngineProcess(mended.config(), home=first.home) as second:
+            assert second.chat(model=MODEL, max_tokens=2).is_success
+        assert len({row["id"] for row in rows(first)}) == 2
+    finally:
+        first.close()
+
+
+def test_requests_that_could_not_be_planned_are_not_requests(pair: EngineProcess) -> None:
+    """Malformed and unknown things are answered and forgotten: the ledger is of inference."""
+    assert pair.chat(model="nope").status_code == 404
+    assert pair.post("/v1/chat/completions", {}).status_code == 400
+    assert pair.chat(model=MODEL, max_tokens=2).is_success
+    assert pair.stop() == 0
+    assert len(rows(pair)) == 1
+
+
+def test_no_prompt_and_no_answer_is_kept(mended: FleetProcess) -> None:
+    """The ledger and the log know of a request what it cost, never what was said."""
+    secret = "xyzzy-4711-secret"
+    with EngineProcess(mended.config(), "--log-level", "debug") as engine:
+        assert engine.chat(secret, model=MODEL, max_tokens=20).is_success
+        assert engine.stop() == 0
+        log = engine.log.text
+    assert secret not in log
+    assert "meadow" not in log
+    assert secret not in json.dumps(rows(engine))
+
+
+@pytest.mark.parametrize("path", ["/no/such/place/x.db"])
+def test_a_ledger_that_cannot_be_opened_is_told_and_answers_go_on(mended: FleetProcess, path: str) -> None:
+    """Inference does not depend on bookkeeping: health says unavailable, the client is served."""
+    with EngineProcess(mended.config() + f'[storage]\nurl = "sqlite:///{path}"\n') as engine:
+        assert engine.chat(model=MODEL, max_tokens=2).is_success
+        snapshot = engine.until(lambda now: now["database"] != "connected")
+        assert snapshot["database"].startswith("unavailable")
+        assert engine.get("/health").json()["services"]["database"] == "unavailable"

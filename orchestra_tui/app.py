@@ -17,14 +17,15 @@ from orchestra_core.domain.text import safe_text
 from orchestra_tui.client import Engine, EngineError, Lost
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
-from orchestra_tui.present import actions, confirm
+from orchestra_tui.present import actions
 from orchestra_tui.present.commands import Mistake, parse
 from orchestra_tui.present.connection import Connection
 from orchestra_tui.present.glyphs import ASCII, UNICODE
-from orchestra_tui.present.picture import Launch, Link, Picture, model
+from orchestra_tui.present.picture import Launch, Link, Picture
 from orchestra_tui.present.spans import Line, line, span
 from orchestra_tui.screens.backends import BackendsScreen
 from orchestra_tui.screens.dialogs import ChoiceScreen, ConfirmScreen
+from orchestra_tui.screens.gate import Gate
 from orchestra_tui.screens.help import SheetScreen
 from orchestra_tui.screens.models import ModelsScreen
 from orchestra_tui.screens.overview import OverviewScreen
@@ -72,6 +73,7 @@ class Orchestra(App[str]):
         self._snapshot: Snapshot | None = None
         self._held: Snapshot | None = None
         self._connection = Connection()
+        self._gate = Gate(self)
         self._launched: float | None = None
         self._paused = False
         self._asking_news = False
@@ -313,50 +315,12 @@ class Orchestra(App[str]):
     # -- load and unload
 
     def ask(self, verb: str, target: str | None) -> None:
-        """The one gate of load and unload: state, risk, confirmation; the target is held by its id."""
-        picture = self._fresh()
-        asked = confirm.ask(verb, target, picture)
-        if isinstance(asked, confirm.Refusal):
-            self.say(asked.reason, "warn")
-            return
+        """Asks whether to load or unload an endpoint, by its id."""
+        self._gate.ask(verb, target)
 
-        def answered(accepted: confirm.Risk | None) -> None:
-            if accepted is None:
-                self.say(f"{verb} cancelled", "muted")
-            else:
-                self._confirmed(verb, asked.target, accepted)
-
-        again = self._asking(verb, asked.target)
-        self.push_screen(ConfirmScreen(asked, again, picture), answered)
-
-    def _asking(self, verb: str, target: str) -> Callable[[Picture], confirm.Question | confirm.Refusal]:
-        return lambda _picture: confirm.ask(verb, target, self._fresh())
-
-    def _fresh(self) -> Picture:
+    def fresh(self) -> Picture:
+        """The newest state, whatever is displayed."""
         return Picture(snapshot=self._snapshot, link=self._link(), glyphs=self._glyphs)
-
-    def _confirmed(self, verb: str, target: str, accepted: confirm.Risk) -> None:
-        """Acts, unless the state has moved on: then it says why not, or asks about the risk that rose."""
-        asked = confirm.ask(verb, target, self._fresh())
-        view = model(self._snapshot, target)
-        if isinstance(asked, confirm.Refusal) or view is None:
-            self.say(asked.reason if isinstance(asked, confirm.Refusal) else f"{target} is gone", "warn")
-            return
-        if asked.risk > accepted:
-            self.ask(verb, target)
-            return
-        self.say(f"{verb} {view.model} on {view.backend}: sent …")
-        self.run_worker(self._operate(verb, view.model, view.backend), group="operate")
-
-    async def _operate(self, verb: str, name: str, backend: str) -> None:
-        try:
-            done = await self.engine.operate(verb, name, backend)
-        except EngineError as error:
-            self.say(f"{verb} {name} on {backend}: {error.message}", "bad")
-            return
-        plan = done.plan
-        told = confirm.planned(plan.needs_bytes, plan.frees_bytes, plan.evicts, plan.expected_seconds)
-        self.say(f"{verb} {name} on {done.backend or backend}: accepted{told}")
 
     # -- leaving
 

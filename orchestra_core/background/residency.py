@@ -1,7 +1,7 @@
 """Loads and unloads: one at a time per endpoint, announced before they act, outliving whoever asked."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
 from orchestra_core.clock import Clock
@@ -28,6 +28,7 @@ class Residencies:
         *,
         clock: Clock,
         serving: Callable[[str], tuple[Endpoint, ...]],
+        beside: Callable[[str], Sequence[Endpoint]],
         loader: Callable[[str], Loader],
         free: Callable[[str], int | None],
         start: Callable[[Coroutine[object, object, None], str], None],
@@ -36,6 +37,7 @@ class Residencies:
     ) -> None:
         self._clock = clock
         self._serving = serving
+        self._beside = beside
         self._loader = loader
         self._free = free
         self._start = start
@@ -57,8 +59,6 @@ class Residencies:
     def operate(self, action: str, model: str, backend: str | None) -> Operation:
         """Accepts a load or unload; its progress is published as events. Raises what forbids it."""
         endpoint = self._target(action, model, backend)
-        if endpoint.id in self._running:
-            raise OperationFailed(f"{endpoint.id} is {endpoint.residency}: wait until that has ended")
         plan = self._plan(endpoint, action)
         if action == "load":
             self._allow(endpoint, plan)
@@ -77,6 +77,9 @@ class Residencies:
             )
         ready = [e for e in endpoints if e.residency is Residency.READY]
         wanted = ready if action == "unload" else [e for e in endpoints if e.residency is Residency.ABSENT]
+        busy = next((e for e in endpoints if e.id in self._running), None)
+        if not wanted and busy is not None:
+            raise OperationFailed(f"{busy.id} is {busy.residency}: wait until that has ended", code="busy")
         if not wanted:
             raise OperationFailed(
                 f"{model} is already {'loaded' if action == 'load' else 'not loaded'}", code="nothing_to_do"
@@ -92,21 +95,60 @@ class Residencies:
         took = self._took.get(endpoint.id)
         if action == "unload":
             return Plan(frees_bytes=endpoint.memory_bytes)
-        free, needs = self._free(endpoint.spec.backend), endpoint.spec.size_bytes
-        fits = None if free is None or needs is None else needs <= free
-        return Plan(needs_bytes=needs, fits=fits, expected_seconds=None if took is None else round(took, 1))
+        free, needs = self._unclaimed(endpoint.spec.backend), endpoint.spec.size_bytes
+        expected = None if took is None else round(took, 1)
+        if free is None or needs is None:
+            return Plan(needs_bytes=needs, expected_seconds=expected)
+        victims = self._victims(endpoint, needs - free)
+        frees = sum(victim.memory_bytes or 0 for victim in victims)
+        return Plan(
+            evicts=tuple(victim.id for victim in victims),
+            frees_bytes=frees or None,
+            needs_bytes=needs,
+            fits=needs <= free + frees,
+            expected_seconds=expected,
+        )
+
+    def _unclaimed(self, backend: str) -> int | None:
+        """Free bytes less what loads under way will take, which no backend reports yet."""
+        free = self._free(backend)
+        if free is None:
+            return None
+        coming = (e for e in self._beside(backend) if e.residency is Residency.LOADING and not e.memory_bytes)
+        return free - sum(e.spec.size_bytes or 0 for e in coming)
+
+    def _victims(self, endpoint: Endpoint, missing: int) -> list[Endpoint]:
+        """Idle models on the same backend whose end makes room, longest unused first; none if all are too few."""
+        victims: list[Endpoint] = []
+        for other in sorted(self._beside(endpoint.spec.backend), key=lambda e: (e.last_used, e.id)):
+            if missing <= 0:
+                break
+            if (
+                other is not endpoint
+                and other.memory_bytes
+                and _idle(other)
+                and other.id not in self._running
+            ):
+                victims.append(other)
+                missing -= other.memory_bytes
+        return victims if missing <= 0 else []
 
     def _allow(self, endpoint: Endpoint, plan: Plan) -> None:
         if plan.fits is False:
             raise OperationFailed(
                 f"{endpoint.spec.model} needs at least {_gib(plan.needs_bytes)} and "
-                f"{endpoint.spec.backend} has {_gib(self._free(endpoint.spec.backend))} free",
+                f"{endpoint.spec.backend} has {_gib(self._unclaimed(endpoint.spec.backend))} free",
                 code="does_not_fit",
             )
 
     def _load(self, endpoint: Endpoint) -> asyncio.Future[None]:
-        self._allow(endpoint, self._plan(endpoint, "load"))
-        return self._begin(endpoint, Residency.LOADING, self._do_load(endpoint))
+        plan = self._plan(endpoint, "load")
+        self._allow(endpoint, plan)
+        # Begun here, before anything else can run: from now on nobody is sent to them.
+        going = [
+            self._unload(other) for other in self._beside(endpoint.spec.backend) if other.id in plan.evicts
+        ]
+        return self._begin(endpoint, Residency.LOADING, self._do_load(endpoint, going))
 
     def _unload(self, endpoint: Endpoint) -> asyncio.Future[None]:
         return self._begin(endpoint, Residency.DRAINING, self._do_unload(endpoint))
@@ -140,8 +182,11 @@ class Residencies:
             del self._running[endpoint.id]
             self._looked(endpoint.spec.backend)
 
-    async def _do_load(self, endpoint: Endpoint) -> None:
+    async def _do_load(self, endpoint: Endpoint, going: Sequence[asyncio.Future[None]]) -> None:
         model = endpoint.spec.model
+        if going:
+            endpoint.progress = "making room"
+            await asyncio.gather(*map(asyncio.shield, going))
         self._say("model.loading", endpoint.id, f"loading {model}", "info")
         started = told = self._clock.monotonic()
 
@@ -173,6 +218,12 @@ class Residencies:
         endpoint.residency = Residency.ABSENT
         endpoint.memory_bytes = None
         self._say("model.absent", endpoint.id, f"{model} is unloaded", "info")
+
+
+def _idle(endpoint: Endpoint) -> bool:
+    """Loaded, unloadable by us, and nobody is being served or waits: what is busy is never evicted."""
+    busy = endpoint.inflight or endpoint.waiting
+    return endpoint.residency is Residency.READY and endpoint.spec.loadable and not busy
 
 
 def _gib(size: int | None) -> str:

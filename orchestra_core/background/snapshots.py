@@ -66,7 +66,7 @@ class Snapshots:
             sequence=self._sequence,
             now=rfc3339(self._clock.wall()),
             version=self._version,
-            status=status(models, backends),
+            status=status(models, backends, sources.database()),
             started=rfc3339(self._started_wall),
             uptime=now - self._started,
             pid=self._pid,
@@ -129,10 +129,10 @@ def model_status(endpoint: Endpoint) -> str:
     return "available" if endpoint.spec.loadable else "unavailable"
 
 
-def status(models: Sequence[ModelView], backends: Sequence[BackendView]) -> str:
-    """unhealthy: nothing can be routed; degraded: a backend or a model of ours is out."""
+def status(models: Sequence[ModelView], backends: Sequence[BackendView], database: str) -> str:
+    """unhealthy: nothing can be routed; degraded: a backend, a model of ours or the ledger is out."""
     if not any(view.status in ("running", "available", "loading") for view in models):
         return "unhealthy"
     down = any(view.health == "down" for view in backends)
     broken = any(view.circuit != "closed" for view in models)
-    return "degraded" if down or broken else "healthy"
+    return "degraded" if down or broken or database != "connected" else "healthy"

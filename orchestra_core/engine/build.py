@@ -77,6 +77,7 @@ class Engine:
         self.residencies = Residencies(
             clock=clock,
             serving=self.catalog.serving,
+            beside=self.catalog.of,
             loader=self.members.control,
             free=self.members.free_memory,
             start=self.supervisor.start,

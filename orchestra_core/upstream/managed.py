@@ -26,7 +26,7 @@ from orchestra_core.upstream.served_model import OnExit, ServedModel, Surroundin
 
 # A load may be slow, but one that neither grows in memory nor says anything for this long hangs.
 STALL_SECONDS = 300.0
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = orphans.GRACE_SECONDS
 _PLAIN_CHAT_DEFAULTS: Mapping[str, object] = {"stop": list(plain_chat.STOP)}
 
 
@@ -143,9 +143,9 @@ class Managed:
         return self._served(model).log.tail(lines)
 
     @staticmethod
-    def end_orphans(state_dir: Path) -> list[str]:
+    def end_orphans(state_dir: Path, grace: float = GRACE_SECONDS) -> list[str]:
         """Ends children left over by engines that are gone, and says which; blocks: call it in a thread."""
-        return orphans.end_orphans(state_dir)
+        return orphans.end_orphans(state_dir, grace)
 
     def _served(self, model: str) -> ServedModel:
         try:

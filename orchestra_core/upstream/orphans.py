@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-_GRACE_STEPS = 100
+GRACE_SECONDS = 5.0
 _STEP_SECONDS = 0.05
 # psutil derives creation times from the boot time, which moves with corrections of the clock.
 _TOLERANCE_SECONDS = 2.0
@@ -62,8 +62,8 @@ def write(state_dir: Path, record: Record) -> Path:
     return draft.replace(path)
 
 
-def end_orphans(state_dir: Path) -> list[str]:
-    """Ends the recorded children whose engine is gone, and says which; blocks up to 5 s for each.
+def end_orphans(state_dir: Path, grace: float = GRACE_SECONDS) -> list[str]:
+    """Ends the recorded children whose engine is gone, and says which; blocks up to `grace` s for each.
 
     A child whose engine lives is left alone, and so is another process that got its id. Records that
     cannot be read are removed.
@@ -79,7 +79,7 @@ def end_orphans(state_dir: Path) -> list[str]:
             continue
         process = record.child.process()
         if process is not None:
-            if not _end(process):
+            if not _end(process, grace):
                 continue
             ended.append(f"{record.backend}/{record.model} (pid {record.child.pid})")
         remove_socket(record.socket)
@@ -105,7 +105,7 @@ def _directory(state_dir: Path) -> Path:
     return Path(state_dir) / "children"
 
 
-def _end(process: psutil.Process) -> bool:
+def _end(process: psutil.Process, grace: float) -> bool:
     """Whether the process and its descendants are gone. psutil refuses to signal a reused id by itself."""
     try:
         family = [process, *process.children(recursive=True)]
@@ -113,7 +113,7 @@ def _end(process: psutil.Process) -> bool:
             for member in family:
                 with suppress(psutil.NoSuchProcess):
                     signal(member)
-            if _gone(family):
+            if _gone(family, grace):
                 return True
     except psutil.NoSuchProcess:
         return True
@@ -122,9 +122,9 @@ def _end(process: psutil.Process) -> bool:
     return False
 
 
-def _gone(family: list[psutil.Process]) -> bool:
+def _gone(family: list[psutil.Process], seconds: float) -> bool:
     # In small steps, because psutil counts a zombie as alive, and not every init process reaps.
-    for _ in range(_GRACE_STEPS):
+    for _ in range(1 + int(seconds / _STEP_SECONDS)):
         _, family = psutil.wait_procs(family, timeout=_STEP_SECONDS)
         family = [member for member in family if not _finished(member)]
         if not family:

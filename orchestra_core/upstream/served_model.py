@@ -46,6 +46,7 @@ class ServedModel:
         self.plain_chat = bool(model.plain_chat)
         self._model = model
         self._socket = str(socket)
+        self._nowhere = Address(host="localhost", port=0, unix=self._socket)
         self._shared = shared
         self._child: Child | None = None
         self._observed = Observed()
@@ -205,7 +206,7 @@ class ServedModel:
         A call that comes just after a crash then finds the endpoint unreachable and can go elsewhere.
         """
         if self._child is None:
-            return Address(host="localhost", port=0, unix=self._socket)
+            return self._nowhere
         return self._child.address
 
     def info(self) -> ModelInfo:

@@ -5,7 +5,7 @@ renderer uses, so columns cannot drift.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,7 +22,6 @@ TONES = (
     "strong",
     "title",
     "badge",
-    "alarm",
     "key",
     "tab",
     "code",
@@ -105,15 +104,6 @@ def fit(parts: Iterable[tuple[int, Line]], cells: int, gap: int = 2) -> Line:
     return cut_line(tuple(joined), cells)
 
 
-def spread(left: Line, right: Line, cells: int) -> Line:
-    """`left` and `right` at the two ends of a line; the left one gives way."""
-    space = cells - width(right)
-    if space < 1:
-        return cut_line(left, cells)
-    left = cut_line(left, space - 1)
-    return (*left, Span(" " * (space - width(left))), *right)
-
-
 @lru_cache(maxsize=2048)
 def wrap(paragraph: str, cells: int) -> tuple[str, ...]:
     """One paragraph broken at spaces, and inside a word only where it is longer than the line."""
@@ -157,10 +147,3 @@ def wrapped(text: str, cells: int, tone: str = "", first: str = "", rest: str = 
         for piece in wrap(paragraph, cells - max(cell_len(first), cell_len(rest))):
             lines.append(line(Span(rest if lines else first, "muted"), Span(piece, tone)))
     return lines
-
-
-def clip(lines: Sequence[Line], height: int, what: str = "more") -> list[Line]:
-    """At most `height` lines; the last one then says how many are not shown."""
-    if len(lines) <= height or height < 1:
-        return list(lines[: max(height, 0)])
-    return [*lines[: height - 1], line(span(f"  +{len(lines) - height + 1} {what}", "muted"))]

@@ -32,11 +32,10 @@ class ConfirmScreen(ModalScreen[Risk | None]):
         Binding("left,right,h,l", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: Question, again: Again, picture: Picture) -> None:
+    def __init__(self, question: Question, again: Again) -> None:
         super().__init__()
         self._question = question
         self._again = again
-        self._picture = picture
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="dialog"):
@@ -55,7 +54,6 @@ class ConfirmScreen(ModalScreen[Risk | None]):
 
     def follow(self, picture: Picture) -> None:
         """Asks again with fresh state; a question that no longer makes sense closes the dialog."""
-        self._picture = picture
         asked = self._again(picture)
         if isinstance(asked, Refusal):
             if picture.link.live and self.is_current:

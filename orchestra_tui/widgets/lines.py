@@ -35,13 +35,11 @@ class Lines(ScrollView):
         & > .tone--key { color: $text-accent; text-style: bold; }
         & > .tone--code { color: $text-secondary; }
         & > .tone--badge { background: $warning; color: $background; text-style: bold; }
-        & > .tone--alarm { background: $error; color: $background; text-style: bold; }
         & > .tone--tab { background: $primary; color: $background; text-style: bold; }
         & > .tone--cursor { background: $primary 30%; }
         &:ansi {
             & > .tone--badge { text-style: reverse bold; color: ansi_default; background: ansi_default; }
             & > .tone--tab { text-style: reverse bold; color: ansi_default; background: ansi_default; }
-            & > .tone--alarm { text-style: reverse bold; color: ansi_default; background: ansi_default; }
             & > .tone--cursor { text-style: reverse; }
         }
     }

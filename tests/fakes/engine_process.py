@@ -178,7 +178,7 @@ class EngineProcess:
 
     def __enter__(self) -> "EngineProcess":
         try:
-            return self.start()
+            return self if self.process is not None else self.start()
         except BaseException:
             self.close()
             raise

@@ -210,7 +210,7 @@ def test_a_client_that_leaves_while_its_model_loads_leaves_the_load_alone(mended
             answer = engine.post(f"{path}/unload")
             assert answer.status_code == 202, answer.text
             happening.event("model.absent")
-            mended.fault("sim-small", "slow", factor=40)
+            mended.fault("sim-small", "hang")
             client = leaving(engine, FRAMED)
             happening.event("model.loading")
             client.close()

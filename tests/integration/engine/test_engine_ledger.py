@@ -4,9 +4,8 @@ import json
 import sqlite3
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Any
-
-import pytest
 
 from orchestra_core.storage.tables import RequestRow
 from tests.fakes.engine_process import EngineProcess, FleetProcess
@@ -18,9 +17,13 @@ MODEL = "sim-small:1b"
 def rows(engine: EngineProcess, table: str = "requests") -> list[dict[str, Any]]:
     """The table as another program reads it, oldest first."""
     file = engine.home / ".local/share/ai-orchestra/orchestra.db"
+    if not file.exists():
+        return []
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchall():
+            return []
         database.row_factory = sqlite3.Row
-        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY rowid")]  # noqa: S608
+        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]  # noqa: S608
 
 
 def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
@@ -42,7 +45,7 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
         mended.repair()
         totals = engine.snapshot()["totals"]
         assert engine.stop() == 0
-    found = rows(engine)
+        found, attempts = rows(engine), rows(engine, "attempts")
     assert len(found) == 7 == totals["requests"]
     assert set(found[0]) == set(RequestRow.model_fields)
     assert [row["id"] for row in found[:6]] == [answer.headers["x-request-id"] for answer in asked]
@@ -70,7 +73,6 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
         assert 0 < row["first_token_ms"] <= row["total_ms"]
     assert found[0]["error"] in (None, "")
     assert "closed by the backend" in found[5]["error"]
-    attempts = rows(engine, "attempts")
     assert [(one["request_id"], one["n"], one["endpoint"], one["verdict"]) for one in attempts] == [
         (found[4]["id"], 1, f"sim-second/{MODEL}", "failed"),
         (found[4]["id"], 2, f"sim-small/{MODEL}", "success"),
@@ -129,16 +131,40 @@ def test_no_prompt_and_no_answer_is_kept(mended: FleetProcess) -> None:
         assert engine.chat(secret, model=MODEL, max_tokens=20).is_success
         assert engine.stop() == 0
         log = engine.log.text
-    assert secret not in log
-    assert "meadow" not in log
-    assert secret not in json.dumps(rows(engine))
+        assert "request" in log or "backend.up" in log
+        assert secret not in log
+        assert "simulated:" not in log
+        assert secret not in json.dumps(rows(engine))
 
 
-@pytest.mark.parametrize("path", ["/no/such/place/x.db"])
-def test_a_ledger_that_cannot_be_opened_is_told_and_answers_go_on(mended: FleetProcess, path: str) -> None:
-    """Inference does not depend on bookkeeping: health says unavailable, the client is served."""
-    with EngineProcess(mended.config() + f'[storage]\nurl = "sqlite:///{path}"\n') as engine:
-        assert engine.chat(model=MODEL, max_tokens=2).is_success
-        snapshot = engine.until(lambda now: now["database"] != "connected")
+def test_a_ledger_that_cannot_be_opened_ends_the_start(tmp_path: Path) -> None:
+    """Exit code 1, the path, the reason and the setting to change."""
+    file = tmp_path / "file"
+    file.write_text("not a directory")
+    engine = EngineProcess(f'[discovery]\nenabled = false\n[storage]\nurl = "sqlite:///{file}/x.db"\n')
+    try:
+        engine.launch()
+        assert engine.wait() == 1
+        assert f"{file}/x.db: Not a directory; choose a writable place with storage.url" in engine.log.text
+    finally:
+        engine.close()
+
+
+def test_a_ledger_that_somebody_locks_delays_rows_and_no_answer(pair: EngineProcess) -> None:
+    """Inference does not wait for bookkeeping: health says so meanwhile, and afterwards every row is there."""
+    assert pair.chat(model=MODEL, max_tokens=2).is_success
+    file = pair.home / ".local/share/ai-orchestra/orchestra.db"
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=10)) as locker:
+        locker.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert pair.chat(model=MODEL, max_tokens=2).is_success
+        assert time.monotonic() - began < 1
+        snapshot = pair.until(lambda now: now["database"] != "connected", seconds=30)
         assert snapshot["database"].startswith("unavailable")
-        assert engine.get("/health").json()["services"]["database"] == "unavailable"
+        health = pair.get("/health").json()
+        assert (health["status"], health["services"]["database"]) == ("degraded", "unavailable")
+        locker.execute("ROLLBACK")
+    pair.until(lambda now: now["database"] == "connected", seconds=30)
+    assert pair.get("/health").json()["status"] == "healthy"
+    assert pair.stop() == 0
+    assert len(rows(pair)) == 2

@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -157,16 +157,20 @@ async def test_damaged_file_is_told_before_anything_is_started(
     assert not (places.state / "children").exists()
 
 
-async def test_file_llama_cannot_load_is_told_in_its_words(
-    make, gemma_path: Path, tmp_path: Path, gone: Callable[[psutil.Process], Awaitable[bool]]
-) -> None:
-    """A file whose header is right and whose content is not fails with what llama.cpp said."""
-    damaged = tmp_path / "damaged.gguf"
+@pytest.fixture
+def strange_path(gemma_path: Path, tmp_path: Path) -> Path:
+    """A sound file of an architecture nobody knows."""
     content = bytearray(gemma_path.read_bytes())
     at = content.index(b"general.architecture") + len(b"general.architecture") + 12
     content[at : at + 6] = b"gemmaX"
-    damaged.write_bytes(content)
+    path = tmp_path / "strange.gguf"
+    path.write_bytes(content)
+    return path
+
+
+async def test_file_llama_cannot_load_is_told_in_its_words(make, strange_path: Path) -> None:
+    """A file whose header is sound and that llama.cpp refuses fails with what llama.cpp said."""
     with pytest.raises(
         ControlError, match=r"exited with status 1 while loading: .*unknown model architecture"
     ):
-        await make({NAME: ManagedModel(path=damaged)}).load(NAME, ignore)
+        await make({NAME: ManagedModel(path=strange_path)}).load(NAME, ignore)

@@ -54,7 +54,7 @@ def record(child: Identity, engine: Identity, listening: str = "") -> Record:
 
 
 async def ended(state: Path) -> list[str]:
-    return await asyncio.to_thread(Managed.end_orphans, state)
+    return await asyncio.to_thread(Managed.end_orphans, state, 1.0)
 
 
 async def test_orphan_is_ended_with_its_socket(tmp_path: Path, sleeper: Sleeper, dead: Identity) -> None:

@@ -157,6 +157,22 @@ async def test_a_risk_that_rises_while_asked_is_asked_again() -> None:
         assert engine.operated == []
 
 
+async def test_a_refusal_is_checked_against_the_newest_state() -> None:
+    """A key pressed between a change and its snapshot asks the engine before it says no."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        await at(pilot, "box1/qwen2.5-coder:7b")
+        await pilot.press("L")
+        await sees(pilot, "already ready on box1")
+        engine.world.residency["box1/qwen2.5-coder:7b"] = "absent"
+        await pilot.press("L")
+        await sees(pilot, "Load qwen2.5-coder:7b on box1?")
+
+
 async def test_an_engine_that_refuses_is_quoted() -> None:
     """What the engine answers is said in the status line."""
     engine = ConsoleEngine()

@@ -1,0 +1,108 @@
+"""What is loaded where: on demand, by request, one at a time, and never at the cost of somebody being served."""
+
+import concurrent.futures
+from typing import Any
+
+from tests.fakes.engine_process import EngineProcess, FleetProcess
+from tests.integration.engine.test_engine_faults import FRAMED, leaving
+
+MODEL, OTHER = "sim-small:1b", "sim-other:2b"
+ENDPOINT, OTHER_ENDPOINT = f"sim-small/{MODEL}", f"sim-small/{OTHER}"
+LOAD, UNLOAD = "/api/v1/models/sim-other%3A2b/load", "/api/v1/models/sim-other%3A2b/unload"
+
+
+def alone(fleet: FleetProcess) -> EngineProcess:
+    """An engine over the backend that has room for one of its two models at a time."""
+    fleet.load("sim-small", MODEL)
+    return EngineProcess(fleet.config(only=["sim-small"]))
+
+
+def view(engine: EngineProcess, endpoint: str) -> dict[str, Any]:
+    return next(one for one in engine.snapshot()["models"] if one["id"] == endpoint)
+
+
+def test_a_load_says_what_it_evicts_and_evicts_it(mended: FleetProcess) -> None:
+    """The plan names the idle model and its memory; it is gone before the load begins at the backend."""
+    with alone(mended) as engine, engine.listening() as happening:
+        plan = engine.post(LOAD).json()["plan"]
+        assert plan["evicts"] == [ENDPOINT]
+        assert plan["frees_bytes"] > 1_000_000_000
+        assert (plan["needs_bytes"], plan["fits"]) == (2_000_000_000, True)
+        happening.event("model.absent", ENDPOINT)
+        happening.event("model.ready", OTHER_ENDPOINT)
+        models = mended.state("sim-small")["models"]
+        assert (models[MODEL]["residency"], models[OTHER]["residency"]) == ("absent", "ready")
+
+
+def test_a_request_for_a_model_that_is_not_loaded_waits_for_it(mended: FleetProcess) -> None:
+    """The client names it and gets its answer, as it would from the backend itself."""
+    with alone(mended) as engine:
+        for name in (OTHER, MODEL, OTHER):
+            answer = engine.chat(model=name, max_tokens=4)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["model"] == name
+            assert answer.headers["x-orchestra-attempts"] == "1"
+
+
+def test_a_busy_model_is_never_evicted(mended: FleetProcess) -> None:
+    """While it serves somebody a load that needs its room is refused; afterwards it is accepted."""
+    with alone(mended) as engine, engine.listening() as happening:
+        mended.fault("sim-small", "slow", factor=3000)
+        with leaving(engine, FRAMED):
+            mended.busy("sim-small", 1)
+            refused = engine.post(LOAD)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (409, "does_not_fit")
+            assert mended.state("sim-small")["running"] == 1
+        mended.busy("sim-small", 0)
+        mended.repair()
+        engine.until(lambda now: now["totals"]["inflight"] == 0)
+        assert engine.post(LOAD).status_code == 202
+        happening.event("model.ready", OTHER_ENDPOINT)
+
+
+def test_a_load_under_way_is_joined_and_not_repeated(mended: FleetProcess) -> None:
+    """Twenty clients ask at once for what is not loaded: one load, twenty answers; a second order is refused."""
+    with alone(mended) as engine, engine.listening() as happening:
+        mended.fault("sim-small", "hang")
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            asked = [pool.submit(engine.chat, model=OTHER, max_tokens=2) for _ in range(20)]
+            happening.event("model.loading", OTHER_ENDPOINT)
+            again = engine.post(LOAD)
+            assert (again.status_code, again.json()["error"]["code"]) == (409, "busy")
+            assert "loading" in again.json()["error"]["message"]
+            early = engine.post(UNLOAD)
+            assert (early.status_code, early.json()["error"]["code"]) == (409, "busy")
+            mended.repair()
+            assert {answer.result().status_code for answer in asked} == {200}
+        kinds = [event["kind"] for event in engine.snapshot()["events"] if event["subject"] == OTHER_ENDPOINT]
+        assert kinds.count("model.loading") == kinds.count("model.ready") == 1
+
+
+def test_unloading_waits_for_who_is_being_served(mended: FleetProcess) -> None:
+    """New calls are kept away, the running stream ends in full, and then the model goes."""
+    with alone(mended) as engine, engine.listening() as happening:
+        mended.fault("sim-small", "slow", factor=10)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(engine.chat, model=MODEL, stream=True, max_tokens=30)
+            mended.busy("sim-small", 1)
+            assert engine.post("/api/v1/models/sim-small%3A1b/unload").status_code == 202
+            refused = engine.chat(model=MODEL, max_tokens=2)
+            assert refused.status_code == 503
+            assert "drained" in refused.json()["error"]["message"]
+            mended.repair()
+            assert asked.result().text.endswith("data: [DONE]\n\n")
+        happening.event("model.absent", ENDPOINT)
+        assert mended.state("sim-small")["models"][MODEL]["residency"] == "absent"
+
+
+def test_what_others_load_and_unload_is_seen(mended: FleetProcess) -> None:
+    """Somebody uses the backend behind our back: the engine's picture follows within one look."""
+    with alone(mended) as engine:
+        assert view(engine, ENDPOINT)["residency"] == "ready"
+        mended.load("sim-small", OTHER)
+
+        def followed(now: dict[str, Any]) -> bool:
+            return {one["id"]: one["residency"] for one in now["models"]}[OTHER_ENDPOINT] == "ready"
+
+        engine.until(followed, 20)
+        assert view(engine, ENDPOINT)["residency"] == "absent"

@@ -92,7 +92,7 @@ class Engine:
         self._database = "connected"
         self.ledger = Ledger(config.storage.url, clock, self._ledger_problem)
 
-        self.lanes = Lanes(clock, lambda: Breaker(Policy(), rng))
+        self.lanes = Lanes(clock, lambda now: Breaker(Policy(), rng, now))
         self.execution = Execution(self.members.locate, self.members.defaults)
         placement = Placement(
             self.lanes, self.execution, clock, self.residencies.ensure_ready, self._circuit_changed

@@ -12,29 +12,30 @@ _STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode("ascii") for code,
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
-Headers = Iterable[tuple[str, str]]
+Pair = tuple[str, str]
+# Header fields, or the lines of them already rendered: what is the same for many answers is rendered once.
+Headers = Iterable[Pair] | str
+_CLOSE = ("", "connection: close\r\n")
 
 
 def status_line(status: int) -> bytes:
     return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode("ascii")
 
 
+def lines(headers: Headers) -> str:
+    """Header lines, each with its end."""
+    if isinstance(headers, str):
+        return headers
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
+
+
 def response_head(
-    status: int,
-    headers: Headers,
-    *,
-    content_type: str,
-    date: bytes,
-    length: int | None,
-    close: bool,
+    status: int, headers: Headers, *, content_type: str, date: bytes, length: int | None, close: bool
 ) -> bytes:
     """A response head up to and including the blank line. `length` None means a chunked body."""
     framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
-    lines = [f"{name}: {value}\r\n" for name, value in headers]
-    tail = f"content-type: {content_type}\r\n{framing}\r\n{'connection: close' + chr(13) + chr(10) if close else ''}"
-    return b"".join(
-        (status_line(status), date, "".join(lines).encode("latin-1"), tail.encode("ascii"), b"\r\n")
-    )
+    rest = f"{lines(headers)}content-type: {content_type}\r\n{framing}\r\n{_CLOSE[close]}\r\n"
+    return status_line(status) + date + rest.encode("latin-1")
 
 
 def request_head(method: str, target: str, fixed: bytes, length: int) -> bytes:
@@ -46,16 +47,16 @@ def request_head(method: str, target: str, fixed: bytes, length: int) -> bytes:
     )
 
 
-def fixed_headers(host: str, headers: Headers) -> bytes:
+def fixed_headers(host: str, headers: Iterable[Pair]) -> bytes:
     """The constant header lines of requests to one backend, each ended, ready for `request_head`.
 
     Accept-Encoding identity: a compressed answer could not be scanned or bounded (reliability: zip bombs).
     """
-    lines = [("host", host), ("accept-encoding", "identity"), ("content-type", "application/json"), *headers]
-    for name, value in lines:
+    fields = [("host", host), ("accept-encoding", "identity"), ("content-type", "application/json"), *headers]
+    for name, value in fields:
         if any(ord(char) < 32 or ord(char) == 127 for char in name + value):
             raise ValueError(f"header {name!r} has a control character")
-    return "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")
+    return lines(fields).encode("latin-1")
 
 
 def chunk(data: bytes) -> bytes:

@@ -35,9 +35,6 @@ class Chain:
     async def __call__(self, call: Call, decision: Decision, sink: Sink, tried: list[Tried]) -> Outcome:
         """The outcome of the last attempt; every attempt is appended to `tried` as it ends."""
         ranked: Sequence[Candidate] = decision.ranked
-        fallbacks = self._fallbacks.get(decision.task.value)
-        if fallbacks:
-            ranked = order(ranked, fallbacks)
         last = min(ATTEMPTS, len(ranked))
         number = 0
         while True:
@@ -57,4 +54,6 @@ class Chain:
             tried.append(Tried(candidate, outcome))
             if number == last or not outcome.try_elsewhere:
                 return outcome
+            if number == 1:
+                ranked = order(ranked, self._fallbacks.get(decision.task.value, ()))
             self._failed_over(call, outcome, ranked[number].endpoint)

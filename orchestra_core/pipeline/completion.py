@@ -82,20 +82,20 @@ class Completion:
         seconds: float,
         cost: float | None,
     ) -> tuple[object, ...]:
-        """In the field order of RequestRow; ints for bools, since sqlite3 takes the slow way with those (measured)."""
+        """In the field order of RequestRow; plain ints and strings, since sqlite3 is slow with others (measured)."""
         backend, _, model = outcome.endpoint.partition("/")
         before = seconds - outcome.seconds
         return (
             call.id,
             self._clock.wall() - seconds,
             call.surface,
-            call.kind.value,
-            decision.task.value,
+            call.kind._value_,
+            decision.task._value_,
             int(decision.inferred),
             call.model or "auto",
             model,
             backend,
-            outcome.verdict.value,
+            outcome.verdict._value_,
             outcome.status,
             int(call.stream),
             usage.prompt,
@@ -123,7 +123,7 @@ def _attempt_row(request_id: str, number: int, outcome: Outcome) -> tuple[object
         request_id,
         number,
         outcome.endpoint,
-        outcome.verdict.value,
+        outcome.verdict._value_,
         outcome.status,
         outcome.seconds,
         outcome.first_token,

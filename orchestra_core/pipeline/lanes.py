@@ -23,7 +23,7 @@ class Lane:
 
 
 class Lanes:
-    def __init__(self, clock: Clock, make_breaker: Callable[[], Breaker]) -> None:
+    def __init__(self, clock: Clock, make_breaker: Callable[[float], Breaker]) -> None:
         self._clock = clock
         self._make_breaker = make_breaker
         self._lanes: dict[str, Lane] = {}
@@ -31,7 +31,7 @@ class Lanes:
     def of(self, endpoint: Endpoint) -> Lane:
         lane = self._lanes.get(endpoint.id)
         if lane is None:
-            lane = self._lanes[endpoint.id] = Lane(endpoint, self._make_breaker())
+            lane = self._lanes[endpoint.id] = Lane(endpoint, self._make_breaker(self._clock.monotonic()))
         elif lane.admission.slots != endpoint.spec.slots:
             lane.admission.resize(max(1, endpoint.spec.slots))
         return lane

@@ -48,10 +48,15 @@ class Policy(msgspec.Struct, frozen=True):
 class Breaker:
     """Ask `admit` before each attempt, and tell exactly one of `record` and `release` after it.
 
-    `now` is monotonic seconds. Without `rng` there is no jitter.
+    `now` is monotonic seconds, that of the construction where its age is shown. Without `rng` no jitter.
     """
 
-    def __init__(self, policy: Policy = Policy(), rng: Random | None = None) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        policy: Policy = Policy(),  # noqa: B008 - frozen
+        rng: Random | None = None,
+        now: float | None = None,
+    ) -> None:
         self._policy = policy
         self._rng = rng
         self._state = Circuit.CLOSED
@@ -61,7 +66,7 @@ class Breaker:
         self._succeeded = 0
         self._streak = 0
         self._opened = 0
-        self._since: float | None = None
+        self._since = now
         self._retry_at = 0.0
         self._reason = ""
         self._probing: dict[int, float] = {}

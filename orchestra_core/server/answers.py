@@ -1,32 +1,33 @@
 """The headers every answer carries, and sending an error in a surface's dialect."""
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from orchestra_core.domain.errors import MethodNotAllowed, OrchestraError
 from orchestra_core.domain.sink import Serving
-from orchestra_core.server.exchange import Exchange, Pair
+from orchestra_core.server.exchange import Exchange
 from orchestra_core.wire.openai.answers import render_error
 
 # A 503 always says when to come again (api.md), also where nobody knows.
 _RETRY_SECONDS = 5.0
 
 
+@lru_cache(1024)
 def header_safe(name: str) -> str:
     """Names come from backends: anything but plain ASCII is percent-encoded, so no header can be split."""
     return name if name.isascii() and name.isprintable() else quote(name, safe="/:@+-._")
 
 
-def served_by(request_id: str, serving: Serving) -> list[Pair]:
-    headers = [
-        ("x-request-id", request_id),
-        ("x-orchestra-model", header_safe(serving.model)),
-        ("x-orchestra-backend", header_safe(serving.backend)),
-        ("x-orchestra-attempts", str(serving.attempt)),
-        ("x-orchestra-decision-id", serving.decision_id),
-    ]
-    if serving.degraded:
-        headers.append(("x-orchestra-degraded", "true"))
-    return headers
+def served_by(request_id: str, serving: Serving) -> str:
+    """The header lines that tell who answered."""
+    degraded = "x-orchestra-degraded: true\r\n" if serving.degraded else ""
+    return (
+        f"x-request-id: {request_id}\r\n"
+        f"x-orchestra-model: {header_safe(serving.model)}\r\n"
+        f"x-orchestra-backend: {header_safe(serving.backend)}\r\n"
+        f"x-orchestra-attempts: {serving.attempt}\r\n"
+        f"x-orchestra-decision-id: {serving.decision_id}\r\n{degraded}"
+    )
 
 
 def send_error(exchange: Exchange, error: OrchestraError, request_id: str, attempts: int = 0) -> None:

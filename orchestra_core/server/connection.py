@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 import httptools
 
-from orchestra_core.http1.checks import Limits, Refusal, check_head
+from orchestra_core.http1.checks import Limits, Refusal, check_field, check_head
 from orchestra_core.http1.heads import CONTINUE
 from orchestra_core.server.exchange import Exchange, Request
 
@@ -111,7 +111,8 @@ class Http1Protocol(asyncio.Protocol):
         if len(self._queue) >= self._limits.pipelined:
             self._stop(Refusal(429, "too_many_pipelined", "too many requests sent before their answers"))
         self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: dict[bytes, bytes] = {}
+        self._fields = 0
         self._body: list[bytes] | None = None
         self._body_size = 0
         self._chunks = 0
@@ -126,8 +127,16 @@ class Http1Protocol(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
             return  # trailers are discarded, never merged (RFC 9112 section 7.1.2)
-        self._headers.append((name.lower(), value))
-        if len(self._headers) > self._limits.fields:
+        name = name.lower()
+        headers = self._headers
+        if b"_" in name or name in headers:
+            refusal = check_field(name, headers)
+            if refusal is not None:
+                self._stop(refusal)
+            value = headers[name] + b", " + value
+        headers[name] = value
+        self._fields += 1
+        if self._fields > self._limits.fields:
             self._stop(Refusal(431, "too_many_headers", f"more than {self._limits.fields} header fields"))
 
     def on_headers_complete(self) -> None:
@@ -139,13 +148,13 @@ class Http1Protocol(asyncio.Protocol):
         refusal = check_head(self._method, self._url, self._version, self._headers)
         if refusal is not None:
             self._stop(refusal)
-        for name, value in self._headers:
-            if name == b"content-length" and int(value) > self._limits.body:
-                self._stop(
-                    Refusal(413, "request_too_large", f"bodies over {self._limits.body} bytes are refused")
-                )
-            elif name == b"expect" and self._task is None:
-                self.transport.write(CONTINUE)
+        length = self._headers.get(b"content-length")
+        if length is not None and int(length) > self._limits.body:
+            self._stop(
+                Refusal(413, "request_too_large", f"bodies over {self._limits.body} bytes are refused")
+            )
+        if b"expect" in self._headers and self._task is None:
+            self.transport.write(CONTINUE)
 
     def on_body(self, data: bytes) -> None:
         self._body_size += len(data)

@@ -1,13 +1,11 @@
 """One request and the response side of it, as handlers see them."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from orchestra_core.http1.heads import LAST_CHUNK, chunk, response_head
+from orchestra_core.http1.heads import LAST_CHUNK, Headers, chunk, lines, response_head
 from orchestra_core.server.date import date_header
-
-Pair = tuple[str, str]
 
 
 class Request:
@@ -16,7 +14,7 @@ class Request:
     __slots__ = ("_headers", "body", "method", "path", "peer", "query")
 
     def __init__(
-        self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes, peer: str
+        self, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes, peer: str
     ) -> None:
         path, _, query = target.decode("latin-1").partition("?")
         self.method = method
@@ -28,19 +26,13 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """The value of a header, by its lower-case name."""
-        for key, value in self._headers:
-            if key == name:
-                return value.decode("latin-1")
-        return None
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     @property
     def headers(self) -> dict[str, str]:
         """All headers by lower-case name; repeated ones joined by a comma (RFC 9110 section 5.3)."""
-        joined: dict[str, str] = {}
-        for name, value in self._headers:
-            key, text = name.decode("latin-1"), value.decode("latin-1")
-            joined[key] = f"{joined[key]}, {text}" if key in joined else text
-        return joined
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
 
     @property
     def arguments(self) -> dict[str, str]:
@@ -88,10 +80,10 @@ class Exchange:
         self,
         status: int,
         body: bytes,
-        headers: Iterable[Pair] = (),
+        headers: Headers = (),
         content_type: str = "application/json",
     ) -> None:
-        """The whole answer at once."""
+        """The whole answer at once. `headers` are pairs, or lines already rendered."""
         self.started = self.finished = True
         if self.gone:
             return
@@ -105,9 +97,7 @@ class Exchange:
         )
         self._transport.write(head if self._head_only else head + body)
 
-    def start(
-        self, status: int, headers: Iterable[Pair] = (), content_type: str = "text/event-stream"
-    ) -> None:
+    def start(self, status: int, headers: Headers = (), content_type: str = "text/event-stream") -> None:
         """The head of a streamed answer. To an HTTP/1.0 client the body ends when the connection does."""
         self.started = True
         if not self._chunked:
@@ -116,7 +106,7 @@ class Exchange:
             return
         head = response_head(
             status,
-            (*headers, ("cache-control", "no-store")),
+            lines(headers) + "cache-control: no-store\r\n",
             content_type=content_type,
             date=date_header(),
             length=None,

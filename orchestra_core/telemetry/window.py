@@ -20,13 +20,14 @@ class Series:
 
     def add(self, second: int, *, requests: int = 0, failures: int = 0, tokens: int = 0) -> None:
         """Counts for that second; what is older than the window is dropped."""
-        if self._first is None:
-            self._first = self._last = second
-        elif second > self._last:
-            self._clear_until(second)
-        elif second <= self._last - self._size:
-            return
-        self._first = min(self._first, second)
+        if second != self._last or self._first is None:
+            if self._first is None:
+                self._first = self._last = second
+            elif second > self._last:
+                self._clear_until(second)
+            elif second <= self._last - self._size:
+                return
+            self._first = min(self._first, second)
         place = second % self._size
         self._requests[place] += requests
         self._failures[place] += failures

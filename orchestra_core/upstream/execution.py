@@ -51,7 +51,7 @@ class Execution:
         codec = CODECS[endpoint.spec.kind]
         defaults = self._defaults(endpoint)
         if defaults:
-            call = msgspec.structs.replace(call, fields={**defaults, **call.fields})
+            call = msgspec.structs.replace(call, fields=_merged(defaults, call.fields))
         target, body = codec.render_request(call, endpoint.spec.model, stream=codec.streams(call))
         address = self._locate(endpoint)
         pool = self._last.get(endpoint.id)
@@ -116,3 +116,16 @@ class Execution:
         self._timer.cancel()
         for pool in self._pools.values():
             pool.close()
+
+
+def _merged(defaults: Mapping[str, object], fields: Mapping[str, object]) -> dict[str, object]:
+    """The client's fields win, but its stop sequences stand beside those that the model cannot do without."""
+    merged = {**defaults, **fields}
+    if "stop" in defaults and "stop" in fields:
+        merged["stop"] = [*_stops(defaults["stop"]), *_stops(fields["stop"])]
+    return merged
+
+
+def _stops(value: object) -> list[object]:
+    plain = msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+    return plain if isinstance(plain, list) else [] if plain is None else [plain]

@@ -48,7 +48,7 @@ class World:
         for name in backends:
             facts = BackendFacts(name=name, kind=BackendKind.LLAMACPP, slots=slots)
             self.catalog.update(name, [(describe(facts, INFO), INFO)])
-        self.lanes = Lanes(self.clock, lambda: Breaker(Policy()))
+        self.lanes = Lanes(self.clock, lambda now: Breaker(Policy(), now=now))
         placement = Placement(self.lanes, execution, self.clock, self._ready, self._circuit)
         chain = Chain(placement, self.catalog.get, {}, self._failed_over)
         planning = Planning(self.catalog, self.clock, self.lanes.retry_at, lambda: "start Ollama")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from orchestra_core.domain.call import Call
-from orchestra_core.domain.catalog import Endpoint
+from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.decision import Candidate, Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.result import Tried
@@ -52,8 +52,15 @@ class Chain:
                     tried.append(Tried(candidate, ended))
                     raise
             tried.append(Tried(candidate, outcome))
+            if number == 1 == last and endpoint is not None and _died(endpoint, outcome):
+                ranked, last = (candidate, candidate), 2
             if number == last or not outcome.try_elsewhere:
                 return outcome
             if number == 1:
                 ranked = order(ranked, self._fallbacks.get(decision.task.value, ()))
             self._failed_over(call, outcome, ranked[number].endpoint)
+
+
+def _died(endpoint: Endpoint, outcome: Outcome) -> bool:
+    """Whether the only endpoint was a child of ours that is gone: loading it again answers the request."""
+    return outcome.verdict is Verdict.UNREACHABLE and endpoint.residency is Residency.ABSENT

@@ -9,7 +9,7 @@ from math import exp
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
-from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
+from orchestra_core.domain.catalog import BackendKind, Circuit, Endpoint, Residency
 from orchestra_core.domain.decision import Candidate
 from orchestra_core.domain.errors import OperationFailed
 from orchestra_core.domain.outcome import Outcome, Verdict
@@ -110,6 +110,9 @@ class Placement:
             self._blame(call, endpoint, sink)
             raise
         self._learn(call, candidate, lane, token, outcome)
+        if outcome.verdict is Verdict.UNREACHABLE and endpoint.spec.kind is BackendKind.MANAGED:
+            # A child that cannot be reached has died, even if its end has not been noticed yet: load it again.
+            endpoint.residency = Residency.ABSENT
         return outcome
 
     def _blame(self, call: Call, endpoint: Endpoint, sink: Sink) -> None:

@@ -23,6 +23,7 @@ Handler = Callable[[Request, Exchange], Awaitable[None]]
 Refuse = Callable[[Refusal, Exchange], None]
 _SLICE = 65536
 _LINGER_BYTES = 262144
+_TOO_LARGE = Refusal(431, "head_too_large", "the request head is too large")
 
 
 class _Refused(Exception):
@@ -95,7 +96,7 @@ class Http1Protocol(asyncio.Protocol):
             else:
                 self._feed_sliced(memoryview(data))
             if self._in_head and self._head_bytes > self._limits.head + self._limits.request_line:
-                self._reject(Refusal(431, "head_too_large", "the request head is too large"))
+                self._reject(_TOO_LARGE)
         except httptools.HttpParserUpgrade:
             # The parser drops the body and what follows: nothing after this may be parsed.
             self._reject(Refusal(400, "upgrade", "protocol upgrades are not supported"))
@@ -141,6 +142,11 @@ class Http1Protocol(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._head_bytes > self._limits.head:
+            # The first read may hold body too: the fields themselves decide.
+            size = sum(len(name) + len(value) for name, value in self._headers.items())
+            if size > self._limits.head:
+                self._stop(_TOO_LARGE)
         self._head_bytes = 0
         self.phase = "body"
         self._method = self._parser.get_method().decode("ascii")

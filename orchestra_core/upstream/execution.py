@@ -71,7 +71,7 @@ class Execution:
             # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
             # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
             if fresh or outcome.verdict is not Verdict.UNREACHABLE or connection.answered:
-                return outcome
+                return outcome if outcome.ok else _without_secrets(outcome, address)
             connection = None
 
     async def _exchange(self, attempt: Attempt, connection: Connection, head: bytes, body: bytes) -> Outcome:
@@ -129,3 +129,12 @@ def _merged(defaults: Mapping[str, object], fields: Mapping[str, object]) -> dic
 def _stops(value: object) -> list[object]:
     plain = msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
     return plain if isinstance(plain, list) else [] if plain is None else [plain]
+
+
+def _without_secrets(outcome: Outcome, address: Address) -> Outcome:
+    """Backends repeat the key they were sent in their refusals; it must not reach clients, logs or the ledger."""
+    message = outcome.message
+    for _, value in address.headers:
+        for secret in (value, value.removeprefix("Bearer ")):
+            message = message.replace(secret, "***") if secret else message
+    return outcome if message == outcome.message else msgspec.structs.replace(outcome, message=message)

@@ -84,7 +84,7 @@ class Managed:
         if length > SOCKET_LIMIT:
             raise ConfigError(
                 f"managed backend {self.name!r}: the socket path {path} has {length} bytes and the system "
-                f"allows {SOCKET_LIMIT}; choose a shorter runtime directory"
+                f"allows {SOCKET_LIMIT}; set XDG_RUNTIME_DIR to a short, private directory"
             )
         return path
 

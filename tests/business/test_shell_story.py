@@ -94,7 +94,9 @@ def test_a_question_is_answered_on_standard_output(demo: EngineProcess) -> None:
     assert "sim-llama3.1:8b, 4 tokens" in ran.stderr
     streamed = demo.run("query", "--prompt", "-", "--stream", "--max-tokens", "4", text="Say something.\n")
     assert (streamed.returncode, streamed.stdout) == (0, f"{TEXT}\n")
-    events = demo.run("query", "--prompt", "Hi", "--stream", "--max-tokens", "4", "--json").stdout.splitlines()
+    events = demo.run(
+        "query", "--prompt", "Hi", "--stream", "--max-tokens", "4", "--json"
+    ).stdout.splitlines()
     assert [json.loads(line)["event"] for line in (events[0], events[-1])] == ["start", "done"]
 
 
@@ -188,7 +190,7 @@ def test_a_configuration_is_written_shown_and_checked(tmp_path: Path) -> None:
     assert run_cli("config", "check", home=tmp_path).returncode == 0
     shown = run_cli("config", "show", home=tmp_path).stdout
     assert "server.port" in shown
-    file.write_text('[server]\nprot = 1\n')
+    file.write_text("[server]\nprot = 1\n")
     wrong = run_cli("config", "check", home=tmp_path)
     assert wrong.returncode == 1
     assert f"{file}:2" in wrong.stderr + wrong.stdout
@@ -196,10 +198,12 @@ def test_a_configuration_is_written_shown_and_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("--demo",)])
-def test_without_a_terminal_the_program_serves_and_says_so(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_without_a_terminal_the_program_serves_and_says_so(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     """`ai-orchestra` in a pipe, a container or a unit file is the engine, headless."""
     config = tmp_path / "ai-orchestra.toml"
-    config.write_text('[server]\nport = 0\n[discovery]\nenabled = false\n[embedded]\nenabled = false\n')
+    config.write_text("[server]\nport = 0\n[discovery]\nenabled = false\n[embedded]\nenabled = false\n")
     process = subprocess.Popen(
         [sys.executable, "-m", "orchestra_core", "--socket", "engine.sock", *arguments],
         cwd=tmp_path,

@@ -30,8 +30,19 @@ JSON = {"content-type": "application/json"}
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
     """The environment of a process that must not see this user's configuration."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV") if name in os.environ}
-    return {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **more}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+        if name in os.environ
+    }
+    return {
+        **kept,
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "NO_COLOR": "1",
+        **more,
+    }
 
 
 class Lines:
@@ -386,7 +397,11 @@ class FleetProcess:
         return self.until(name, lambda state: state["running"] + state["waiting"] == running, seconds)
 
     def config(
-        self, *, weights: Mapping[str, float] | None = None, only: Sequence[str] = (), slots: int | None = None
+        self,
+        *,
+        weights: Mapping[str, float] | None = None,
+        only: Sequence[str] = (),
+        slots: int | None = None,
     ) -> str:
         """A configuration with these backends and nothing else; `slots` for each where it is given."""
         parts = ["[discovery]\nenabled = false\n"]

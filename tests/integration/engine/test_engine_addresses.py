@@ -94,9 +94,12 @@ def test_a_file_that_is_no_socket_is_not_removed(one: EngineProcess) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ('[server]\nhots = "127.0.0.1"\n', ['config.toml:2', 'host']),
+        ('[server]\nhots = "127.0.0.1"\n', ["config.toml:2", "host"]),
         ("[server]\nport = 99999\n", ["config.toml:2", "a port from 1 to 65535"]),
-        ('[[backends]]\nname = "a"\nkind = "olama"\nurl = "http://127.0.0.1:1"\n', ["config.toml:3", "ollama"]),
+        (
+            '[[backends]]\nname = "a"\nkind = "olama"\nurl = "http://127.0.0.1:1"\n',
+            ["config.toml:3", "ollama"],
+        ),
         ("[server\n", ["config.toml", "line 1"]),
     ],
 )

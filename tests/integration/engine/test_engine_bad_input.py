@@ -86,7 +86,12 @@ NATIVE: list[tuple[str, dict[str, object], str | None, tuple[str, ...]]] = [
     (ROUTE, {"prompt": "a", "requirements": {"quality": 3}}, "requirements.quality", ("expected",)),
     (ROUTE, {"prompt": "a", "requirements": {"max_cost": -1}}, "requirements.max_cost", (">= 0.0",)),
     (ROUTE, {"prompt": "a", "requirements": {"sped": "low"}}, "requirements.sped", ("did you mean `speed`",)),
-    (ROUTE, {"prompt": "a", "promt": "b"}, "promt", ("did you mean `prompt`", "allowed: deadline_ms, max_cost")),
+    (
+        ROUTE,
+        {"prompt": "a", "promt": "b"},
+        "promt",
+        ("did you mean `prompt`", "allowed: deadline_ms, max_cost"),
+    ),
     (SELECT, {}, "task", ("is required",)),
     (SELECT, {"task": None}, "task", ("expected `str`",)),
     (SELECT, {"task": "cooking"}, "task", (TASKS,)),
@@ -136,7 +141,9 @@ def test_a_wrong_field_of_the_openai_surface_is_named(
     refused(client.post(path, json=body), 400, "invalid_request", param, said)
 
 
-@pytest.mark.xfail(strict=True, reason="BUGS.md 1: an empty list of inputs reaches the backend and counts against it")
+@pytest.mark.xfail(
+    strict=True, reason="BUGS.md 1: an empty list of inputs reaches the backend and counts against it"
+)
 def test_nothing_to_embed_is_the_clients_mistake(client: httpx.Client, demo: EngineProcess) -> None:
     """An empty list of inputs is a 400 and never counts against the model."""
     answer = client.post(EMBED, json={"model": "auto", "input": []})
@@ -335,12 +342,12 @@ def test_without_any_backend_every_call_says_what_to_do() -> None:
         assert engine.get("/v1/models").json()["data"][0]["id"] == "auto"
 
 
-@pytest.mark.xfail(strict=True, reason="BUGS.md 4: a configured backend that is down is told as no backend at all")
+@pytest.mark.xfail(
+    strict=True, reason="BUGS.md 4: a configured backend that is down is told as no backend at all"
+)
 def test_a_backend_that_does_not_answer_is_503_too() -> None:
     """One backend, and it is down: no model is invented, health says unhealthy and which backend it is."""
-    config = (
-        '[discovery]\nenabled = false\n[[backends]]\nname = "gone"\nkind = "ollama"\nurl = "http://127.0.0.1:9"\n'
-    )
+    config = '[discovery]\nenabled = false\n[[backends]]\nname = "gone"\nkind = "ollama"\nurl = "http://127.0.0.1:9"\n'
     with EngineProcess(config) as engine:
         answer = engine.post(ROUTE, {"prompt": "Hi"})
         assert (answer.status_code, answer.json()["error"]["type"]) == (503, "unavailable_error")

@@ -48,7 +48,10 @@ SELECTION = {
     "timestamp": TIME,
     "endpoint": str,
     "decision_id": str,
-    "explanation": {"candidates": Listed({"endpoint": str, "utility": NUMBER, "terms": list}), "rejected": list},
+    "explanation": {
+        "candidates": Listed({"endpoint": str, "utility": NUMBER, "terms": list}),
+        "rejected": list,
+    },
 }
 PROMETHEUS = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? (-?\d+(\.\d+)?(e[-+]?\d+)?|\+Inf)')
 
@@ -108,7 +111,10 @@ def test_models(http: httpx.Client) -> None:
 
 def test_select_model(http: httpx.Client) -> None:
     """A choice tells the model, why, what else could do it, and the whole explanation."""
-    asked = {"task": "code_generation", "requirements": {"speed": "medium", "quality": "medium", "max_tokens": 100}}
+    asked = {
+        "task": "code_generation",
+        "requirements": {"speed": "medium", "quality": "medium", "max_tokens": 100},
+    }
     answer = http.post("/api/v1/select-model", json=asked)
     assert answer.status_code == 200
     body = answer.json()
@@ -136,8 +142,18 @@ def test_route(http: httpx.Client) -> None:
 
 def test_route_with_messages(http: httpx.Client) -> None:
     """A conversation is accepted in place of a prompt."""
-    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
-    body = {"messages": said, "max_tokens": 4, "model": MODEL, "task": "code", "temperature": 0, "priority": "high"}
+    said = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+    ]
+    body = {
+        "messages": said,
+        "max_tokens": 4,
+        "model": MODEL,
+        "task": "code",
+        "temperature": 0,
+        "priority": "high",
+    }
     answer = http.post("/api/v1/route", json=body)
     assert answer.status_code == 200, answer.text
     fits(answer.json(), {**ANSWER, "task": "code_generation"})
@@ -164,7 +180,12 @@ def test_metrics(http: httpx.Client) -> None:
     http.post("/api/v1/route", json=ASK)
     body = http.get("/api/v1/metrics").json()
     requests = {"total": int, "successful": int, "failed": int, "success_rate": NUMBER}
-    performance = {"avg_response_time_ms": NUMBER, "requests_per_minute": NUMBER, "p50_ms": NUMBER, "p99_ms": NUMBER}
+    performance = {
+        "avg_response_time_ms": NUMBER,
+        "requests_per_minute": NUMBER,
+        "p50_ms": NUMBER,
+        "p99_ms": NUMBER,
+    }
     models = {"active": int, "total_calls": int, "most_used": str}
     fits(body, {"requests": requests, "performance": performance, "models": models})
     counted = body["requests"]

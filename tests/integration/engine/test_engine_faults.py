@@ -40,7 +40,9 @@ def told(engine: EngineProcess, kind: str, request_id: str) -> dict[str, Any]:
     """The one event of this kind about this request."""
 
     def about(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
-        return [event for event in snapshot["events"] if (event["kind"], event["subject"]) == (kind, request_id)]
+        return [
+            event for event in snapshot["events"] if (event["kind"], event["subject"]) == (kind, request_id)
+        ]
 
     (event,) = about(engine.until(lambda now: bool(about(now))))
     return event
@@ -235,7 +237,10 @@ def test_a_backend_that_goes_away_is_noticed_and_taken_back(mended: FleetProcess
             assert engine.get("/health").json()["status"] == "degraded"
             assert engine.get("/health").json()["services"]["sim-small"] == "unavailable"
             away = engine.chat(model=MODEL, max_tokens=2)
-            assert (away.headers["x-orchestra-backend"], away.headers["x-orchestra-attempts"]) == ("sim-second", "1")
+            assert (away.headers["x-orchestra-backend"], away.headers["x-orchestra-attempts"]) == (
+                "sim-second",
+                "1",
+            )
             happening.event("backend.up", "sim-small")
         assert engine.get("/health").json()["services"]["sim-small"] == "connected"
         assert engine.chat(model=MODEL, max_tokens=2).headers["x-orchestra-backend"] == "sim-small"
@@ -261,7 +266,10 @@ def test_five_failures_open_the_breaker_and_good_probes_close_it(mended: FleetPr
         assert breaker["opened"] == 1
         assert 0 < breaker["next_probe"] <= 7.5
         assert snapshot["status"] == "degraded"
-        assert 'orchestra_circuit_open{model="sim-small:1b",backend="sim-small"} 1' in engine.get("/metrics").text
+        assert (
+            'orchestra_circuit_open{model="sim-small:1b",backend="sim-small"} 1'
+            in engine.get("/metrics").text
+        )
         happening.event("breaker.half_open", endpoint, seconds=12)
         backends = [engine.chat(model=MODEL, max_tokens=2).headers["x-orchestra-backend"] for _ in range(2)]
         assert backends == ["sim-small", "sim-small"]

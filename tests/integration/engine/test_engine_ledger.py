@@ -32,7 +32,9 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
     with EngineProcess(mended.config(weights={"sim-second": 1000})) as engine:
         asked = [engine.chat(model=MODEL, max_tokens=5)]
         asked.append(engine.chat(max_tokens=5, stream=True))
-        asked.append(engine.post("/api/v1/route", {"prompt": "Write a poem.", "max_tokens": 5, "task": "creative"}))
+        asked.append(
+            engine.post("/api/v1/route", {"prompt": "Write a poem.", "max_tokens": 5, "task": "creative"})
+        )
         asked.append(engine.post("/v1/embeddings", {"model": "auto", "input": "a text"}))
         mended.fault("sim-second", "error")
         asked.append(engine.chat(model=MODEL, max_tokens=5))
@@ -54,8 +56,12 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
     assert [row["kind"] for row in found] == ["chat", "chat", "chat", "embedding", "chat", "chat", "chat"]
     assert [row["model_asked"] for row in found] == [MODEL, "auto", "auto", "auto", MODEL, MODEL, MODEL]
     assert [row["streamed"] for row in found] == [0, 1, 0, 0, 0, 1, 1]
-    assert [row["backend"] for row in found[:6]] == [answer.headers["x-orchestra-backend"] for answer in asked]
-    assert [row["model_served"] for row in found[:6]] == [answer.headers["x-orchestra-model"] for answer in asked]
+    assert [row["backend"] for row in found[:6]] == [
+        answer.headers["x-orchestra-backend"] for answer in asked
+    ]
+    assert [row["model_served"] for row in found[:6]] == [
+        answer.headers["x-orchestra-model"] for answer in asked
+    ]
     assert [row["task"] for row in found[2:4]] == ["creative", "embedding"]
     assert [row["task_inferred"] for row in found[2:4]] == [0, 0]
     assert [row["tokens_out"] for row in found[:6]] == [5, 5, 5, 0, 5, found[5]["tokens_out"]]
@@ -93,7 +99,9 @@ def test_nothing_is_lost_by_sigterm_right_after_the_answer(pair: EngineProcess) 
     """A hundred answers, then at once the signal: a hundred rows."""
     client = pair.tcp
     for _ in range(100):
-        assert client.post("/v1/chat/completions", json={**FRAMED, "stream": False, "max_tokens": 1}).is_success
+        assert client.post(
+            "/v1/chat/completions", json={**FRAMED, "stream": False, "max_tokens": 1}
+        ).is_success
     assert pair.stop() == 0
     assert len(rows(pair)) == 100
 

@@ -20,7 +20,9 @@ KEY = "sk-very-secret-4711"
 def answer(text: str) -> Reply:
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    return Reply({"id": "x", "object": "chat.completion", "model": MODEL, "choices": [choice], "usage": usage})
+    return Reply(
+        {"id": "x", "object": "chat.completion", "model": MODEL, "choices": [choice], "usage": usage}
+    )
 
 
 def error(status: int, message: str, headers: dict[str, str] | None = None, **more: str) -> Reply:
@@ -50,7 +52,9 @@ async def pair() -> AsyncIterator[Pair]:
     async with contextlib.AsyncExitStack() as stack:
         first, second = [await stack.enter_async_context(ScriptedHttp()) for _ in range(2)]
         for server in (first, second):
-            server.at("GET", "/v1/models", Reply({"object": "list", "data": [{"id": MODEL, "object": "model"}]}))
+            server.at(
+                "GET", "/v1/models", Reply({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+            )
         second.at(*CHAT, answer("from the second"))
         config = "[discovery]\nenabled = false\n" + "".join(
             f'[[backends]]\nname = "{name}"\nkind = "openai"\nurl = "{server.url}"\nweight = {weight}\n'
@@ -85,14 +89,19 @@ MOVING: list[tuple[str, Reply]] = [
     ("empty", Reply(b"")),
     ("not http", Reply(raw=b"SSH-2.0-OpenSSH_9.6\r\n\r\n")),
     ("cut head", Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-")),
-    ("cut body", Reply(raw=b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"ch')),
+    (
+        "cut body",
+        Reply(raw=b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"ch'),
+    ),
     ("nothing", Reply(raw=b"")),
 ]
 
 
 @pytest.mark.parametrize("reply", [reply for _, reply in MOVING], ids=[name for name, _ in MOVING])
 @pytest.mark.parametrize("stream", [False])
-async def test_what_another_backend_may_do_better_is_tried_there(pair: Pair, reply: Reply, stream: bool) -> None:
+async def test_what_another_backend_may_do_better_is_tried_there(
+    pair: Pair, reply: Reply, stream: bool
+) -> None:
     """One attempt each, and the client has a whole answer."""
     pair.first.at(*CHAT, reply)
     got = await pair.chat(stream=stream)
@@ -111,12 +120,17 @@ STOPPING: list[tuple[Reply, int, str]] = [
 
 
 @pytest.mark.parametrize(("reply", "status", "code"), STOPPING)
-async def test_what_no_backend_would_do_better_stops(pair: Pair, reply: Reply, status: int, code: str) -> None:
+async def test_what_no_backend_would_do_better_stops(
+    pair: Pair, reply: Reply, status: int, code: str
+) -> None:
     """The client's own mistake is told in the backend's words, and nobody else is bothered with it."""
     pair.first.at(*CHAT, reply)
     got = await pair.chat()
     assert (got.status_code, got.json()["error"]["code"]) == (status, code)
-    assert json.loads(reply.render().partition(b"\r\n\r\n")[2])["error"]["message"] in got.json()["error"]["message"]
+    assert (
+        json.loads(reply.render().partition(b"\r\n\r\n")[2])["error"]["message"]
+        in got.json()["error"]["message"]
+    )
     assert got.headers["x-orchestra-attempts"] == "1"
     assert not pair.asked(pair.second)
 
@@ -215,12 +229,18 @@ async def test_what_the_client_sent_arrives_unchanged(pair: Pair) -> None:
 
 
 def streamed(*pieces: bytes, head: bytes = b"text/event-stream") -> Reply:
-    return Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-type: " + head + b"\r\nconnection: close\r\n\r\n" + b"".join(pieces))
+    return Reply(
+        raw=b"HTTP/1.1 200 OK\r\ncontent-type: " + head + b"\r\nconnection: close\r\n\r\n" + b"".join(pieces)
+    )
 
 
 def piece(text: str | None, finish: str | None = None) -> bytes:
     delta = {} if text is None else {"content": text}
-    body = {"id": "x", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+    body = {
+        "id": "x",
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
     return b"data: " + json.dumps(body).encode() + b"\n\n"
 
 
@@ -229,7 +249,10 @@ EARLY: list[tuple[str, Reply]] = [
     ("nothing", streamed()),
     ("only a role", streamed(piece(""))),
     ("an error event", streamed(b'data: {"error": {"message": "out of memory", "code": 500}}\n\n')),
-    ("tokens and an error at once", streamed(piece("lost"), b'data: {"error": {"message": "no", "code": 500}}\n\n')),
+    (
+        "tokens and an error at once",
+        streamed(piece("lost"), b'data: {"error": {"message": "no", "code": 500}}\n\n'),
+    ),
     ("no json", streamed(b"data: {nonsense\n\n")),
     ("not a stream", answer("not streamed")),
     ("comments", streamed(b": ping\n\n: ping\n\n")),

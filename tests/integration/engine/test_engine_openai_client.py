@@ -81,7 +81,9 @@ def test_usage_comes_at_the_end_of_a_stream_if_asked_for(client: openai.OpenAI, 
     assert all(chunk.usage is None and chunk.choices for chunk in chunks)
 
 
-@pytest.mark.parametrize("model", ["auto", "auto:code_generation", "auto:quality=high", "auto:reasoning,speed=low"])
+@pytest.mark.parametrize(
+    "model", ["auto", "auto:code_generation", "auto:quality=high", "auto:reasoning,speed=low"]
+)
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_engine_chooses_when_asked_to(client: openai.OpenAI, model: str, stream: bool) -> None:
     """The answer names the model that was chosen, in its body and its headers."""
@@ -153,7 +155,10 @@ def test_pictures_go_only_to_models_that_see(client: openai.OpenAI) -> None:
     said: list[ChatCompletionMessageParam] = [
         {
             "role": "user",
-            "content": [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": dot}}],
+            "content": [
+                {"type": "text", "text": "What is it?"},
+                {"type": "image_url", "image_url": {"url": dot}},
+            ],
         }
     ]
     answer = client.chat.completions.with_raw_response.create(model="auto", messages=said, max_tokens=4)
@@ -189,7 +194,9 @@ def test_errors_become_the_clients_exceptions(client: openai.OpenAI) -> None:
         client.chat.completions.create(model="auto", messages=SAID, temperature=9)
     assert (wrong.value.code, wrong.value.param) == ("invalid_request", "temperature")
     with pytest.raises(openai.BadRequestError) as long:
-        client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "word " * 200_000}])
+        client.chat.completions.create(
+            model="auto", messages=[{"role": "user", "content": "word " * 200_000}]
+        )
     assert long.value.code == "context_length_exceeded"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("nope")

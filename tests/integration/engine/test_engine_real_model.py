@@ -264,7 +264,14 @@ def test_a_killed_child_is_told_and_loaded_again_for_the_next_request(engine: En
 def test_a_child_killed_in_the_middle_of_a_stream_ends_it_in_an_error(engine: EngineProcess) -> None:
     """The client is told that the answer is incomplete; the next one is answered."""
     process = child(engine)
-    body = {"messages": CAPITAL, "model": MODEL, "stream": True, "max_tokens": 2000, "ignore_eos": True, "stop": []}
+    body = {
+        "messages": CAPITAL,
+        "model": MODEL,
+        "stream": True,
+        "max_tokens": 2000,
+        "ignore_eos": True,
+        "stop": [],
+    }
     with engine.connect() as client, client.stream("POST", "/v1/chat/completions", json=body) as answer:
         lines = answer.iter_lines()
         assert next(lines).startswith("data: ")

@@ -66,7 +66,11 @@ def test_a_load_under_way_is_joined_and_not_repeated(mended: FleetProcess) -> No
         mended.fault("sim-small", "hang")
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
             asked = [pool.submit(engine.chat, model=OTHER, max_tokens=2) for _ in range(12)]
-            engine.until(lambda now: {one["id"]: one["residency"] for one in now["models"]}[OTHER_ENDPOINT] == "loading")
+            engine.until(
+                lambda now: (
+                    {one["id"]: one["residency"] for one in now["models"]}[OTHER_ENDPOINT] == "loading"
+                )
+            )
             again = engine.post(LOAD)
             assert (again.status_code, again.json()["error"]["code"]) == (409, "busy")
             assert "loading" in again.json()["error"]["message"]

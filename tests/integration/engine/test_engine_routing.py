@@ -68,7 +68,8 @@ def test_every_task_of_the_contract_can_be_served(fresh: EngineProcess, task: st
 
 
 @pytest.mark.parametrize(
-    "wishes", [{}, {"quality": "high"}, {"quality": "low", "speed": "high"}, {"speed": "low", "max_tokens": 50}]
+    "wishes",
+    [{}, {"quality": "high"}, {"quality": "low", "speed": "high"}, {"speed": "low", "max_tokens": 50}],
 )
 @pytest.mark.parametrize("task", ["code_generation", "conversation", "embedding"])
 def test_the_explanation_adds_up_exactly(fresh: EngineProcess, task: str, wishes: dict[str, object]) -> None:

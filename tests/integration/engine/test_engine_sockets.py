@@ -11,7 +11,9 @@ import pytest
 
 from tests.fakes.engine_process import EngineProcess
 
-ASK = json.dumps({"model": "sim-llama3.1:8b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4})
+ASK = json.dumps(
+    {"model": "sim-llama3.1:8b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+)
 HEAD = "host: engine\r\ncontent-type: application/json\r\n"
 MIB = 1024 * 1024
 
@@ -110,7 +112,9 @@ def test_http_1_0_is_answered_and_closed(wire: Wire) -> None:
     assert received.endswith(b"data: [DONE]\n\n") or not received
 
 
-@pytest.mark.parametrize("path", ["/health", "/api/v1/models", "/metrics", "/v1/models", "/v1/models/auto", "/nope"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/api/v1/models", "/metrics", "/v1/models", "/v1/models/auto", "/nope"]
+)
 def test_head_is_get_without_the_body(wire: Wire, path: str) -> None:
     """The same status and headers; the next answer begins right after the head."""
     wire.send(f"GET {path} HTTP/1.1\r\n{HEAD}\r\n")
@@ -187,7 +191,11 @@ def test_a_flood_of_pipelined_requests_is_refused(wire: Wire) -> None:
         (f"POST /livez HTTP/1.1\r\n{HEAD}content-length: 99999999999\r\n\r\n", 413, "request_too_large"),
         (f"GET /{'a' * 9000} HTTP/1.1\r\n{HEAD}\r\n", 414, "uri_too_long"),
         (f"GET /livez HTTP/1.1\r\n{HEAD}" + "x: y\r\n" * 200 + "\r\n", 431, "too_many_headers"),
-        (f"POST /livez HTTP/1.1\r\n{HEAD}content-encoding: gzip\r\ncontent-length: 0\r\n\r\n", 415, "content_encoding"),
+        (
+            f"POST /livez HTTP/1.1\r\n{HEAD}content-encoding: gzip\r\ncontent-length: 0\r\n\r\n",
+            415,
+            "content_encoding",
+        ),
         (f"BREW /livez HTTP/1.1\r\n{HEAD}\r\n", None, None),
     ],
 )
@@ -225,7 +233,9 @@ def test_a_head_without_an_end_is_refused(wire: Wire) -> None:
     assert wire.answer()[0] == 431
 
 
-@pytest.mark.parametrize("half", ["POST /v1/chat/completions HTTP/1.1\r\nhost: eng", post("/livez", ASK)[:-9]])
+@pytest.mark.parametrize(
+    "half", ["POST /v1/chat/completions HTTP/1.1\r\nhost: eng", post("/livez", ASK)[:-9]]
+)
 def test_a_client_that_leaves_in_the_middle_of_a_request_harms_nobody(
     wire: Wire, demo: EngineProcess, half: str
 ) -> None:
@@ -277,7 +287,9 @@ class Faucet:
                 await writer.drain()
                 self.sent += len(block)
                 self._left -= len(block)
-            writer.write(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
+            writer.write(
+                b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+            )
         finally:
             self.gone.set()
 
@@ -340,7 +352,9 @@ async def test_a_slow_reader_that_leaves_lets_the_backend_go() -> None:
         engine = await asyncio.to_thread(EngineProcess(faucet_config(faucet)).start)
         try:
             said = [{"role": "user", "content": "Hi"}]
-            text = post("/v1/chat/completions", json.dumps({"model": "faucet", "stream": True, "messages": said}))
+            text = post(
+                "/v1/chat/completions", json.dumps({"model": "faucet", "stream": True, "messages": said})
+            )
             _, writer = await asyncio.open_connection("127.0.0.1", engine.port, limit=65536)
             writer.write(text.encode())
             await standstill(faucet)

@@ -10,6 +10,7 @@ from orchestra_core.domain.errors import OperationFailed, OrchestraError, Unknow
 from orchestra_core.domain.result import Operation, Plan
 
 DRAIN_SECONDS = 30.0
+_LEAVING = (Residency.DRAINING, Residency.UNLOADING)
 PROGRESS_SECONDS = 1.0
 Say = Callable[[str, str, str, str], None]
 
@@ -48,13 +49,18 @@ class Residencies:
         self._count = 0
 
     async def ensure_ready(self, endpoint: Endpoint) -> None:
-        """Returns when the model is ready; joins a load that is under way. Raises OperationFailed."""
-        if endpoint.residency is Residency.READY:
-            return
-        running = self._running.get(endpoint.id)
-        if running is None:
-            running = self._load(endpoint)
-        await asyncio.shield(running)
+        """Returns when the model is ready; joins a load that is under way. Raises OperationFailed.
+
+        A model that is just leaving is loaded again when it is gone: somebody needs it after all.
+        """
+        while endpoint.residency is not Residency.READY:
+            running = self._running.get(endpoint.id)
+            if running is None:
+                running = self._load(endpoint)
+            elif endpoint.residency in _LEAVING:
+                await asyncio.wait({running})
+                continue
+            await asyncio.shield(running)
 
     def operate(self, action: str, model: str, backend: str | None) -> Operation:
         """Accepts a load or unload; its progress is published as events. Raises what forbids it."""

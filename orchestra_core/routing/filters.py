@@ -57,7 +57,7 @@ def _unusable(endpoint: Endpoint) -> Rejection | None:
         return Rejection(endpoint.id, "unreachable", "its backend does not answer")
     if endpoint.circuit is Circuit.OPEN:
         return Rejection(endpoint.id, "breaker_open", "the circuit breaker is open")
-    if endpoint.draining or endpoint.residency in _LEAVING:
+    if endpoint.draining or (endpoint.residency in _LEAVING and not endpoint.spec.loadable):
         return Rejection(endpoint.id, "draining", "it is being drained")
     if endpoint.residency is Residency.ABSENT and not endpoint.spec.loadable:
         return Rejection(endpoint.id, "not_resident", "not loaded, and it cannot be loaded from here")

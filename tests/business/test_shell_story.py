@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,7 +179,8 @@ def test_the_engine_is_found_by_its_environment(demo: EngineProcess) -> None:
     """ORCHESTRATOR_URL, and the older variables for host and port, lead to the same engine."""
     by_url = run_cli("health", "--json", home=demo.home, ORCHESTRATOR_URL=demo.url)
     for name in ("API_PORT", "ORCHESTRATOR_API_PORT"):
-        by_port = run_cli("health", "--json", home=demo.home, **{name: str(demo.port)})
+        more: dict[str, Any] = {name: str(demo.port)}
+        by_port = run_cli("health", "--json", home=demo.home, **more)
         assert by_port.returncode == by_url.returncode == 0
         assert json.loads(by_port.stdout)["simulated"] is True
 

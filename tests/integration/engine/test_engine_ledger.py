@@ -23,7 +23,7 @@ def rows(engine: EngineProcess, table: str = "requests") -> list[dict[str, Any]]
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchall():
             return []
         database.row_factory = sqlite3.Row
-        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]  # noqa: S608
+        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]
 
 
 def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
@@ -41,7 +41,7 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
         mended.fault("sim-second", "cut", after_tokens=4)
         asked.append(engine.chat(model=MODEL, stream=True))
         mended.fault("sim-second", "slow", factor=3000)
-        with leaving(engine, FRAMED) as client:
+        with leaving(engine, FRAMED):
             mended.busy("sim-second", 1)
         engine.until(lambda now: now["totals"]["cancelled"] == 1)
         mended.repair()

@@ -154,7 +154,6 @@ async def test_both_busy_is_503_with_their_time(pair: Pair) -> None:
     assert got.headers["retry-after"] == "7"
 
 
-@pytest.mark.xfail(strict=True, reason="BUGS.md 10: a key that a backend echoes is shown to everybody")
 async def test_a_key_that_a_backend_echoes_is_shown_to_nobody(pair: Pair) -> None:
     """Neither to the client nor in the events."""
     for server in (pair.first, pair.second):

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
@@ -22,7 +21,7 @@ PREFACE = "[simulated] This answer is"
 
 
 def connect(engine: EngineProcess) -> openai.OpenAI:
-    client = httpx.Client(trust_env=False, timeout=60)
+    client = openai.DefaultHttpxClient(trust_env=False, timeout=60)
     return openai.OpenAI(base_url=f"{engine.url}/v1", api_key="unused", max_retries=0, http_client=client)
 
 
@@ -151,7 +150,7 @@ def test_tools_go_only_to_models_that_have_them(client: openai.OpenAI) -> None:
 
 def test_pictures_go_only_to_models_that_see(client: openai.OpenAI) -> None:
     """A message with a picture makes vision a need, whatever its text says."""
-    dot = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    dot = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
     said: list[ChatCompletionMessageParam] = [
         {
             "role": "user",
@@ -217,11 +216,11 @@ def test_a_stream_that_breaks_off_raises(mended: FleetProcess) -> None:
     for name in mended.backends:
         mended.fault(name, "cut", after_tokens=4)
         with EngineProcess(mended.config(only=[name])) as engine, connect(engine) as client:
-            text = ""
+            stream = client.chat.completions.create(model="auto", messages=SAID, stream=True)
+            text: list[str] = []
             with pytest.raises(openai.APIError, match="the answer is incomplete"):
-                for chunk in client.chat.completions.create(model="auto", messages=SAID, stream=True):
-                    text += chunk.choices[0].delta.content or ""
-            assert text == PREFACE
+                text.extend(chunk.choices[0].delta.content or "" for chunk in stream)
+            assert "".join(text) == PREFACE
 
 
 def test_a_client_may_leave_a_stream(client: openai.OpenAI, demo: EngineProcess) -> None:
@@ -236,7 +235,7 @@ def test_a_client_may_leave_a_stream(client: openai.OpenAI, demo: EngineProcess)
 
 async def test_the_asynchronous_client_works_as_well(demo: EngineProcess) -> None:
     """Streaming by the asynchronous client."""
-    http = httpx.AsyncClient(trust_env=False, timeout=60)
+    http = openai.DefaultAsyncHttpxClient(trust_env=False, timeout=60)
     async with openai.AsyncOpenAI(
         base_url=f"{demo.url}/v1", api_key="unused", max_retries=0, http_client=http
     ) as client:

@@ -107,7 +107,7 @@ def test_what_others_load_and_unload_is_seen(mended: FleetProcess) -> None:
         mended.load("sim-small", OTHER)
 
         def followed(now: dict[str, Any]) -> bool:
-            return {one["id"]: one["residency"] for one in now["models"]}[OTHER_ENDPOINT] == "ready"
+            return bool({one["id"]: one["residency"] for one in now["models"]}[OTHER_ENDPOINT] == "ready")
 
         engine.until(followed, 20)
         assert view(engine, ENDPOINT)["residency"] == "absent"

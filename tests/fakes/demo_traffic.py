@@ -13,9 +13,15 @@ from tests.fakes.engine_process import EngineProcess
 
 # Who asks what, again and again: the model or what matters, the prompt, the longest answer in tokens.
 USERS: tuple[tuple[tuple[str, str, int], ...], ...] = (
-    (("sim-llama3.1:8b", "Why is the sky blue?", 90), ("auto:speed=high,quality=low", "Translate: good morning.", 24)),
+    (
+        ("sim-llama3.1:8b", "Why is the sky blue?", 90),
+        ("auto:speed=high,quality=low", "Translate: good morning.", 24),
+    ),
     (("sim-llama3.2:3b", "Two names for a cat.", 40), ("auto:code_generation", "Reverse a list in Go.", 120)),
-    (("sim-llama-3.3-70b-instruct", "Plan a week in Lisbon.", 160), ("sim-cloud-mini", "Summarise this line.", 60)),
+    (
+        ("sim-llama-3.3-70b-instruct", "Plan a week in Lisbon.", 160),
+        ("sim-cloud-mini", "Summarise this line.", 60),
+    ),
     (("auto:quality=high", "Compare TCP and QUIC.", 140),),
 )
 OUTAGE, FAILING, DOOMED = "sim-cloud", "sim-edge", "sim-phi-3.5-mini-instruct"
@@ -71,9 +77,10 @@ class DemoTraffic:
                 if self._over.wait(pause):
                     return
                 body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": most}
-                with contextlib.suppress(httpx.HTTPError), client.stream(
-                    "POST", "/v1/chat/completions", json={**body, "stream": True}
-                ) as answer:
+                with (
+                    contextlib.suppress(httpx.HTTPError),
+                    client.stream("POST", "/v1/chat/completions", json={**body, "stream": True}) as answer,
+                ):
                     for _ in answer.iter_bytes():
                         if self._over.is_set():
                             return

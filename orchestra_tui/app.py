@@ -36,6 +36,7 @@ from orchestra_tui.widgets.themes import THEMES
 
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0)
 STOPPING_SECONDS = 20.0
+SAID_SECONDS = 12.0
 
 
 class Orchestra(App[str]):
@@ -77,6 +78,7 @@ class Orchestra(App[str]):
         self._launched: float | None = None
         self._paused = False
         self._asking_news = False
+        self._said = 0.0
         self._interval = 1.0
         self._last_view = "models"
         self.animation_level = "none"
@@ -194,6 +196,7 @@ class Orchestra(App[str]):
 
     def _tick(self) -> None:
         """Ages and countdowns go on without data."""
+        self._forget()
         self._show(frozen=self._paused or self._link().live)
 
     def _show(self, *, frozen: bool = False) -> None:
@@ -217,7 +220,14 @@ class Orchestra(App[str]):
 
     def say_line(self, message: Line) -> None:
         self.message = message
+        self._said = self.now()
         self._frames()
+
+    def _forget(self) -> None:
+        """What was said makes room for the news after a while; an error stays until something newer."""
+        old = self.now() - self._said > SAID_SECONDS
+        if old and not any(part.tone == "bad" for part in self.message):
+            self.message = ()
 
     def copy(self, text: str) -> None:
         """Copies to the terminal's clipboard by OSC 52, and to tmux's buffer inside tmux."""

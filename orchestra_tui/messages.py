@@ -39,7 +39,9 @@ class CommandGiven(Message):
 
 @dataclass
 class CommandClosed(Message):
-    """The command or filter prompt was left without entering."""
+    """The command or filter prompt was left; `then` is a key pressed together with the escape that left it."""
+
+    then: str = ""
 
 
 @dataclass
@@ -56,7 +58,9 @@ class PromptGiven(Message):
 
 @dataclass
 class PromptLeft(Message):
-    """Escape in the playground's prompt."""
+    """Escape in the playground's prompt; `then` is a key pressed together with it."""
+
+    then: str = ""
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Loads and unloads: one at a time per endpoint, announced before they act, outliving whoever asked."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
@@ -45,6 +46,7 @@ class Residencies:
         self._say = say
         self._looked = looked
         self._running: dict[str, asyncio.Future[None]] = {}
+        self._awaiting: Counter[str] = Counter()
         self._took: dict[str, float] = {}
         self._count = 0
 
@@ -53,6 +55,13 @@ class Residencies:
 
         A model that is just leaving is loaded again when it is gone: somebody needs it after all.
         """
+        self._awaiting[endpoint.id] += 1
+        try:
+            await self._until_ready(endpoint)
+        finally:
+            self._awaiting[endpoint.id] -= 1
+
+    async def _until_ready(self, endpoint: Endpoint) -> None:
         while endpoint.residency is not Residency.READY:
             running = self._running.get(endpoint.id)
             if running is None:
@@ -61,6 +70,10 @@ class Residencies:
                 await asyncio.wait({running})
                 continue
             await asyncio.shield(running)
+
+    def _served(self, endpoint: Endpoint) -> int:
+        """Calls in service: those admitted, less those that wait here for the model to come back."""
+        return endpoint.inflight - self._awaiting[endpoint.id]
 
     def operate(self, action: str, model: str, backend: str | None) -> Operation:
         """Accepts a load or unload; its progress is published as events. Raises what forbids it."""
@@ -214,11 +227,11 @@ class Residencies:
         model = endpoint.spec.model
         self._say("model.unloading", endpoint.id, f"unloading {model}", "info")
         deadline = self._clock.monotonic() + DRAIN_SECONDS
-        while endpoint.inflight and self._clock.monotonic() < deadline:
-            endpoint.progress = f"draining {endpoint.inflight}"
+        while (served := self._served(endpoint)) > 0 and self._clock.monotonic() < deadline:
+            endpoint.progress = f"draining {served}"
             await asyncio.sleep(0.1)
-        if endpoint.inflight:
-            raise OperationFailed(f"{endpoint.inflight} requests are still running after {DRAIN_SECONDS:g} s")
+        if served > 0:
+            raise OperationFailed(f"{served} requests are still running after {DRAIN_SECONDS:g} s")
         endpoint.residency = Residency.UNLOADING
         await self._loader(endpoint.spec.backend).unload(model)
         endpoint.residency = Residency.ABSENT

@@ -22,7 +22,7 @@ class Catalog:
             if endpoint is None:
                 endpoint = Endpoint(spec, info.residency)
             endpoint.spec = spec
-            if endpoint.residency in (Residency.READY, Residency.ABSENT) or info.residency is Residency.READY:
+            if _believes(endpoint.residency, info.residency):
                 endpoint.residency = info.residency
             endpoint.memory_bytes = info.memory_bytes
             fresh[spec.id] = endpoint
@@ -54,3 +54,10 @@ class Catalog:
     def nearest(self, model: str) -> list[str]:
         """Names a user may have meant."""
         return get_close_matches(model, self._by_model, n=3, cutoff=0.4)
+
+
+def _believes(known: Residency, reported: Residency) -> bool:
+    """Whether a look at the backend changes what we know: not while we unload, which ends in our own word."""
+    if known in (Residency.READY, Residency.ABSENT):
+        return True
+    return reported is Residency.READY and known in (Residency.LOADING, Residency.RESERVED)

@@ -10,6 +10,7 @@ from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span
 from orchestra_tui.present.states import fraction, pressure
 
 NEEDED = (60, 18)
+RECENT = 10
 
 
 def header(picture: Picture, cells: int) -> Line:
@@ -105,17 +106,19 @@ def too_small(picture: Picture, cells: int, rows: int) -> list[Line]:
     ]
 
 
-def requests_per_second(picture: Picture, window: int = 10) -> float:
-    return _recent(picture.snapshot.throughput.requests if picture.snapshot else (), window)
+def requests_per_second(picture: Picture) -> float:
+    snapshot = picture.snapshot
+    return _recent(snapshot.throughput.requests, snapshot.uptime) if snapshot else 0.0
 
 
-def tokens_per_second(picture: Picture, window: int = 10) -> float:
-    return _recent(picture.snapshot.throughput.tokens if picture.snapshot else (), window)
+def tokens_per_second(picture: Picture) -> float:
+    snapshot = picture.snapshot
+    return _recent(snapshot.throughput.tokens, snapshot.uptime) if snapshot else 0.0
 
 
-def _recent(values: tuple[int, ...], window: int) -> float:
-    last = values[-window:]
-    return sum(last) / len(last) if last else 0.0
+def _recent(values: tuple[int, ...], uptime: float) -> float:
+    """A second's mean of the last ten; the history begins with the first request, the engine's time before it."""
+    return sum(values[-RECENT:]) / max(min(uptime, RECENT), 1.0)
 
 
 def _latency(value: float | None, glyphs: Glyphs) -> str:

@@ -25,11 +25,19 @@ def bar(memory: MemoryView, cells: int, glyphs: Glyphs) -> Line:
     return _runs(signs, tones)
 
 
-def gauge(label: str, memory: MemoryView, cells: int, glyphs: Glyphs, label_cells: int = 12) -> Line:
-    """One row: label, bar, percent, used of total, and the word."""
+def gauge(
+    label: str, memory: MemoryView, cells: int, glyphs: Glyphs, label_cells: int = 12, *, known: bool = True
+) -> Line:
+    """One row: label, bar, percent, used of total, and the word; only the total where the use is not known."""
     state = pressure(memory, glyphs)
     share = fraction(memory)
     room = max(cells - label_cells - READING - 1, 4)
+    if not known:
+        amount = f"of {size(memory.total)}"
+        return line(
+            Span(pad(label, label_cells, more=glyphs.more)),
+            span(f" {glyphs.rail * room} {glyphs.unknown:>4} {amount:<11} unknown", "muted"),
+        )
     amount = f"{size(memory.used)}/{size(memory.total)}"
     return line(
         Span(pad(label, label_cells, more=glyphs.more)),

@@ -1,11 +1,15 @@
 """Backends and breakers as rows."""
 
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+
 from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, seconds, since, size
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.problems import story
-from orchestra_tui.present.spans import Line, Span, cut_line, line, pad, span
+from orchestra_tui.present.spans import Line, Span, cut, cut_line, line, pad, span, width
 from orchestra_tui.present.states import circuit, fraction, health, pressure
 
 _RANK = {"open": 0, "half_open": 1}
@@ -31,21 +35,24 @@ def worst_first(snapshot: Snapshot) -> list[BackendView]:
 
 
 def backend_row(snapshot: Snapshot, view: BackendView, cells: int, glyphs: Glyphs) -> Line:
+    """One backend; columns are as wide as the fleet needs, and the name has what they leave."""
+    fleet = snapshot.backends
     state = health(view, glyphs)
-    name = min(max(cells // 6, 9), 20)
+    tripped = [_tripped(snapshot, each.name, glyphs) for each in fleet]
+    own = _tripped(snapshot, view.name, glyphs)
     parts = [
-        span(f" {state.symbol} ", state.tone),
-        span(pad(view.name, name, more=glyphs.more), "strong"),
-        span(f" {state.word:<8}", state.tone),
-        *_tripped(snapshot, view.name, glyphs),
-        span(f" {f'{view.inflight}/{view.slots}':>6} busy"),
-        span(f" {f'{view.ready}/{view.models}':>5} ready"),
+        span(f"  {pad(state.word, _widest(health(each, glyphs).word for each in fleet))}", state.tone),
+        span(f"  {pad(own.text, _widest(each.text for each in tripped))}", own.tone),
+        span(f"  {_busy(view):>{_widest(_busy(each) for each in fleet)}} busy"),
+        span(f"  {_ready(view):>{_widest(_ready(each) for each in fleet)}} ready"),
     ]
     if cells >= 66:
-        parts.append(span(f" {seconds(view.latency, glyphs.unknown):>6}", "muted"))
+        parts.append(span(f"  {seconds(view.latency, glyphs.unknown):>6}", "muted"))
     if cells >= 86:
         parts.append(span(f"  {view.kind}{' (simulated)' if view.simulated else ''}", "muted"))
-    return cut_line(tuple(parts), cells, glyphs.more)
+    room = max(cells - 4 - width(tuple(parts)), 9)
+    name = pad(view.name, min(_widest(each.name for each in fleet), room), more=glyphs.more)
+    return cut_line((span(f" {state.symbol} ", state.tone), span(name, "strong"), *parts), cells, glyphs.more)
 
 
 def breaker_sum(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
@@ -60,27 +67,29 @@ def breaker_sum(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
 
 
 def breaker_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:
+    """One breaker: a tripped one with its story, a closed one with its last outcomes."""
     state = circuit(view.state, glyphs)
-    name = min(max(cells // 2 - 6, 16), 34)
-    why = story(view) if view.state != "closed" else f"{state.word} {age(view.since)}"
-    room = cells - name - 16
-    recent = outcomes(view.recent, glyphs, room) if room >= 5 and view.state == "closed" else ()
-    return cut_line(
-        line(
-            span(f" {state.symbol} ", state.tone),
-            span(pad(view.endpoint, name, more=glyphs.more)),
-            span(f" {why}", state.tone if view.state != "closed" else "muted"),
-            *(Span("  "), *recent) if recent else (),
-        ),
-        cells,
-        glyphs.more,
+    name = min(max(cells // 2 - 4, 16), 40)
+    sign = span(f" {state.symbol} ", state.tone)
+    if view.state != "closed":
+        told = span(f"  {story(view)}", state.tone)
+        return cut_line((sign, span(cut(view.endpoint, name, glyphs.more)), told), cells, glyphs.more)
+    again = f" again, {age(view.since)}" if view.opened else ""
+    word = span(f"  {state.word}{again}  ", "muted")
+    room = cells - name - 3 - width((word,))
+    return (
+        sign,
+        span(pad(view.endpoint, name, more=glyphs.more)),
+        word,
+        *outcomes(view.recent, glyphs, max(room, 0)),
     )
 
 
 def outcomes(recent: str, glyphs: Glyphs, number: int = 20) -> Line:
     """The last outcomes of an endpoint, oldest first."""
     return tuple(
-        Span(glyphs.ok, "good") if sign == "+" else Span(glyphs.fail, "bad") for sign in recent[-number:]
+        Span(glyphs.ok, "good") if sign == "+" else Span(glyphs.fail, "bad")
+        for sign in (recent[-number:] if number else "")
     )
 
 
@@ -142,13 +151,25 @@ def backend_detail(view: BackendView, now: str, cells: int, glyphs: Glyphs) -> l
     ]
 
 
-def _tripped(snapshot: Snapshot, name: str, glyphs: Glyphs) -> Line:
+def _tripped(snapshot: Snapshot, name: str, glyphs: Glyphs) -> Span:
     own = [view.state for view in snapshot.breakers if view.endpoint.startswith(f"{name}/")]
     if not own:
-        return (span(f"{glyphs.unknown:<11}", "muted"),)
+        return span(glyphs.unknown, "muted")
     worst = min(own, key=lambda state: _RANK.get(state, 2))
     state = circuit(worst, glyphs)
-    return (span(pad(f"{state.symbol} {own.count(worst)} {state.word}", 11), state.tone),)
+    return span(f"{state.symbol} {own.count(worst)} {state.word}", state.tone)
+
+
+def _busy(view: BackendView) -> str:
+    return f"{view.inflight}/{view.slots}"
+
+
+def _ready(view: BackendView) -> str:
+    return f"{view.ready}/{view.models}"
+
+
+def _widest(texts: Iterable[str]) -> int:
+    return max((cell_len(text) for text in texts), default=0)
 
 
 def _name(cells: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import msgspec
+from rich.cells import cell_len
 
 from orchestra_core.domain.snapshot import ModelView, Snapshot
 from orchestra_tui.present.glyphs import Glyphs
@@ -12,8 +13,6 @@ from orchestra_tui.present.picture import Picture, breaker
 from orchestra_tui.present.problems import story
 from orchestra_tui.present.spans import Line, cut_line, line, pad, span, wrapped
 from orchestra_tui.present.states import circuit, residency
-
-FLEX = 16
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -32,12 +31,12 @@ def _of(view: ModelView) -> str:
 
 COLUMNS = (
     Column("BACKEND", 11, 0, lambda view, _: view.backend, right=False),
-    Column("MEM", 5, 1, lambda view, _: size(view.memory_bytes)),
-    Column("CTX", 5, 4, lambda view, _: context(view.context)),
-    Column("TOK/S", 6, 2, lambda view, _: rate(view.tokens_per_second)),
+    Column("MEM", 5, 2, lambda view, _: size(view.memory_bytes)),
+    Column("CTX", 5, 5, lambda view, _: context(view.context)),
+    Column("TOK/S", 6, 1, lambda view, _: rate(view.tokens_per_second)),
     Column("RUN", 5, 0, lambda view, _: _of(view)),
     Column("QUE", 3, 3, lambda view, _: str(view.waiting)),
-    Column("LAST", 4, 5, lambda view, now: age(since(now, view.last_used))),
+    Column("LAST", 4, 4, lambda view, now: age(since(now, view.last_used))),
     Column("TTFT", 6, 7, lambda view, _: seconds(view.first_token_seconds)),
     Column("CALLS", 6, 8, lambda view, _: count(view.calls)),
     Column("FAIL", 5, 9, lambda view, _: count(view.failed)),
@@ -47,17 +46,22 @@ COLUMNS = (
 )
 
 
-def columns(cells: int) -> tuple[Column, ...]:
-    """The columns that fit beside the name and the state."""
-    chosen = list(COLUMNS)
-    while _taken(chosen) + FLEX > cells and any(column.rank for column in chosen):
+def columns(views: Sequence[ModelView], cells: int) -> tuple[Column, ...]:
+    """The columns that fit beside the name, for which others give way, and the state."""
+    backend = min(max([cell_len(view.backend) for view in views], default=0), 16 if cells >= 70 else 11)
+    name = min(
+        max([cell_len(view.model) for view in views], default=0),
+        18 if cells < 70 else 24 if cells < 115 else 36,
+    )
+    chosen = [msgspec.structs.replace(COLUMNS[0], cells=max(backend, 7)), *COLUMNS[1:]]
+    while _taken(chosen) + max(name, 16) > cells and any(column.rank for column in chosen):
         chosen.remove(max(chosen, key=lambda column: column.rank))
     return tuple(chosen)
 
 
 def table(views: Sequence[ModelView], picture: Picture, cells: int) -> tuple[Line, list[tuple[str, Line]]]:
     """The header and, per endpoint, its id and its row."""
-    chosen = columns(cells)
+    chosen = columns(views, cells)
     name = max(cells - _taken(chosen), 8)
     head = f"    {pad('MODEL', name)} {'STATE':<9}" + "".join(
         " " + pad(column.title, column.cells, right=column.right) for column in chosen
@@ -126,7 +130,8 @@ def _row(view: ModelView, chosen: Sequence[Column], name: int, now: str, glyphs:
         span(f" {state.word:<9}", state.tone),
     )
     if view.progress:
-        return (*lead, span(" " + pad(view.backend, 11, more=glyphs.more)), *_progress(view, chosen, glyphs))
+        where = pad(view.backend, chosen[0].cells, more=glyphs.more)
+        return (*lead, span(f" {where}"), *_progress(view, chosen, glyphs))
     cells = "".join(
         " " + pad(column.text(view, now), column.cells, right=column.right, more=glyphs.more)
         for column in chosen

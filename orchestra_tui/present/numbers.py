@@ -38,7 +38,8 @@ def context(tokens: int, unknown: str = UNKNOWN) -> str:
         return unknown
     if tokens < 1000:
         return str(tokens)
-    base = 1024 if tokens % 1024 == 0 else 1000
+    # 128000 is a multiple of both; nobody calls it 125K.
+    base = 1000 if tokens % 1000 == 0 or tokens % 1024 else 1024
     return f"{tokens / base / base:.3g}M" if tokens >= base * base else f"{tokens / base:.3g}K"
 
 

@@ -1,7 +1,7 @@
 """The Overview's panes: memory, traffic, models at work, events, and what to do when nothing is there."""
 
 from orchestra_core.domain.events import Event
-from orchestra_core.domain.snapshot import MemoryView, ModelView, Snapshot
+from orchestra_core.domain.snapshot import BackendView, MemoryView, Snapshot
 from orchestra_tui.present.frame import requests_per_second, tokens_per_second
 from orchestra_tui.present.gauge import gauge, spark
 from orchestra_tui.present.glyphs import Glyphs
@@ -9,8 +9,8 @@ from orchestra_tui.present.models import table
 from orchestra_tui.present.numbers import clock, count, rate, seconds, size
 from orchestra_tui.present.picture import Launch, LinkState, Picture
 from orchestra_tui.present.problems import problems
-from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, pad, span, width, wrapped
-from orchestra_tui.present.states import fraction, residency
+from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span, width, wrapped
+from orchestra_tui.present.states import fraction
 
 _BUSY = {"loading": 0, "reserved": 0, "unloading": 0, "draining": 0, "ready": 1}
 
@@ -42,8 +42,12 @@ def memory(picture: Picture, cells: int, height: int) -> list[Line]:
     if snapshot is None:
         return []
     pools = pools_of(snapshot)
-    label = min(max([width(line(span(name))) for name, _ in pools]), max(cells // 4, 8))
-    rows = [(Span(" "), *gauge(name, pool, cells - 2, picture.glyphs, label)) for name, pool in pools]
+    label = min(max([width(line(span(name))) for name, _ in pools]), max(cells // 4, min(cells // 3, 16)))
+    silent = {view.name for view in snapshot.backends if unreported(view)}
+    rows = [
+        (Span(" "), *gauge(name, pool, cells - 2, picture.glyphs, label, known=name not in silent))
+        for name, pool in pools
+    ]
     if len(rows) + 2 <= height:
         rows += [(), _legend(snapshot, cells, picture.glyphs)]
     return rows[:height]
@@ -53,6 +57,11 @@ def pools_of(snapshot: Snapshot) -> list[tuple[str, MemoryView]]:
     """The host, then the backends' pools, the fullest first."""
     own = [(view.name, view.memory) for view in snapshot.backends if view.memory is not None]
     return [("host", snapshot.host), *sorted(own, key=lambda pool: -fraction(pool[1]))]
+
+
+def unreported(view: BackendView) -> bool:
+    """Whether a backend has models in memory and tells of none: its use is not known, and not zero."""
+    return view.memory is not None and view.memory.used == 0 and view.ready > 0
 
 
 def traffic_row(picture: Picture, cells: int) -> Line:
@@ -130,10 +139,8 @@ def work(picture: Picture, cells: int, height: int) -> list[Line]:
     if not snapshot.models:
         return [line(span(" no model", "muted"))]
     order = sorted(snapshot.models, key=lambda view: (_BUSY.get(view.residency, 2), -view.calls, view.id))
-    if cells >= 100:
-        head, rows = table(order, picture, cells)
-        return [head, *(row for _, row in rows)][:height]
-    return [_work_row(view, cells, picture.glyphs) for view in order][:height]
+    head, rows = table(order, picture, cells)
+    return [head, *(row for _, row in rows)][:height]
 
 
 def events(picture: Picture, cells: int, height: int) -> list[Line]:
@@ -150,16 +157,34 @@ def events(picture: Picture, cells: int, height: int) -> list[Line]:
 def event_row(event: Event, cells: int, glyphs: Glyphs) -> Line:
     tone = {"error": "bad", "warning": "warn"}.get(event.level, "")
     symbol = {"error": glyphs.cross, "warning": glyphs.high}.get(event.level, glyphs.dot)
+    subject, told = _told(event, cells)
     return cut_line(
         line(
             span(f" {clock(event.at)} ", "muted"),
             span(f"{symbol} ", tone or "muted"),
-            span(event.subject, "strong" if cells > 40 else tone),
-            span(f"  {event.message}", tone),
+            span(f"{subject}  " if subject else "", "strong" if cells > 40 else tone),
+            span(told, tone),
         ),
         cells,
         glyphs.more,
     )
+
+
+def _told(event: Event, cells: int) -> tuple[str, str]:
+    """Subject and words of an event. Where there is little room the id of a request is left out, and the
+    backend in front of its model."""
+    subject, told = event.subject, event.message
+    if event.kind.startswith("breaker."):
+        told = f"breaker {event.kind.removeprefix('breaker.').replace('_', '-')}: {told}"
+    if event.kind.startswith("request.") and cells < 100:
+        return "", _model_of(told) if cells < 60 else told
+    return _model_of(subject) if cells < 76 else subject, told
+
+
+def _model_of(text: str) -> str:
+    """Without the backend, if the text begins with an endpoint."""
+    head, _, rest = text.partition(" ")
+    return f"{head.partition('/')[2] or head} {rest}".strip()
 
 
 def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
@@ -196,24 +221,6 @@ def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
         left -= 7
     given["events"] += max(left, 0)
     return given
-
-
-def _work_row(view: ModelView, cells: int, glyphs: Glyphs) -> Line:
-    state = residency(view, glyphs)
-    name = min(max(cells - 42, 14), 34)
-    speed = rate(view.tokens_per_second, glyphs.unknown)
-    load = view.progress or f"{f'{view.inflight}/{view.slots}':>5} {speed:>5} tok/s"
-    return cut_line(
-        line(
-            span(f" {state.symbol} ", state.tone),
-            span(pad(view.model, name, more=glyphs.more), "strong"),
-            span(f" {pad(view.backend, 8, more=glyphs.more)}", "muted"),
-            span(f" {state.word:<9}", state.tone),
-            span(f" {load}"),
-        ),
-        cells,
-        glyphs.more,
-    )
 
 
 def _legend(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:

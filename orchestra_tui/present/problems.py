@@ -7,7 +7,7 @@ import msgspec
 from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, size
-from orchestra_tui.present.spans import Line, cut_line, line, span
+from orchestra_tui.present.spans import Line, cut_line, line, span, width, wrapped
 from orchestra_tui.present.states import fraction
 
 
@@ -31,18 +31,9 @@ def lines(snapshot: Snapshot | None, cells: int, height: int, glyphs: Glyphs) ->
     found = problems(snapshot)
     if not found:
         return [line(span(f" {glyphs.full} none", "good"))]
-    return [
-        cut_line(
-            line(
-                span(f" {glyphs.cross if problem.bad else glyphs.high} ", "bad" if problem.bad else "warn"),
-                span(problem.subject, "strong"),
-                span(f"  {problem.text}"),
-            ),
-            cells,
-            glyphs.more,
-        )
-        for problem in found[:height]
-    ]
+    short = [cut_line(_row(problem, glyphs), cells, glyphs.more) for problem in found[:height]]
+    long = [row for problem in found for row in _rows(problem, cells, glyphs)]
+    return long if len(long) <= height else short
 
 
 def story(view: BreakerView) -> str:
@@ -54,6 +45,19 @@ def story(view: BreakerView) -> str:
     )
     reason = f": {view.reason}" if view.reason else ""
     return f"{view.state.replace('_', '-')} {age(view.since)}{probe}{reason}"
+
+
+def _row(problem: Problem, glyphs: Glyphs) -> Line:
+    sign, tone = (glyphs.cross, "bad") if problem.bad else (glyphs.high, "warn")
+    return line(span(f" {sign} ", tone), span(problem.subject, "strong"), span(f"  {problem.text}"))
+
+
+def _rows(problem: Problem, cells: int, glyphs: Glyphs) -> list[Line]:
+    """In one line if that has room for it, otherwise what it is about and, below, all of what is wrong."""
+    whole = _row(problem, glyphs)
+    if width(whole) <= cells:
+        return [whole]
+    return [cut_line(whole[:2], cells, glyphs.more), *wrapped(problem.text, cells - 1, "", "     ", "     ")]
 
 
 def _backends(snapshot: Snapshot) -> list[Problem]:

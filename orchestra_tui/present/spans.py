@@ -133,11 +133,18 @@ def _pieces(word: str, cells: int) -> list[str]:
     for char in word:
         size = cell_len(char)
         if size > room:
-            pieces.append("")
-            room = cells
+            pieces[-1], rest = _joint(pieces[-1])
+            pieces.append(rest)
+            room = cells - cell_len(rest)
         pieces[-1] += char
         room -= size
     return pieces
+
+
+def _joint(piece: str) -> tuple[str, str]:
+    """A full piece split after its last joint, if one is in its second half."""
+    at = max(piece.rfind(sign) for sign in "-/_.,") + 1
+    return (piece[:at], piece[at:]) if at > len(piece) // 2 else (piece, "")
 
 
 def wrapped(text: str, cells: int, tone: str = "", first: str = "", rest: str = "") -> list[Line]:

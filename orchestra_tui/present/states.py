@@ -29,11 +29,14 @@ def circuit(state: str, glyphs: Glyphs) -> State:
 
 
 def residency(view: ModelView, glyphs: Glyphs) -> State:
-    """What a model is doing, the worst news first: unreachable, tripped, then where it stands in memory."""
-    if view.status == "unavailable":
-        return State(glyphs.cross, "unavail", "bad")
+    """What a model is doing, the worst news first: tripped, unreachable, then where it stands in memory.
+
+    The engine calls a tripped one unavailable too, and that says less.
+    """
     if view.circuit == "open":
         return State(glyphs.open, "tripped", "bad")
+    if view.status == "unavailable":
+        return State(glyphs.cross, "unavail", "bad")
     if view.circuit == "half_open":
         return State(glyphs.probing, "probing", "warn")
     known = {

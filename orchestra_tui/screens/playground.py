@@ -121,7 +121,10 @@ class PlaygroundScreen(ViewScreen):
 
     def on_prompt_left(self, event: PromptLeft) -> None:
         event.stop()
-        if self.answer is not None and self.answer.running:
+        if event.then:
+            self.set_focus(self.moving())
+            self.app.simulate_key(event.then)
+        elif self.answer is not None and self.answer.running:
             self.action_cancel()
         else:
             self.moving().focus()

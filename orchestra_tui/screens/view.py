@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -17,7 +18,7 @@ from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
 from orchestra_tui.screens.help import HelpScreen
 from orchestra_tui.widgets.lines import Bar, Lines, Pane
-from orchestra_tui.widgets.prompts import CommandLine
+from orchestra_tui.widgets.prompts import CommandLine, after_escape
 from orchestra_tui.widgets.table import LiveTable
 
 if TYPE_CHECKING:
@@ -191,6 +192,16 @@ class ViewScreen(Screen[None]):
         self.query_one(CommandLine).close()
         self.query_one("#status").display = True
         self.home()
+        if event.then:
+            self.app.simulate_key(event.then)
+
+    def on_key(self, event: events.Key) -> None:
+        """Escape and another key that came as one are two keys."""
+        then = after_escape(event)
+        if then:
+            event.stop()
+            self.action_back()
+            self.app.simulate_key(then)
 
     def on_filter_changed(self, event: FilterChanged) -> None:
         event.stop()

@@ -12,6 +12,16 @@ from orchestra_tui.messages import CommandClosed, CommandGiven, FilterChanged, P
 _HISTORY = 100
 
 
+def after_escape(event: events.Key) -> str:
+    """The letter or digit pressed so soon after escape that the terminal sent both as one; empty if none.
+
+    Terminals write alt with a key in the same way, and Textual reads escape and 2 as a Mac's option and 2.
+    """
+    if event.key == "trade_mark_sign":
+        return "2"
+    return (event.character or "") if event.key.startswith("alt+") else ""
+
+
 class _Completer(Suggester):
     def __init__(self, complete: Callable[[str], str | None]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
@@ -71,12 +81,13 @@ class CommandLine(Input):
         self.post_message(CommandClosed())
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "escape" or (event.key == "backspace" and not self.value):
+        then = after_escape(event)
+        if then or event.key == "escape" or (event.key == "backspace" and not self.value):
             event.stop()
             event.prevent_default()
             if self._filtering:
                 self.post_message(FilterChanged(""))
-            self.post_message(CommandClosed())
+            self.post_message(CommandClosed(then))
         elif event.key in ("up", "down") and not self._filtering:
             event.stop()
             event.prevent_default()
@@ -117,10 +128,10 @@ class PromptArea(TextArea):
             event.stop()
             event.prevent_default()
             self.insert("\n")
-        elif event.key == "escape":
+        elif event.key == "escape" or after_escape(event):
             event.stop()
             event.prevent_default()
-            self.post_message(PromptLeft())
+            self.post_message(PromptLeft(after_escape(event)))
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()

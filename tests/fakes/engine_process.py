@@ -22,6 +22,8 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).parents[2]
+# Loopback and plain HTTP only; certificates, which take 25 ms to load for each client, are not needed.
+PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
 START_SECONDS = 40.0
 STOP_SECONDS = 25.0
 _READY = re.compile(r"ready on (?P<url>http://\S+) and (?P<socket>\S+)")
@@ -221,22 +223,22 @@ class EngineProcess:
     def connect(self, how: str = "tcp", seconds: float = 30) -> httpx.Client:
         """A client of the caller's own, over `tcp` or `unix`."""
         if how == "tcp":
-            return httpx.Client(base_url=self.url, timeout=seconds, trust_env=False)
-        transport = httpx.HTTPTransport(uds=str(self.socket))
-        return httpx.Client(base_url="http://engine", transport=transport, timeout=seconds, trust_env=False)
+            return httpx.Client(base_url=self.url, timeout=seconds, **PLAIN)
+        transport = httpx.HTTPTransport(uds=str(self.socket), verify=False)
+        return httpx.Client(base_url="http://engine", transport=transport, timeout=seconds, **PLAIN)
 
     def _kept(self, client: httpx.Client) -> httpx.Client:
         self._clients.append(client)
         return client
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, trust_env=False, timeout=30)
+        return httpx.get(self.url + path, timeout=30, **PLAIN)
 
     def post(self, path: str, body: object = None, **headers: str) -> httpx.Response:
         """POST of a JSON body, or of none; header names with `_` for `-`."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         given: dict[str, Any] = {"headers": names} if body is None else {"json": body, "headers": names}
-        return httpx.post(self.url + path, trust_env=False, timeout=60, **given)
+        return httpx.post(self.url + path, timeout=60, **given, **PLAIN)
 
     def chat(self, text: str = "Say something.", **fields: object) -> httpx.Response:
         """POST /v1/chat/completions with one user message; `auto` unless a model is named."""
@@ -270,7 +272,7 @@ class Happening:
         self.seen: list[tuple[str, dict[str, Any]]] = []
 
     def __enter__(self) -> "Happening":
-        self._client = httpx.Client(trust_env=False, timeout=httpx.Timeout(30, connect=5))
+        self._client = httpx.Client(timeout=httpx.Timeout(30, connect=5), **PLAIN)
         self._answer = self._client.send(self._client.build_request("GET", self._url), stream=True)
         assert self._answer.status_code == 200
         self._events = sse(self._answer.iter_lines())
@@ -346,7 +348,7 @@ class FleetProcess:
         self._out = Lines(self._process.stdout)
         announced = json.loads(self._out.wait_for(r"^\{.*\}$", START_SECONDS)[0])
         self.backends: dict[str, dict[str, Any]] = {one["name"]: one for one in announced["backends"]}
-        self._http = httpx.Client(timeout=10, trust_env=False)
+        self._http = httpx.Client(timeout=10, **PLAIN)
 
     def __enter__(self) -> "FleetProcess":
         return self

@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 
-from tests.fakes.engine_process import EngineProcess, FleetProcess
+from tests.fakes.engine_process import PLAIN, EngineProcess, FleetProcess
 
 SAID: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say something."}]
 OLLAMA, VLLM, LLAMACPP, CLOUD = (
@@ -21,7 +21,7 @@ PREFACE = "[simulated] This answer is"
 
 
 def connect(engine: EngineProcess) -> openai.OpenAI:
-    client = openai.DefaultHttpxClient(trust_env=False, timeout=60)
+    client = openai.DefaultHttpxClient(timeout=60, **PLAIN)
     return openai.OpenAI(base_url=f"{engine.url}/v1", api_key="unused", max_retries=0, http_client=client)
 
 
@@ -235,7 +235,7 @@ def test_a_client_may_leave_a_stream(client: openai.OpenAI, demo: EngineProcess)
 
 async def test_the_asynchronous_client_works_as_well(demo: EngineProcess) -> None:
     """Streaming by the asynchronous client."""
-    http = openai.DefaultAsyncHttpxClient(trust_env=False, timeout=60)
+    http = openai.DefaultAsyncHttpxClient(timeout=60, **PLAIN)
     async with openai.AsyncOpenAI(
         base_url=f"{demo.url}/v1", api_key="unused", max_retries=0, http_client=http
     ) as client:

@@ -231,7 +231,7 @@ async def test_zoom_fills_the_view_with_one_pane() -> None:
         await sees(pilot, "Problems")
         await pilot.press("z")
         await until(pilot, lambda: "Problems" not in text(app).replace("problems", ""))
-        await sees(pilot, "closed 14m")
+        await sees(pilot, "closed  ▪")
         await pilot.press("escape")
         await sees(pilot, "Problems")
 

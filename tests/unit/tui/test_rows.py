@@ -48,7 +48,7 @@ def test_every_row_fits_every_width(cells: int) -> None:
 
 def test_columns_give_way_in_order_and_the_core_stays() -> None:
     """At 80 columns state, backend, memory, context, speed, load and last use are all there."""
-    assert [column.title for column in models.columns(78)] == [
+    assert [column.title for column in models.columns((), 78)] == [
         "BACKEND",
         "MEM",
         "CTX",
@@ -57,8 +57,8 @@ def test_columns_give_way_in_order_and_the_core_stays() -> None:
         "QUE",
         "LAST",
     ]
-    assert {"BACKEND", "RUN"} <= {column.title for column in models.columns(40)}
-    assert len(models.columns(200)) == len(models.COLUMNS)
+    assert {"BACKEND", "RUN"} <= {column.title for column in models.columns((), 40)}
+    assert len(models.columns((), 200)) == len(models.COLUMNS)
 
 
 @pytest.mark.parametrize(

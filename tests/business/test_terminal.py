@@ -1,0 +1,205 @@
+"""A user at a real terminal: the console as it is started, typed into and seen, on real engines."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fakes.engine_process import EngineProcess, FleetProcess, clean_environment
+from tests.fakes.terminal import Terminal, missing
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there is a terminal")
+
+PROGRAM = (sys.executable, "-m", "orchestra_core")
+NO_DISCOVERY = "[server]\nport = 0\n[discovery]\nenabled = false\n"
+NOTHING = f"{NO_DISCOVERY}[embedded]\nenabled = false\n"
+STARTING = 60.0
+SIZES = ((80, 24), (60, 18), (40, 10), (80, 24), (200, 60))
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A home, configuration and socket included, whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="orch-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def console(
+    home: Path, socket: Path, *arguments: str, size: tuple[int, int] = (80, 24)
+) -> Iterator[Terminal]:
+    """`ai-orchestra` in a terminal of this size."""
+    argv = [*PROGRAM, "--socket", str(socket), *arguments]
+    with Terminal(argv, clean_environment(home), home, size) as terminal:
+        yield terminal
+
+
+@contextmanager
+def console_with_engine(home: Path, config: str) -> Iterator[Terminal]:
+    """`ai-orchestra` that has to start its engine; an engine it left is ended."""
+    file, socket = home / "config.toml", home / "engine.sock"
+    file.write_text(config)
+    try:
+        with console(home, socket, "--config", str(file)) as terminal:
+            yield terminal
+    finally:
+        shut_down(socket)
+
+
+def shut_down(socket: Path) -> None:
+    transport = httpx.HTTPTransport(uds=str(socket))
+    with httpx.Client(transport=transport, trust_env=False) as client, suppress(httpx.TransportError):
+        client.post("http://engine/api/v1/shutdown")
+
+
+def runs(process: int) -> bool:
+    """Whether there is such a process, one that has ended and waits for its parent aside."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def restored(terminal: Terminal) -> bool:
+    """Whether the terminal is as it was before the program."""
+    return terminal.cursor_shown and not terminal.alternate
+
+
+def megabytes(terminal: Terminal) -> int:
+    """What the legend of the memory gauges says of our models."""
+    found = re.search(r"models (\d+)([BM])", terminal.row("█ models"))
+    assert found is not None
+    return int(found[1]) if found[2] == "M" else 0
+
+
+@pytest.mark.model
+def test_a_newcomer_asks_the_real_model_and_unloads_and_loads_it_by_key(place: Path) -> None:
+    """From one command in 80x24: an answer with its speed, memory that follows, and nothing left behind."""
+    with console_with_engine(place, NO_DISCOVERY) as terminal:
+        terminal.sees("ORCHESTRA")
+        terminal.row("● local", "up", "1/1 ready", seconds=STARTING)
+
+        terminal.keys("6")
+        terminal.sees("Nothing asked yet")
+        terminal.type("The capital of France is")
+        terminal.keys("Enter")
+        told = terminal.row("● done", "gemma3-270m on local", "first token", "tok/s", seconds=STARTING)
+        assert re.search(r"first token [\d.]+m?s  [\d.]+ tok/s  \d+ tokens", told)
+        asked = next(at for at, row in enumerate(terminal.rows) if "› The capital" in row)
+        assert terminal.rows[asked + 1].strip()
+
+        terminal.resize(120, 40)
+        terminal.keys("Escape", "1")
+        terminal.until(lambda: megabytes(terminal) > 100, "memory of the model")
+        loaded = megabytes(terminal)
+
+        terminal.keys("2")
+        terminal.row("● gemma3-270m", "ready", f"{loaded}M")
+        terminal.keys("U")
+        terminal.sees("Unload gemma3-270m from local?")
+        terminal.keys("y")
+        terminal.row("○ gemma3-270m", "unloaded")
+        terminal.keys("1")
+        terminal.until(lambda: megabytes(terminal) == 0, "memory given back")
+
+        terminal.keys("2", "L")
+        terminal.sees("Load gemma3-270m")
+        terminal.keys("y")
+        terminal.row("● gemma3-270m", "ready", seconds=STARTING)
+        terminal.keys("1")
+        terminal.until(lambda: megabytes(terminal) > 100, "memory taken again")
+
+        terminal.resize(80, 24)
+        terminal.keys("q")
+        process = int(
+            re.findall(r"started the engine \(process (\d+)\)", terminal.sees("Quit: what about"))[0]
+        )
+        assert runs(process)
+        terminal.keys("s")
+        assert terminal.ended(30) == 0
+        assert "The engine was stopped." in terminal.text
+        assert not runs(process)
+        assert restored(terminal)
+
+
+def test_the_simulated_fleet_fits_terminals_of_every_size(place: Path, demo: EngineProcess) -> None:
+    """In 200x60 every pane is there and all is called simulated; no size breaks it or is overrun."""
+    with console(place, demo.socket, size=(200, 60)) as terminal:
+        seen = terminal.sees("sim-rack")
+        panes = ("SIMULATED", "Backends and breakers", "Throughput", "Memory", "Problems", "Models", "Events")
+        assert [pane for pane in panes if pane not in seen] == []
+        assert terminal.widest <= 200
+        for key, words in (("1", "Events"), ("2", "TOK/S"), ("3", "WHY"), ("6", "Prompt")):
+            terminal.keys("Escape", key)
+            terminal.sees(words)
+            for columns, rows in SIZES:
+                terminal.resize(columns, rows)
+                filled(terminal, columns, rows)
+        terminal.keys("C-q")
+        assert terminal.ended() == 0
+        assert "Traceback" not in terminal.text
+        assert restored(terminal)
+
+
+def filled(terminal: Terminal, columns: int, rows: int) -> None:
+    """Waits for a screen drawn for this size: from the first to the last row and no wider than it."""
+    if (columns, rows) < (60, 18):
+        terminal.sees(f"needs 60x18, have {columns}x{rows}")
+    else:
+        terminal.until(
+            lambda: len(shown := terminal.rows) == rows and "ORCHESTRA" in shown[0] and "quit" in shown[-1],
+            f"a screen of {columns}x{rows}",
+        )
+    assert terminal.widest <= columns
+    assert "Traceback" not in terminal.text
+
+
+def test_an_engine_that_is_killed_is_missed_and_found_again(place: Path, mended: FleetProcess) -> None:
+    """The console says so and keeps its data and the selection; a new engine on the socket is taken up."""
+    config = NO_DISCOVERY.partition("[discovery]")[0] + mended.config()
+    with EngineProcess(config, home=place) as engine, console(place, engine.socket) as terminal:
+        terminal.keys("2")
+        terminal.row("sim-small:1b", "ready")
+        terminal.keys("j")
+        chosen = terminal.row("▌").split()[2]
+        engine.kill()
+        terminal.row("lost: retry in", "old")
+        assert "sim-small:1b" in terminal.text
+        terminal.keys("U")
+        terminal.sees("not connected")
+        with EngineProcess(config, home=place):
+            terminal.sees("● live")
+            terminal.sees("the engine was restarted")
+            assert terminal.row("▌").split()[2] == chosen
+        terminal.keys("q")
+        assert terminal.ended() == 0
+        assert restored(terminal)
+
+
+def test_without_a_backend_the_user_reads_what_to_do(place: Path) -> None:
+    """The Overview and the Playground say the same; an engine that is kept outlives the console."""
+    with console_with_engine(place, NOTHING) as terminal:
+        terminal.sees("● live", STARTING)
+        told = terminal.sees("[[backends]]")
+        assert "Ollama" in told
+        terminal.keys("6")
+        terminal.sees("Nothing asked yet")
+        terminal.type("Hello?")
+        terminal.keys("Enter")
+        terminal.sees("✕ failed")
+        assert "[[backends]]" in terminal.text
+        assert "Ollama" in terminal.text
+        terminal.keys("C-q")
+        process = int(re.findall(r"process (\d+)", terminal.sees("Quit: what about"))[0])
+        terminal.keys("k")
+        assert terminal.ended() == 0
+        assert f"The engine keeps running (process {process})" in terminal.text
+        assert runs(process)
+        assert restored(terminal)
+        os.kill(process, 0)

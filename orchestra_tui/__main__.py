@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestra_tui.app import Orchestra
 from orchestra_tui.client import EngineClient
 from orchestra_tui.launch import Launcher
-from orchestra_tui.terminal import describe
+from orchestra_tui.terminal import describe, keep_escaped_digits
 
 
 def main(
@@ -28,6 +28,7 @@ def main(
     if start and not url:
         launcher = Launcher(start, log or str(Path(socket).with_name("engine.log")))
     environ = os.environ  # noqa: TID251 - the one place where the console looks at its terminal's variables
+    keep_escaped_digits()
     terminal = describe(environ, bool(sys.flags.utf8_mode))
     app = Orchestra(EngineClient(socket, url), launcher=launcher, terminal=terminal)
     result = app.run(mouse=mouse)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -243,6 +244,10 @@ class Orchestra(App[str]):
         if self._terminal.tmux:
             where += " and tmux's buffer" if await tmux_buffer(text) else "; tmux took nothing"
         self.say(f"copied {len(text)} characters to {where}")
+
+    def press(self, key: str) -> None:
+        """As if the user had pressed it. Sent as the driver sends: a key of a screen's own does not bubble."""
+        self.post_message(events.Key(key, key).set_sender(self))
 
     # -- actions of every view
 

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
+from string import digits
+from typing import cast
 
 import msgspec
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
 
 class Terminal(msgspec.Struct, frozen=True):
@@ -31,6 +34,16 @@ def describe(environ: Mapping[str, str], utf8_mode: bool) -> Terminal:
     term = environ.get("TERM", "")
     basic = term in ("linux", "xterm", "screen", "tmux", "vt100", "ansi") and not environ.get("COLORTERM")
     return Terminal(ascii=not utf8, tmux=bool(environ.get("TMUX")), basic_colors=basic)
+
+
+def keep_escaped_digits() -> None:
+    """Makes Textual read escape and a digit as these two (alt and the digit).
+
+    Its table says what a Mac writes for option and that digit, so that escape and 3 type a pound sign.
+    """
+    table = cast("dict[str, object]", ANSI_SEQUENCES_KEYS)
+    for digit in digits:
+        table.pop(f"\x1b{digit}", None)
 
 
 async def tmux_buffer(text: str) -> bool:

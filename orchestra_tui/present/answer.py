@@ -27,6 +27,7 @@ class Answer(msgspec.Struct):
     tokens: int | None = None
     prompt_tokens: int | None = None
     engine_first: float | None = None
+    engine_total: float | None = None
     ended: str = ""
     error: str = ""
 
@@ -54,7 +55,11 @@ class Answer(msgspec.Struct):
 
     @property
     def speed(self) -> float | None:
-        """Tokens per second after the first one; None until two came."""
+        """Tokens per second after the first one; None until two came. The engine's own measure where it gives
+        one: the pieces of a short answer arrive here together."""
+        if self.engine_first is not None and self.engine_total is not None and self.counted > 1:
+            lasted = self.engine_total - self.engine_first
+            return (self.counted - 1) / lasted if lasted > 0 else None
         if self.first is None or self.last is None or self.last <= self.first or self.counted < 2:
             return None
         return (self.counted - 1) / (self.last - self.first)

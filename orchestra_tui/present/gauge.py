@@ -14,8 +14,8 @@ READING = 28
 def bar(memory: MemoryView, cells: int, glyphs: Glyphs) -> Line:
     """0 to 100 % of a pool: models we know of, other use, free space; both thresholds marked."""
     total = max(memory.total, 1)
-    filled = min(round(fraction(memory) * cells), cells)
-    ours = min(round(memory.ours / total * cells), filled)
+    ours = min(max(round(memory.ours / total * cells), memory.ours > 0), cells)
+    filled = min(max(round(fraction(memory) * cells), ours), cells)
     tone = pressure(memory, glyphs).tone
     signs = [glyphs.bar] * ours + [glyphs.other] * (filled - ours) + [glyphs.rail] * (cells - filled)
     tones = [tone] * filled + ["muted"] * (cells - filled)

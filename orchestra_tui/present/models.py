@@ -129,7 +129,7 @@ def _row(view: ModelView, chosen: Sequence[Column], name: int, now: str, glyphs:
         span(pad(view.model, name, more=glyphs.more), "strong"),
         span(f" {state.word:<9}", state.tone),
     )
-    if view.progress:
+    if view.progress and view.residency != "ready":
         where = pad(view.backend, chosen[0].cells, more=glyphs.more)
         return (*lead, span(f" {where}"), *_progress(view, chosen, glyphs))
     cells = "".join(

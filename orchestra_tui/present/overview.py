@@ -1,5 +1,7 @@
 """The Overview's panes: memory, traffic, models at work, events, and what to do when nothing is there."""
 
+import msgspec
+
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import BackendView, MemoryView, Snapshot
 from orchestra_tui.present.frame import requests_per_second, tokens_per_second
@@ -54,9 +56,11 @@ def memory(picture: Picture, cells: int, height: int) -> list[Line]:
 
 
 def pools_of(snapshot: Snapshot) -> list[tuple[str, MemoryView]]:
-    """The host, then the backends' pools, the fullest first."""
+    """The host, with the models of our own child processes, then the backends' pools, the fullest first."""
     own = [(view.name, view.memory) for view in snapshot.backends if view.memory is not None]
-    return [("host", snapshot.host), *sorted(own, key=lambda pool: -fraction(pool[1]))]
+    ours = sum(view.memory.ours for view in snapshot.backends if view.memory and view.kind == "managed")
+    host = msgspec.structs.replace(snapshot.host, ours=max(snapshot.host.ours, ours))
+    return [("host", host), *sorted(own, key=lambda pool: -fraction(pool[1]))]
 
 
 def unreported(view: BackendView) -> bool:
@@ -224,9 +228,10 @@ def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
 
 
 def _legend(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
+    ours = sum(view.memory.ours for view in snapshot.backends if view.memory)
     return fit(
         [
-            (1, line(span(f" {glyphs.bar} models {size(snapshot.host.ours)}", "muted"))),
+            (1, line(span(f" {glyphs.bar} models {size(max(snapshot.host.ours, ours))}", "muted"))),
             (2, line(span(f"{glyphs.other} other", "muted"))),
             (
                 0,

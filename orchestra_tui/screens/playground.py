@@ -123,7 +123,7 @@ class PlaygroundScreen(ViewScreen):
         event.stop()
         if event.then:
             self.set_focus(self.moving())
-            self.app.simulate_key(event.then)
+            self.console.press(event.then)
         elif self.answer is not None and self.answer.running:
             self.action_cancel()
         else:
@@ -201,6 +201,8 @@ def _finish(answer: Answer, done: Done) -> None:
     answer.prompt_tokens = done.metrics.tokens_prompt
     if done.metrics.time_to_first_token_ms is not None:
         answer.engine_first = done.metrics.time_to_first_token_ms / 1000
+    if done.metrics.response_time_ms is not None:
+        answer.engine_total = done.metrics.response_time_ms / 1000
 
 
 def _talks(view: ModelView) -> bool:

@@ -52,6 +52,7 @@ class ViewScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__(id=self.VIEW)
         self._picture = Picture()
+        self._before: Widget | None = None
 
     @property
     def console(self) -> "Orchestra":
@@ -191,9 +192,12 @@ class ViewScreen(Screen[None]):
         event.stop()
         self.query_one(CommandLine).close()
         self.query_one("#status").display = True
-        self.home()
+        if self._before is not None and self._before.is_attached:
+            self.set_focus(self._before)
+        else:
+            self.home()
         if event.then:
-            self.app.simulate_key(event.then)
+            self.console.press(event.then)
 
     def on_key(self, event: events.Key) -> None:
         """Escape and another key that came as one are two keys."""
@@ -201,7 +205,7 @@ class ViewScreen(Screen[None]):
         if then:
             event.stop()
             self.action_back()
-            self.app.simulate_key(then)
+            self.console.press(then)
 
     def on_filter_changed(self, event: FilterChanged) -> None:
         event.stop()
@@ -219,5 +223,6 @@ class ViewScreen(Screen[None]):
         self.console.say_line(message)
 
     def _open(self, *, filtering: bool, text: str = "") -> None:
+        self._before = self.focused
         self.query_one("#status").display = False
         self.query_one(CommandLine).open(filtering=filtering, text=text)

@@ -15,11 +15,13 @@ _HISTORY = 100
 def after_escape(event: events.Key) -> str:
     """The letter or digit pressed so soon after escape that the terminal sent both as one; empty if none.
 
-    Terminals write alt with a key in the same way, and Textual reads escape and 2 as a Mac's option and 2.
+    Terminals write alt with a key in the same way.
     """
-    if event.key == "trade_mark_sign":
-        return "2"
-    return (event.character or "") if event.key.startswith("alt+") else ""
+    if not event.key.startswith("alt+"):
+        return ""
+    name = event.key.removeprefix("alt+")
+    upper = name.startswith("shift+") and len(name) == len("shift+") + 1
+    return name[-1].upper() if upper else name if len(name) == 1 else ""
 
 
 class _Completer(Suggester):

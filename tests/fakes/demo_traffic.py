@@ -25,6 +25,8 @@ USERS: tuple[tuple[tuple[str, str, int], ...], ...] = (
     (("auto:quality=high", "Compare TCP and QUIC.", 140),),
 )
 OUTAGE, FAILING, DOOMED = "sim-cloud", "sim-edge", "sim-phi-3.5-mini-instruct"
+CHOOSY = "auto:quality=high"
+LOADED = "sim-gemma2:2b"
 OUTAGE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 
@@ -57,8 +59,16 @@ class DemoTraffic:
             thread.join()
 
     def go_on(self, seconds: float) -> None:
-        """Returns after so many seconds of traffic."""
+        """Returns after so many seconds of traffic, after one more failover and while a model loads."""
         self._over.wait(seconds)
+        assert any(self._fails_over() for _ in range(8))
+        assert self._engine.post(f"/api/v1/models/{LOADED}/load").status_code == 202
+
+    def _fails_over(self) -> bool:
+        """Breaks the backend that is the best right now, and asks once more."""
+        best = self._engine.chat(model=CHOOSY, max_tokens=8).headers["x-orchestra-backend"]
+        self._break(best, seconds=OUTAGE_SECONDS)
+        return self._engine.chat(model=CHOOSY, max_tokens=8).headers.get("x-orchestra-attempts") == "2"
 
     def _break(self, backend: str, **details: float) -> None:
         answer = httpx.post(

@@ -5,6 +5,7 @@ window again and again until a deadline.
 """
 
 import contextlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -47,11 +48,7 @@ class Terminal:
 
     def __enter__(self) -> "Terminal":
         columns, rows = self._size
-        options = [
-            "set-option -g status off",
-            "set-option -g remain-on-exit on",
-            "set-option -s escape-time 10",
-        ]
+        options = ["set-option -g status off", "set-option -s escape-time 10"]
         setup = [word for option in options for word in (*option.split(), ";")]
         window = ["new-session", "-d", "-s", "t", "-x", str(columns), "-y", str(rows)]
         inherited = [f"{name}={value}" for name, value in self._environ.items()]
@@ -103,17 +100,14 @@ class Terminal:
     @property
     def exit_code(self) -> int | None:
         """Of the program, None while it runs."""
-        dead, _, code = self._shown("#{pane_dead} #{pane_dead_status}").partition(" ")
-        return int(code or -1) if dead == "1" else None
+        found = re.search(r"\[ended (\d+)\]", self.text)
+        return int(found[1]) if found else None
 
-    @property
-    def alternate(self) -> bool:
-        """Whether the program has a screen of its own; a program that left must have given it back."""
-        return self._shown("#{alternate_on}") == "1"
-
-    @property
-    def cursor_shown(self) -> bool:
-        return self._shown("#{cursor_flag}") == "1"
+    def is_restored(self) -> bool:
+        """Whether the program gave the terminal back: its screen, the cursor, and the echo of what is typed."""
+        self.type("typed")
+        self.sees("typed")
+        return self._shown("#{alternate_on} #{cursor_flag} #{mouse_any_flag}") == "0 1 0"
 
     def sees(self, words: str, seconds: float = PATIENCE) -> str:
         """Waits until `words` are in the window, and returns its text."""

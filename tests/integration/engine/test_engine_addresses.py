@@ -30,44 +30,31 @@ def ended(engine: EngineProcess) -> str:
         engine.close()
 
 
-def test_a_second_engine_on_the_same_socket_says_who_has_it(one: EngineProcess) -> None:
-    """Exit code 1, the pid of the first engine and the way out; the first one is not disturbed."""
+def test_a_second_engine_says_who_has_the_socket_or_the_port(one: EngineProcess) -> None:
+    """Exit code 1, the process that has it and the way out; the first engine is not disturbed."""
     with one:
         said = ended(EngineProcess("", "--socket", str(one.socket)))
         assert f"the socket {one.socket} is in use by another engine (pid {one.pid})" in said
         assert "--socket" in said
-        assert one.unix.get("/livez").status_code == 200
-
-
-def test_a_second_engine_on_the_same_port_says_who_has_it(one: EngineProcess) -> None:
-    """Exit code 1, the process that listens there and the way out."""
-    with one:
         said = ended(EngineProcess("", "--port", str(one.port)))
         assert f"port {one.port} on 127.0.0.1 is in use by python" in said
         assert f"(pid {one.pid})" in said
         assert "--port" in said
         assert one.tcp.get("/livez").status_code == 200
-
-
-def test_the_socket_is_private_and_gone_after_a_clean_end(one: EngineProcess) -> None:
-    """Nobody but its owner may connect; SIGTERM leaves nothing behind that a start would trip over."""
-    with one:
-        mode = stat.S_IMODE(one.socket.stat().st_mode)
-        assert mode == 0o600
-        assert one.stop() == 0
-    again = EngineProcess()
-    with again:
-        assert not one.socket.exists()
+        assert one.unix.get("/livez").status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_the_engine_cleanly(one: EngineProcess, number: signal.Signals) -> None:
-    """Code 0, though a client listens to the event stream and another keeps its connection."""
+    """Code 0, though one client listens to the event stream and another keeps its connection; the socket, which
+    was for its owner alone, is gone."""
     with one, one.listening():
+        assert stat.S_IMODE(one.socket.stat().st_mode) == 0o600
         kept = one.tcp
         assert kept.get("/livez").status_code == 200
         os.kill(one.pid, number)
         assert one.wait() == 0
+        assert not one.socket.exists()
 
 
 def test_after_a_crash_the_same_socket_and_port_can_be_used_at_once(one: EngineProcess) -> None:

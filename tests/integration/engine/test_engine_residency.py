@@ -1,7 +1,6 @@
 """What is loaded where: on demand, by request, one at a time, and never at the cost of somebody being served."""
 
 import concurrent.futures
-from typing import Any
 
 from tests.fakes.engine_process import EngineProcess, FleetProcess
 from tests.integration.engine.test_engine_faults import FRAMED, leaving
@@ -15,10 +14,6 @@ def alone(fleet: FleetProcess) -> EngineProcess:
     """An engine over the backend that has room for one of its two models at a time."""
     fleet.load("sim-small", MODEL)
     return EngineProcess(fleet.config(only=["sim-small"]))
-
-
-def view(engine: EngineProcess, endpoint: str) -> dict[str, Any]:
-    return next(one for one in engine.snapshot()["models"] if one["id"] == endpoint)
 
 
 def test_a_load_says_what_it_evicts_and_evicts_it(mended: FleetProcess) -> None:
@@ -96,16 +91,3 @@ def test_unloading_waits_for_who_is_being_served(mended: FleetProcess) -> None:
             assert late.status_code == 200, late.text
         for kind in ("unloading", "absent", "loading", "ready"):
             happening.event(f"model.{kind}", ENDPOINT)
-
-
-def test_what_others_load_and_unload_is_seen(mended: FleetProcess) -> None:
-    """Somebody uses the backend behind our back: the engine's picture follows within one look."""
-    with alone(mended) as engine:
-        assert view(engine, ENDPOINT)["residency"] == "ready"
-        mended.load("sim-small", OTHER)
-
-        def followed(now: dict[str, Any]) -> bool:
-            return bool({one["id"]: one["residency"] for one in now["models"]}[OTHER_ENDPOINT] == "ready")
-
-        engine.until(followed, 20)
-        assert view(engine, ENDPOINT)["residency"] == "absent"

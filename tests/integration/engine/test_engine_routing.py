@@ -156,7 +156,7 @@ def test_a_burst_spreads_over_what_there_is(mended: FleetProcess) -> None:
 
 def test_a_burst_of_free_choice_spreads_over_the_demo(fresh: EngineProcess) -> None:
     """Fifty in a hurry, without a name and without money: several endpoints take part, none takes nearly all."""
-    body = {"prompt": "Hello there.", "max_tokens": 32, "max_cost": 0, "requirements": {"speed": "high"}}
+    body = {"prompt": "Hello there.", "max_tokens": 8, "max_cost": 0, "requirements": {"speed": "high"}}
 
     def ask(_: int) -> str:
         answer = fresh.post("/api/v1/route", body)

@@ -1,0 +1,34 @@
+"""What a look at a backend changes of what is known of a model's place."""
+
+import msgspec
+import pytest
+
+from orchestra_core.domain.catalog import BackendKind, ModelInfo, Residency
+from orchestra_core.routing.capability import BackendFacts, describe
+from orchestra_core.routing.catalog import Catalog
+
+INFO = ModelInfo("m", Residency.READY, capabilities=frozenset({"chat"}))
+SPEC = describe(BackendFacts(name="b", kind=BackendKind.OLLAMA), INFO, None)
+
+
+@pytest.mark.parametrize(
+    ("known", "reported", "then"),
+    [
+        (Residency.READY, Residency.ABSENT, Residency.ABSENT),
+        (Residency.ABSENT, Residency.READY, Residency.READY),
+        (Residency.LOADING, Residency.ABSENT, Residency.LOADING),
+        (Residency.LOADING, Residency.READY, Residency.READY),
+        (Residency.DRAINING, Residency.READY, Residency.DRAINING),
+        (Residency.UNLOADING, Residency.READY, Residency.UNLOADING),
+        (Residency.DRAINING, Residency.ABSENT, Residency.DRAINING),
+    ],
+)
+def test_a_look_does_not_undo_what_we_are_doing(
+    known: Residency, reported: Residency, then: Residency
+) -> None:
+    """A model that is being drained stays so though its backend still has it; else calls would go on coming."""
+    catalog = Catalog()
+    catalog.update("b", [(SPEC, INFO)])
+    catalog.all[0].residency = known
+    catalog.update("b", [(SPEC, msgspec.structs.replace(INFO, residency=reported))])
+    assert catalog.all[0].residency is then

@@ -29,6 +29,9 @@ class LiveTable(Lines):
         self._header: Line = EMPTY
         self._keys: tuple[str, ...] = ()
         self._selected: str | None = None
+        # What was selected when it vanished: the same object is selected again when it comes back, as after the
+        # engine's restart, unless the user has chosen something else meanwhile.
+        self._missed: str | None = None
         self._place = 0
         self._started = False
 
@@ -58,6 +61,7 @@ class LiveTable(Lines):
     def select(self, key: str | None) -> None:
         """Moves the selection to a key that is shown, or to nothing."""
         self.refresh_row(self._place)
+        self._missed = None
         self._selected = key if key in self._keys else None
         if self._selected is not None:
             self._place = self._keys.index(self._selected)
@@ -105,6 +109,8 @@ class LiveTable(Lines):
             self._resized()
 
     def _follow_key(self) -> None:
+        if self._selected is None and self._missed in self._keys:
+            self._selected, self._missed = self._missed, None
         if self._selected is None:
             if not self._started and self._keys:
                 self._selected, self._place, self._started = self._keys[0], 0, True
@@ -112,6 +118,7 @@ class LiveTable(Lines):
             self._place = self._keys.index(self._selected)
         else:
             self.post_message(SelectionLost(self._selected))
+            self._missed = self._selected
             self._selected = None
             self._place = min(self._place, max(len(self._keys) - 1, 0))
 

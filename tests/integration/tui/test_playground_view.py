@@ -137,3 +137,32 @@ async def test_copy_takes_the_last_answer() -> None:
         await pilot.press("escape", "y")
         await sees(pilot, "clipboard (OSC 52)")
         assert app.clipboard.startswith("A circuit breaker")
+
+
+async def test_escape_and_a_key_that_come_as_one_are_two() -> None:
+    """Fast typists and slow lines: escape leaves the prompt and the digit goes to its view, nothing is typed."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await sees(pilot, "Nothing asked yet")
+        await pilot.press("alt+2")
+        await sees(pilot, "STATE")
+        await pilot.press("slash", "b", "o", "x", "1", "alt+6")
+        await sees(pilot, "Nothing asked yet")
+        assert app.screen.query_one(PromptArea).text == ""
+        await pilot.press("2")
+        await sees(pilot, "Models  10/10")
+
+
+async def test_the_command_line_gives_the_focus_back() -> None:
+    """Who left the prompt and opened the command line is not in the prompt again."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await sees(pilot, "Nothing asked yet")
+        await pilot.press("escape", "colon", "escape", "1")
+        await sees(pilot, "Problems")

@@ -36,6 +36,20 @@ def test_models_and_other_use_look_different() -> None:
     assert drawn.count(UNICODE.other) == 15
 
 
+def test_a_small_model_is_seen() -> None:
+    """The first cell is a model's as soon as there is one, so that loading and unloading show."""
+    assert plain(bar(MemoryView(total=1000, used=50, ours=1), 20, UNICODE)).count(UNICODE.bar) == 1
+    assert UNICODE.bar not in plain(bar(MemoryView(total=1000, used=50), 20, UNICODE))
+
+
+def test_an_unknown_use_is_not_zero() -> None:
+    """Of a pool whose use nobody reports only the size is told."""
+    row = plain(gauge("rack", MemoryView(total=4 * 1024**3, used=0), 60, UNICODE, known=False))
+    assert "of 4.0G" in row
+    assert "unknown" in row
+    assert "0%" not in row
+
+
 def test_a_pool_of_no_size_is_not_an_error() -> None:
     """A backend that reports zero bytes gives an empty bar."""
     assert width(gauge("x", MemoryView(total=0, used=0), 60, UNICODE)) <= 60

@@ -36,7 +36,7 @@ def test_ages(value: float | None, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(8192, "8K"), (131072, "128K"), (400_000, "400K"), (0, "–"), (1_048_576, "1M")],
+    [(8192, "8K"), (131072, "128K"), (400_000, "400K"), (128_000, "128K"), (0, "–"), (1_048_576, "1M")],
 )
 def test_contexts(value: int, expected: str) -> None:
     """Context lengths by the unit their maker used."""

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot, Throughput
 from orchestra_tui.present import frame, health, models, overview, problems
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Launch, Link, LinkState, Picture, broken, linked
@@ -83,6 +84,75 @@ def test_states_tell_the_worst_first() -> None:
     assert residency(views["lab/phi-4:14b"], UNICODE).word == "unavail"
     assert residency(views["box2/nomic-embed-text"], UNICODE).word == "tripped"
     assert residency(views["box1/llama3.2:3b"], UNICODE).word == "ready"
+
+
+def test_a_tripped_model_is_told_from_an_unreachable_one() -> None:
+    """The engine calls both unavailable; the breaker's state says why."""
+    ready = next(view for view in World().snapshot().models if view.residency == "ready")
+    tripped = msgspec.structs.replace(ready, status="unavailable", circuit="open")
+    assert residency(tripped, UNICODE).word == "tripped"
+
+
+def test_backends_that_tell_nothing_have_an_unknown_use() -> None:
+    """Models in memory and no byte of it reported: that is not an empty pool."""
+    snapshot = World().snapshot()
+    views = tuple(
+        msgspec.structs.replace(view, ready=1, memory=MemoryView(8 * 1024**3, 0))
+        for view in snapshot.backends
+    )
+    now = picture(snapshot=msgspec.structs.replace(snapshot, backends=views))
+    rows = [plain(row) for row in overview.memory(now, 78, 20)]
+    assert sum("unknown" in row for row in rows) == len(views)
+    assert "host" in rows[0]
+    assert "unknown" not in rows[0]
+
+
+def test_models_of_our_own_processes_are_the_host_s_too() -> None:
+    """Their memory is the host's memory: its gauge shows them as models."""
+    snapshot = World().snapshot()
+    pool = MemoryView(16 * 1024**3, 4 * 1024**3, ours=1024**3)
+    local = msgspec.structs.replace(snapshot.backends[0], kind="managed", memory=pool)
+    host = overview.pools_of(msgspec.structs.replace(snapshot, backends=(local,)))[0][1]
+    assert host.ours == max(snapshot.host.ours, 1024**3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "message", "cells", "told"),
+    [
+        ("breaker.open", "box/m", "5 timeouts", 120, "box/m  breaker open: 5 timeouts"),
+        ("breaker.half_open", "box/m", "time", 50, " m  breaker half-open: time"),
+        ("request.failed", "req-1", "box/m: failed: no", 120, "req-1  box/m: failed: no"),
+        ("request.failed", "req-1", "box/m: failed: no", 78, "× box/m: failed: no"),
+        ("request.failed", "req-1", "box/m: failed: no", 50, "× m: failed: no"),
+        ("model.ready", "box/org/m", "ready", 50, " org/m  ready"),
+    ],
+)
+def test_events_say_what_matters_first(kind: str, subject: str, message: str, cells: int, told: str) -> None:
+    """A breaker's event names the breaker; where there is little room ids and backends give way to the words."""
+    level = "error" if "request" in kind else "info"
+    row = plain(
+        overview.event_row(Event("2026-03-02T13:00:00Z", kind, subject, message, level), cells, UNICODE)
+    )
+    assert told.replace("×", UNICODE.cross) in row
+
+
+def test_a_long_problem_takes_a_second_row_where_there_is_one() -> None:
+    """What is wrong is read in full, unless that would hide another problem."""
+    snapshot = World().snapshot()
+    short = [plain(row) for row in problems.lines(snapshot, 44, 5, UNICODE)]
+    long = [plain(row) for row in problems.lines(snapshot, 44, 20, UNICODE)]
+    assert len(short) == 5 < len(long)
+    assert any(row.endswith("…") for row in short)
+    assert not any(row.endswith("…") for row in long)
+
+
+def test_rates_count_the_seconds_before_the_first_request() -> None:
+    """One request is not one a second, only because the history begins with it."""
+    throughput = Throughput(requests=(1,), failures=(0,), tokens=(20,))
+    young = msgspec.structs.replace(World().snapshot(), uptime=8.0, throughput=throughput)
+    assert frame.requests_per_second(picture(snapshot=young)) == 1 / 8
+    old = msgspec.structs.replace(young, uptime=800.0)
+    assert frame.tokens_per_second(picture(snapshot=old)) == 2.0
 
 
 def test_ascii_rows_are_ascii() -> None:

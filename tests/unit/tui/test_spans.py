@@ -48,3 +48,9 @@ def test_foreign_text_is_sanitised_where_it_enters() -> None:
     """There is no way to put a control character into a line."""
     assert plain(line(span("\x1b[2J"), "b\nc")) == "␛[2Jb c"
     assert [plain(row) for row in wrapped("a\x07\nb", 20)] == ["a\\x07", "b"]
+
+
+def test_long_names_break_at_their_joints() -> None:
+    """A name longer than the line is broken after a hyphen, dot or slash where there is one."""
+    assert wrap("sim-llama-3.3-70b-instruct", 22) == ("sim-llama-3.3-70b-", "instruct")
+    assert wrap("x" * 30, 22) == ("x" * 22, "x" * 8)

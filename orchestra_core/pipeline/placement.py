@@ -47,7 +47,7 @@ class Placement:
         endpoint.work += candidate.work
         try:
             if not lane.admission.try_acquire():
-                refused = await self._queue(lane)
+                refused = await self._queue(lane, call.priority)
                 if refused is not None:
                     return refused
             endpoint.inflight += 1
@@ -59,11 +59,11 @@ class Placement:
         finally:
             endpoint.work -= candidate.work
 
-    async def _queue(self, lane: Lane) -> Outcome | None:
-        """Waits for a slot in arrival order; None when one is held, else why not."""
+    async def _queue(self, lane: Lane, priority: int) -> Outcome | None:
+        """Waits for a slot by priority, then arrival; None when one is held, else why not."""
         endpoint = lane.endpoint
         woken = asyncio.Event()
-        waiter = lane.admission.enqueue(woken.set)
+        waiter = lane.admission.enqueue(woken.set, priority)
         if waiter is None:
             return Outcome(
                 Verdict.BUSY, endpoint.id, 503, f"the queue of {endpoint.id} is full", retry_after=1.0

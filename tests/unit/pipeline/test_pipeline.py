@@ -182,6 +182,26 @@ async def test_requests_beyond_the_slots_wait_in_order_and_a_full_queue_refuses(
     assert (world.endpoint("a").waiting, world.endpoint("a").inflight) == (0, 0)
 
 
+async def test_a_higher_priority_is_served_first() -> None:
+    """Of those that wait, `high` goes before `normal` before `low`, whoever came first."""
+    world = World(ScriptedExecution(), ("a",))
+    world.execution.gate = asyncio.Event()
+    done: list[int] = []
+
+    async def ask(priority: int) -> None:
+        await world.ask(priority=priority)
+        done.append(priority)
+
+    tasks = [asyncio.ensure_future(ask(0))]
+    await world.execution.started.wait()
+    tasks += [asyncio.ensure_future(ask(priority)) for priority in (-1, 0, 1, 1)]
+    await settle()
+    world.execution.gate.set()
+    await asyncio.gather(*tasks)
+
+    assert done == [0, 1, 1, 0, -1]
+
+
 async def test_a_waiting_request_that_is_cancelled_leaves_the_queue() -> None:
     """Nobody is woken for a client that left."""
     world = World(ScriptedExecution(), ("a",))

@@ -224,4 +224,4 @@ class Members:
 
 def _state(member: Member) -> str:
     monitor = member.monitor
-    return monitor.error or ("asked now" if monitor.health == "unknown" else "it lists no model")
+    return monitor.error or ("no answer yet" if monitor.health == "unknown" else "it lists no model")

@@ -84,7 +84,7 @@ class Child:
         began = moved = now()
         reached = (0, 0)
         report("loading 0.0 s")
-        while not await self._answers():
+        while not await self.answers():
             if self.exited.done():
                 raise ControlError(
                     f"{self.name}: {describe_exit(self.exited.result())} while loading{self._why()}"
@@ -97,7 +97,7 @@ class Child:
                 raise ControlError(f"{self.name}: loading made no progress for {stall:g} s{self._why()}")
             await asyncio.wait({self.exited}, timeout=_POLL_SECONDS)
 
-    async def _answers(self) -> bool:
+    async def answers(self) -> bool:
         """Whether the server says that it is ready: most at /health, others by their list."""
         try:
             status = (await self.client.get("/health")).status_code

@@ -21,6 +21,7 @@ from orchestra_core.upstream.warming import warm
 Report = Callable[[str], None]
 OnExit = Callable[[str, int, Sequence[str]], None]
 _LAST_LINES = 20
+_DYING_SECONDS = 2.0
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -78,7 +79,7 @@ class ServedModel:
 
     async def _load(self) -> None:
         async with self._gate:
-            if self.residency is Residency.READY:
+            if self.residency is Residency.READY and await self._still_there():
                 return
             self.residency = Residency.LOADING
             try:
@@ -87,6 +88,17 @@ class ServedModel:
             finally:
                 if self.residency is not Residency.READY:
                     await self._end()
+
+    async def _still_there(self) -> bool:
+        """False once the end of a child that does not answer has been noticed: whoever asked met it dying."""
+        child = self._child
+        if child is None or await child.answers():
+            return child is not None
+        await asyncio.wait({child.exited}, timeout=_DYING_SECONDS)
+        if not child.exited.done():
+            return True
+        self._lost(child, child.exited)
+        return False
 
     async def _start(self) -> None:
         wanted = await self._wanted()

@@ -54,7 +54,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     `fields` is the body in OpenAI's shape without `model`, `stream` and `stream_options`; values are
     `msgspec.Raw` where the client's bytes can be passed on untouched. `deadline` and `received` are
     monotonic seconds. `model` None means that the engine chooses. `prompt_field` is what the client calls its
-    prompt, for errors about it.
+    prompt, for errors about it. `key` is whom fairness, limits and the ledger count it for: the id of the key it came
+    with, else the peer's address.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     deadline: float | None = None
     priority: int = 0
     prompt_field: str = "messages"
+    key: str = ""
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):

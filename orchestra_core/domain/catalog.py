@@ -132,12 +132,14 @@ class Endpoint:
     `work` is predicted seconds of service dispatched and not yet finished (dead reckoning). `external` is
     the expected seconds of reloading that using this endpoint would cost others by eviction, 0 while nothing
     must be evicted.
+    Until `cooling_until` (monotonic seconds) nothing is sent to it, because it said that it has had enough.
     `first_token` (seconds) and `rate` (tokens per second) are recent averages as measured, for people.
     """
 
     __slots__ = (
         "calls",
         "circuit",
+        "cooling_until",
         "draining",
         "external",
         "failed",
@@ -169,6 +171,7 @@ class Endpoint:
         self.inflight = 0
         self.waiting = 0
         self.work = 0.0
+        self.cooling_until = 0.0
         self.external = 0.0
         self.speed = Speed()
         self.reliability = Reliability()

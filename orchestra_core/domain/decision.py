@@ -67,7 +67,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
 class Rejection(msgspec.Struct, frozen=True, gc=False):
     """An endpoint that cannot serve the call. `reason` is a stable code, `detail` says the numbers.
 
-    Codes: capability, model, context, unreachable, breaker_open, draining, not_resident, cost, quality.
+    Codes: capability, model, context, unreachable, breaker_open, cooling_down, draining, not_resident, cost, quality.
     """
 
     endpoint: str

@@ -5,6 +5,7 @@ OrchestraError
 │   ├── UnknownModel 404
 │   ├── NotFound 404 · MethodNotAllowed 405 · TooLarge 413 · UnsupportedMedia 415
 │   └── ContextTooLong 400
+├── TooManyRequests 429       come back later; says when
 ├── Unavailable 503           nothing can serve this now; says what to do
 │   └── QueueFull 503
 ├── UpstreamFailed 502        every endpoint tried failed
@@ -16,7 +17,10 @@ from collections.abc import Iterable
 
 
 class OrchestraError(Exception):
-    """An error that has an answer for the client. `param` names the offending field where there is one."""
+    """An error that has an answer for the client. `param` names the offending field where there is one.
+
+    `should_retry` tells client libraries whether to try again by themselves; None leaves it to them.
+    """
 
     status = 500
     type = "internal_error"
@@ -29,12 +33,14 @@ class OrchestraError(Exception):
         param: str | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        should_retry: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.code = code or type(self).code
         self.retry_after = retry_after
+        self.should_retry = should_retry
 
 
 class InvalidRequest(OrchestraError):
@@ -76,6 +82,12 @@ class UnsupportedMedia(InvalidRequest):
 
 class ContextTooLong(InvalidRequest):
     code = "context_length_exceeded"
+
+
+class TooManyRequests(OrchestraError):
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limited"
 
 
 class Unavailable(OrchestraError):

@@ -1,8 +1,11 @@
 """The one classification of how an attempt ended; breaker, retry, health, metrics and ledger all read it.
 
 What counts as whose fault follows reliability practice: a client that leaves and a bad request never count
-against an endpoint; 429 cools down without tripping; 401/403 is the operator's configuration; 5xx, silence
-and cut streams count as failures.
+against an endpoint; 429 (`limited`) cools down without tripping; a full queue (`busy`) and a model that is being
+loaded (`loading`) are no failures; 401/403 is the operator's configuration; 5xx, silence and cut streams count as
+failures. `unreachable` is a connection that could not be made, `dropped` one that was lost after the request had
+been sent and before any byte of an answer: the request itself may be what kills the backend. `poison` is never the
+end of an attempt: it is that of a request which was dropped by two backends.
 """
 
 from enum import StrEnum
@@ -21,11 +24,14 @@ class Verdict(StrEnum):
     MISCONFIGURED = "misconfigured"
     MISSING = "missing"
     BUSY = "busy"
+    LIMITED = "limited"
     LOADING = "loading"
     UNREACHABLE = "unreachable"
+    DROPPED = "dropped"
     TIMEOUT = "timeout"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    POISON = "poison"
 
 
 _ELSEWHERE = frozenset(
@@ -33,19 +39,34 @@ _ELSEWHERE = frozenset(
         Verdict.MISCONFIGURED,
         Verdict.MISSING,
         Verdict.BUSY,
+        Verdict.LIMITED,
         Verdict.LOADING,
         Verdict.UNREACHABLE,
+        Verdict.DROPPED,
         Verdict.TIMEOUT,
         Verdict.FAILED,
         Verdict.CONTEXT_OVERFLOW,
     }
 )
-_TRIPS = frozenset({Verdict.UNREACHABLE, Verdict.TIMEOUT, Verdict.FAILED, Verdict.INTERRUPTED})
+_TRIPS = frozenset(
+    {Verdict.UNREACHABLE, Verdict.DROPPED, Verdict.TIMEOUT, Verdict.FAILED, Verdict.INTERRUPTED}
+)
 NO_USAGE = Usage(estimated=True)
 
 
+class Partial(msgspec.Struct, frozen=True, gc=False):
+    """What had arrived of an answer that was cut: its text so far, and how many tokens that was."""
+
+    text: str
+    tokens: int
+
+
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """The end of one attempt. Times are seconds since the attempt was sent; `retry_after` is seconds."""
+    """The end of one attempt. Times are seconds since the attempt was sent; `retry_after` is seconds.
+
+    `partial` is set only when the answer was committed, interrupted, and can be continued elsewhere. `exhausted`:
+    every attempt or the retry budget of the engine is spent, so the client had better not try again at once.
+    """
 
     verdict: Verdict
     endpoint: str
@@ -57,6 +78,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     retry_after: float | None = None
     finish: str | None = None
     committed: bool = False
+    partial: Partial | None = None
+    exhausted: bool = False
 
     @property
     def ok(self) -> bool:

@@ -256,7 +256,7 @@ class Engine:
         self.hub.publish(
             "request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning"
         )
-        if outcome.verdict is Verdict.UNREACHABLE:
+        if outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED):
             self.members.suspect(outcome.endpoint.partition("/")[0])
 
     def _failed(self, call: Call, outcome: Outcome) -> None:

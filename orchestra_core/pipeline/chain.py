@@ -63,4 +63,6 @@ class Chain:
 
 def _died(endpoint: Endpoint, outcome: Outcome) -> bool:
     """Whether the only endpoint was a child of ours that is gone: loading it again answers the request."""
-    return outcome.verdict is Verdict.UNREACHABLE and endpoint.residency is Residency.ABSENT
+    return (
+        outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED) and endpoint.residency is Residency.ABSENT
+    )

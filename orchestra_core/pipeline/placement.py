@@ -110,7 +110,10 @@ class Placement:
             self._blame(call, endpoint, sink)
             raise
         self._learn(call, candidate, lane, token, outcome)
-        if outcome.verdict is Verdict.UNREACHABLE and endpoint.spec.kind is BackendKind.MANAGED:
+        if (
+            outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED)
+            and endpoint.spec.kind is BackendKind.MANAGED
+        ):
             # A child that cannot be reached has died, even if its end has not been noticed yet: load it again.
             endpoint.residency = Residency.ABSENT
         return outcome

@@ -23,6 +23,7 @@ _REASONS = {
     "context": "have too short a context",
     "unreachable": "are on a backend that does not answer",
     "breaker_open": "failed too often lately",
+    "cooling_down": "asked to be left alone for a while",
     "draining": "are being drained",
     "not_resident": "do not have the model loaded",
     "cost": "cost more than allowed",

@@ -35,6 +35,8 @@ def send_error(exchange: Exchange, error: OrchestraError, request_id: str, attem
     wait = _RETRY_SECONDS if error.retry_after is None and error.status == 503 else error.retry_after
     if wait is not None:
         headers.append(("retry-after", str(max(1, round(wait)))))
+    if error.should_retry is not None:
+        headers.append(("x-should-retry", "true" if error.should_retry else "false"))
     if isinstance(error, MethodNotAllowed):
         headers.append(("allow", ", ".join(error.allow)))
     exchange.send(error.status, render_error(error, request_id), headers)

@@ -4,6 +4,7 @@ from orchestra_core.domain.errors import (
     ContextTooLong,
     InvalidRequest,
     OrchestraError,
+    TooManyRequests,
     Unavailable,
     UpstreamFailed,
     UpstreamTimeout,
@@ -12,6 +13,7 @@ from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.text import safe_text
 
 RETRY_SECONDS = 1.0
+_WAITING = (Unavailable, TooManyRequests)
 
 
 _BUSY = (Unavailable, "busy", "")
@@ -22,6 +24,8 @@ _ERRORS: dict[Verdict, tuple[type[OrchestraError], str, str]] = {
     Verdict.REJECTED: (InvalidRequest, "rejected_by_backend", ""),
     Verdict.BUSY: _BUSY,
     Verdict.LOADING: _BUSY,
+    Verdict.LIMITED: (TooManyRequests, "rate_limited", ""),
+    Verdict.POISON: (UpstreamFailed, "poison_request", ""),
     Verdict.TIMEOUT: (UpstreamTimeout, "upstream_timeout", ""),
     Verdict.MISCONFIGURED: (
         UpstreamFailed,
@@ -36,5 +40,11 @@ def failure(outcome: Outcome) -> OrchestraError:
     """Says which endpoint failed and why, in words the client can act on."""
     kind, code, advice = _ERRORS.get(outcome.verdict, _FAILED)
     why = f"{outcome.endpoint}: {safe_text(outcome.message)[:500]}{advice}"
-    wait = (outcome.retry_after or RETRY_SECONDS) if kind is Unavailable else None
-    return kind(why, code=code, param="messages" if kind is ContextTooLong else None, retry_after=wait)
+    wait = (outcome.retry_after or RETRY_SECONDS) if kind in _WAITING else None
+    return kind(
+        why,
+        code=code,
+        param="messages" if kind is ContextTooLong else None,
+        retry_after=wait,
+        should_retry=False if outcome.exhausted else None,
+    )

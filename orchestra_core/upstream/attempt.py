@@ -138,6 +138,7 @@ class Attempt:
             self._fail(error.fault)
 
     def on_lost(self, reason: str) -> None:
+        heard = self._connection is not None and self._connection.answered
         self._connection = None
         if self._relay is not None or self._reader is not None:
             try:
@@ -147,7 +148,7 @@ class Attempt:
         elif self._status:
             self._fail(Fault(Verdict.FAILED, self._status, f"{reason} before the whole answer had arrived"))
         else:
-            self._fail(Fault(Verdict.UNREACHABLE, 0, reason))
+            self._fail(Fault(Verdict.FAILED if heard else Verdict.DROPPED, 0, reason))
 
     def expire(self, verdict: Verdict, message: str) -> None:
         self._fail(Fault(verdict, 0, message))

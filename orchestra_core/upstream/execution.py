@@ -70,7 +70,7 @@ class Execution:
             outcome = await self._exchange(attempt, connection, head, body)
             # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
             # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
-            if fresh or outcome.verdict is not Verdict.UNREACHABLE or connection.answered:
+            if fresh or outcome.verdict is not Verdict.DROPPED or connection.answered:
                 return outcome if outcome.ok else _without_secrets(outcome, address)
             connection = None
 

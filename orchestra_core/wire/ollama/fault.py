@@ -7,6 +7,7 @@ import msgspec
 from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.wire.ollama.shapes import MALFORMED
+from orchestra_core.wire.waiting import retry_after
 
 _MESSAGE_LIMIT = 2000
 
@@ -52,14 +53,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     if not text:
         start = body[:200].decode("utf-8", "replace").strip()
         text = f"HTTP {status}: {start}" if start else f"HTTP {status} without an explanation"
-    return _fault(status, text, _seconds(headers.get("retry-after")))
-
-
-def _seconds(value: str | None) -> float | None:
-    """Retry-After in seconds; its date form needs a clock and is left to the caller's own pause."""
-    if value is None or not value.strip().isascii() or not value.strip().isdigit():
-        return None
-    return float(value)
+    return _fault(status, text, retry_after(headers))
 
 
 # From server/routes.go, server/sched.go and llm/server.go of Ollama.
@@ -79,23 +73,23 @@ _STATUSES = {
     403: Verdict.MISCONFIGURED,
     405: Verdict.MISCONFIGURED,
     408: Verdict.TIMEOUT,
-    429: Verdict.BUSY,
+    429: Verdict.LIMITED,
     502: Verdict.UNREACHABLE,
     504: Verdict.TIMEOUT,
 }
 
 
-def _fault(status: int, text: str, retry_after: float | None) -> Fault:
-    return Fault(_verdict(status, text.lower(), retry_after), status, text, retry_after)
+def _fault(status: int, text: str, wait: float | None) -> Fault:
+    return Fault(_verdict(status, text.lower(), wait), status, text, wait)
 
 
-def _verdict(status: int, words: str, retry_after: float | None) -> Verdict:
+def _verdict(status: int, words: str, wait: float | None) -> Verdict:
     found = next((verdict for phrase, verdict in _WORDS if phrase in words), None)
     if found is not None:
         return found
     if status == 404:
         return Verdict.MISSING if "model" in words else Verdict.MISCONFIGURED
-    if status == 503 and retry_after is not None:
+    if status == 503 and wait is not None:
         return Verdict.BUSY
     if status in _STATUSES:
         return _STATUSES[status]

@@ -10,6 +10,7 @@ from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.reply import Delta, Embeddings, Usage
 from orchestra_core.wire.openai.streams import NOTHING, UsageBody, given
+from orchestra_core.wire.waiting import retry_after
 
 _OBJECTS = {
     Kind.CHAT: ("chat.completion", "chat.completion.chunk"),
@@ -120,7 +121,7 @@ _BY_STATUS = {
     403: Verdict.MISCONFIGURED,
     404: Verdict.MISSING,
     408: Verdict.TIMEOUT,
-    429: Verdict.BUSY,
+    429: Verdict.LIMITED,
     504: Verdict.TIMEOUT,
 }
 
@@ -159,16 +160,6 @@ def _verdict(status: int, detail: _Detail, words: str) -> Verdict:
 
 def _by_class(status: int) -> Verdict:
     return Verdict.REJECTED if 400 <= status < 500 else Verdict.FAILED
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from `retry-after-ms` or `retry-after`, clamped to 0..120 as the SDKs do; dates are not read."""
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return min(120.0, max(0.0, float(headers[name]) * scale))
-        except (KeyError, ValueError):
-            continue
-    return None
 
 
 def render_error(error: OrchestraError, request_id: str) -> bytes:

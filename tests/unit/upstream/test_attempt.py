@@ -166,11 +166,11 @@ async def test_a_whole_body_is_passed_on_untouched() -> None:
         (answer(b"<html>", b"text/html"), Verdict.FAILED),
         (answer(b'data: {"error":{"message":"boom"}}\n\n'), Verdict.FAILED),
         (answer(b'{"error":{"message":"Loading model"}}', b"application/json", b"503 X"), Verdict.LOADING),
-        (answer(b"{}", b"application/json", b"429 X", b"retry-after: 7\r\n"), Verdict.BUSY),
+        (answer(b"{}", b"application/json", b"429 X", b"retry-after: 7\r\n"), Verdict.LIMITED),
         (answer(b"{}", b"application/json", b"400 X"), Verdict.REJECTED),
         (answer(b"x" * 70_000, b"text/plain", b"500 X"), Verdict.FAILED),
-        (b"SSH-2.0-OpenSSH\r\n", Verdict.UNREACHABLE),
-        (answer(EVENTS, extra=b"x: " + b"y" * 40_000 + b"\r\n"), Verdict.UNREACHABLE),
+        (b"SSH-2.0-OpenSSH\r\n", Verdict.FAILED),
+        (answer(EVENTS, extra=b"x: " + b"y" * 40_000 + b"\r\n"), Verdict.FAILED),
     ],
 )
 async def test_what_is_not_an_answer_is_classified(data: bytes, verdict: Verdict) -> None:
@@ -179,8 +179,14 @@ async def test_what_is_not_an_answer_is_classified(data: bytes, verdict: Verdict
 
     assert wire.outcome.verdict is verdict
     assert wire.sink.text == ""
-    if verdict is Verdict.BUSY:
+    if verdict is Verdict.LIMITED:
         assert wire.outcome.retry_after == 7
+
+
+async def test_a_connection_lost_before_any_byte_is_told_from_junk() -> None:
+    """Only a backend that said nothing at all may have been killed by the request itself."""
+    assert Wire().leaves().outcome.verdict is Verdict.DROPPED
+    assert Wire().says(b"HTTP/1.1 20").leaves().outcome.verdict is Verdict.FAILED
 
 
 async def test_an_interim_answer_is_no_answer() -> None:

@@ -409,7 +409,7 @@ def test_embeddings_that_are_none(body: bytes) -> None:
         ),
         (503, b'{"error":{"message":"Loading model","code":503}}', Verdict.LOADING),
         (503, b"<html>503</html>", Verdict.FAILED),
-        (429, b"", Verdict.BUSY),
+        (429, b"", Verdict.LIMITED),
         (500, b'{"error":"model requires more system memory (9.9 GiB) than is available"}', Verdict.FAILED),
         (500, b'{"error":"llama runner process has terminated: exit status 2"}', Verdict.FAILED),
         (400, b'{"error":"the input length exceeds the context length"}', Verdict.CONTEXT_OVERFLOW),
@@ -436,14 +436,14 @@ def test_errors_are_classified_and_keep_their_words(status: int, body: bytes, ve
     [
         ("3", 3.0),
         (" 7 ", 7.0),
-        ("-1", None),
+        ("-1", 0.0),
         ("Wed, 21 Oct 2026 07:28:00 GMT", None),
         ("²", None),
         ("", None),
     ],
 )
 def test_retry_after_is_read_in_seconds(header: str, seconds: float | None) -> None:
-    """A whole number of seconds is taken; anything else is as if it were not there."""
+    """Seconds are taken, as with the other format; what cannot be read is as if it were not there."""
     fault = ollama.read_error(503, {"retry-after": header}, b'{"error":"server busy"}')
 
     assert fault.retry_after == seconds

@@ -195,7 +195,7 @@ def test_the_word_error_in_an_answer_is_no_error() -> None:
         (422, b'{"detail":[{"msg":"x"}]}', Verdict.REJECTED),
         (401, b"", Verdict.MISCONFIGURED),
         (404, b'{"error":"model not found"}', Verdict.MISSING),
-        (429, b'{"error":{"message":"slow down"}}', Verdict.BUSY),
+        (429, b'{"error":{"message":"slow down"}}', Verdict.LIMITED),
         (429, b'{"error":{"code":"insufficient_quota","message":"pay"}}', Verdict.MISCONFIGURED),
         (503, b'{"error":{"message":"Loading model","code":503}}', Verdict.LOADING),
         (503, b"<html>bad gateway</html>", Verdict.FAILED),
@@ -216,12 +216,26 @@ def test_error_answers_are_classified_once(status: int, body: bytes, verdict: Ve
         ({"retry-after-ms": "250"}, 0.25),
         ({"retry-after": "99999"}, 120.0),
         ({"retry-after": "-1"}, 0.0),
+        ({"retry-after": "1.5"}, 1.5),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "1e999"}, 120.0),
+        ({"retry-after-ms": "?", "retry-after": "4"}, 4.0),
+        (
+            {"retry-after": "Wed, 21 Oct 2026 07:28:09 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"},
+            9.0,
+        ),
+        (
+            {"retry-after": "Wed, 21 Oct 2036 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"},
+            120.0,
+        ),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:09 GMT"}, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:09 GMT", "date": "today"}, None),
         ({}, None),
     ],
 )
 def test_retry_after_is_read_and_clamped(headers: dict[str, str], seconds: float | None) -> None:
-    """Seconds or milliseconds, never more than two minutes."""
+    """Seconds, fractions, milliseconds, or a date beside the answer's own; never more than two minutes."""
     assert read_error(429, headers, b"{}").retry_after == seconds
 
 

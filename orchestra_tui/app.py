@@ -38,6 +38,8 @@ from orchestra_tui.widgets.themes import THEMES
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0)
 STOPPING_SECONDS = 20.0
 SAID_SECONDS = 12.0
+# How long a warning or an error can be read before the next event takes its place.
+HELD_SECONDS = 5.0
 
 
 class Orchestra(App[str]):
@@ -80,6 +82,7 @@ class Orchestra(App[str]):
         self._paused = False
         self._asking_news = False
         self._said = 0.0
+        self._overtaken = False
         self._interval = 1.0
         self._last_view = "models"
         self.animation_level = "none"
@@ -159,7 +162,8 @@ class Orchestra(App[str]):
     def on_event_arrived(self, event: EventArrived) -> None:
         self.latest = event.event
         if event.event.kind.startswith(("model.", "breaker.", "backend.", "engine.")):
-            self.message = ()
+            self._overtaken = True
+            self._forget()
             self._ask_for_news()
         self._frames()
 
@@ -222,12 +226,21 @@ class Orchestra(App[str]):
     def say_line(self, message: Line) -> None:
         self.message = message
         self._said = self.now()
+        self._overtaken = False
         self._frames()
 
     def _forget(self) -> None:
-        """What was said makes room for the news after a while; an error stays until something newer."""
-        old = self.now() - self._said > SAID_SECONDS
-        if old and not any(part.tone == "bad" for part in self.message):
+        """What was said makes room for the news: at once, but a warning or an error not before it could be read.
+
+        Without news it stays for a while, and an error until there are some.
+        """
+        age = self.now() - self._said
+        tones = {part.tone for part in self.message}
+        if self._overtaken:
+            old = tones.isdisjoint(("warn", "bad")) or age >= HELD_SECONDS
+        else:
+            old = age > SAID_SECONDS and "bad" not in tones
+        if old:
             self.message = ()
 
     def copy(self, text: str) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from orchestra_core.domain.events import Event
+from orchestra_tui.app import HELD_SECONDS, Orchestra
 from orchestra_tui.client import EngineClient, Lost
 from orchestra_tui.launch import Launcher
 from orchestra_tui.widgets.lines import Pane
@@ -59,16 +60,43 @@ async def test_without_an_engine_the_frame_and_the_keys_work() -> None:
 
 
 async def test_an_engine_that_was_restarted_is_named() -> None:
-    """A new process behind the same address is said in the status line."""
-    engine = ConsoleEngine()
+    """A new process behind the same address is said in the status line, which the next event does not wipe."""
+    engine, clock = ConsoleEngine(), Hand()
     engine.tick()
-    app = console(engine)
+    app = console(engine, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
         await sees(pilot, "live 1s")
         engine.push(GONE)
         engine.world = World(pid=77)
         engine.tick()
         await sees(pilot, "the engine was restarted; connected again")
+        news = Event("2026-03-02T13:03:00.000Z", "backend.joined", "sim-small", "4 models")
+        engine.push(news)
+        await until(pilot, lambda: app.latest is news)
+        clock.at += HELD_SECONDS - 1
+        more = Event("2026-03-02T13:03:04.000Z", "model.ready", "sim-small", "ready in 4 s")
+        engine.push(more)
+        await until(pilot, lambda: app.latest is more)
+        assert "the engine was restarted; connected again" in text(app)
+        clock.at += 1
+        await sees(pilot, "sim-small: ready in 4 s")
+        assert "restarted" not in text(app)
+
+
+async def test_a_confirmation_makes_room_for_what_it_led_to() -> None:
+    """What merely acknowledges is replaced by the next event at once."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await sees(pilot, "live 1s")
+        app.say("load llama3.2:3b on box1: accepted")
+        await sees(pilot, "accepted")
+        engine.push(Event("2026-03-02T13:03:00.000Z", "model.loading", "box1/llama3.2:3b", "loading"))
+        await sees(pilot, "box1/llama3.2:3b: loading")
+        assert "accepted" not in text(app)
 
 
 async def test_a_change_is_looked_at_at_once() -> None:
@@ -159,7 +187,5 @@ async def test_it_survives_the_engines_restart(tmp_path: Path) -> None:
         await second.stop()
 
 
-def console_of(socket: str, launcher: Launcher | None):  # type: ignore[no-untyped-def]
-    from orchestra_tui.app import Orchestra
-
+def console_of(socket: str, launcher: Launcher | None) -> Orchestra:
     return Orchestra(EngineClient(socket, delays=(0.1,)), launcher=launcher)

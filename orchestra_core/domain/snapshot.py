@@ -51,11 +51,20 @@ class ModelView(msgspec.Struct, frozen=True):
     progress: str = ""
 
 
+class TripView(msgspec.Struct, frozen=True):
+    """One opening of a breaker: `ago` in seconds, and the ids of the last requests whose failures caused it."""
+
+    ago: float
+    reason: str
+    requests: tuple[str, ...] = ()
+
+
 class BreakerView(msgspec.Struct, frozen=True):
     """The breaker of one endpoint. `recent` is its last outcomes, oldest first: `+` success, `x` failure.
 
     `since` is seconds in this state, `next_probe` seconds until a probe is let through; `failures` counts
-    those in a row, `opened` how often it has opened.
+    those in a row, `opened` how often it has opened. `tripped` is by an operator, until reset; `allowance` the
+    share of its slots that is used while it starts slowly after closing; `history` its last openings, oldest first.
     """
 
     endpoint: str
@@ -66,6 +75,9 @@ class BreakerView(msgspec.Struct, frozen=True):
     next_probe: float | None = None
     reason: str = ""
     recent: str = ""
+    tripped: bool = False
+    allowance: float = 1.0
+    history: tuple[TripView, ...] = ()
 
 
 class BackendView(msgspec.Struct, frozen=True):

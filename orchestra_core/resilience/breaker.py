@@ -11,6 +11,9 @@
 Each change of state begins a new generation: what an attempt of an older one reports is ignored, so that late
 failures cannot reopen and late successes cannot close. A probe that never reports (neither `record` nor
 `release`) is given up after `patience` seconds and its place handed over.
+For `ramp` seconds after it has closed, `allowance` tells how much of the endpoint should be used: recovery
+must not be drowned by everything that waited for it.
+An operator's `trip` holds it open, without probes, until `reset`.
 What counts as a failure is decided by `domain.outcome`; here it is a bool.
 """
 
@@ -22,12 +25,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestra_core.domain.catalog import Circuit
-from orchestra_core.domain.snapshot import BreakerView
+from orchestra_core.domain.snapshot import BreakerView, TripView
 
 if TYPE_CHECKING:
     from random import Random
 
 _SHOWN = 30
+_TRIPS = 5
+_REQUESTS = 10
+BY_OPERATOR = "tripped by operator"
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -43,10 +49,19 @@ class Policy(msgspec.Struct, frozen=True):
     probes: int = 1
     successes: int = 2
     patience: float = 120.0
+    ramp: float = 10.0
+    least: float = 0.1
+    force_every: float = 1.0
+
+
+class _Trip(msgspec.Struct, frozen=True, gc=False):
+    at: float
+    reason: str
+    requests: tuple[str, ...]
 
 
 class Breaker:
-    """Ask `admit` before each attempt, and tell exactly one of `record` and `release` after it.
+    """Ask `admit` (or `force_probe`) before each attempt, and tell exactly one of `record` and `release` after it.
 
     `now` is monotonic seconds, that of the construction where its age is shown. Without `rng` no jitter.
     """
@@ -69,9 +84,14 @@ class Breaker:
         self._since = now
         self._retry_at = 0.0
         self._reason = ""
+        self._held = False
+        self._ramping = False
+        self._forced_at = float("-inf")
         self._probing: dict[int, float] = {}
         self._seconds: deque[list[int]] = deque()
         self._recent: deque[bool] = deque(maxlen=_SHOWN)
+        self._failing: deque[str] = deque(maxlen=_REQUESTS)
+        self._trips: deque[_Trip] = deque(maxlen=_TRIPS)
 
     def admit(self, now: float) -> int | None:
         """A token for one attempt, or None: refused. An open breaker whose time is over becomes half-open."""
@@ -82,25 +102,76 @@ class Breaker:
             self._probing[self._token] = now
         return self._token
 
-    def record(self, token: int, failure: bool, now: float, reason: str = "") -> Circuit | None:
+    def force_probe(self, now: float) -> int | None:
+        """A token although it is open, or None: for the last endpoint of a model, so that one request finds out.
+
+        One at a time and one in `force_every` seconds; never against an operator's `trip`. Its success counts as
+        the first of a half-open breaker, its failure changes nothing.
+        """
+        if self._state is not Circuit.OPEN:
+            return self.admit(now)
+        if self._held or now - self._forced_at < self._policy.force_every or not self._place(now):
+            return None
+        self._forced_at = now
+        self._token += 1
+        self._probing[self._token] = now
+        return self._token
+
+    def record(
+        self, token: int, failure: bool, now: float, reason: str = "", request_id: str = ""
+    ) -> Circuit | None:
         """The result of an attempt; the new state if that changed it. `reason` is shown while it is open."""
+        if self._state is not Circuit.CLOSED:
+            if self._probing.pop(token, None) is None:
+                return None
+            self._recent.append(failure)
+            return self._probed(failure, now, reason, request_id)
         if token < self._oldest or token > self._token:
             return None
-        if self._state is Circuit.HALF_OPEN and self._probing.pop(token, None) is None:
-            return None
         self._recent.append(failure)
-        if self._state is Circuit.HALF_OPEN:
-            return self._probed(failure, now, reason)
         self._count(failure, now)
         if not failure:
             self._failures = 0
             return None
         self._failures += 1
+        self._failing.append(request_id)
         return self._open(now, reason) if self._tripped(now) else None
 
     def release(self, token: int) -> None:
         """The attempt ended without telling anything of the endpoint: a probe's place is free again."""
         self._probing.pop(token, None)
+
+    def trip(self, now: float, reason: str = "") -> Circuit | None:
+        """An operator opens it, until `reset`; the new state if that changed it."""
+        was = self._state
+        self._held = True
+        self._reason = f"{BY_OPERATOR}: {reason}" if reason else BY_OPERATOR
+        self._trips.append(_Trip(now, self._reason, ()))
+        if was is not Circuit.OPEN:
+            self._opened += 1
+        self._retry_at = float("inf")
+        self._become(Circuit.OPEN, now)
+        return None if was is Circuit.OPEN else Circuit.OPEN
+
+    def reset(self, now: float) -> Circuit | None:
+        """An operator closes it and what it counted is forgotten; the new state if that changed it."""
+        if self._state is not Circuit.CLOSED:
+            return self._close(now)
+        self._failures = 0
+        self._seconds.clear()
+        self._failing.clear()
+        return None
+
+    def allowance(self, now: float) -> float:
+        """The share of its slots an endpoint should get now: rises to 1.0 during `ramp` seconds after closing."""
+        if not self._ramping:
+            return 1.0
+        assert self._since is not None
+        share = (now - self._since) / self._policy.ramp
+        if share >= 1.0:
+            self._ramping = False
+            return 1.0
+        return max(self._policy.least, share)
 
     def state(self, now: float) -> Circuit:
         """As `admit` would find it at `now`; changes nothing."""
@@ -109,8 +180,13 @@ class Breaker:
         return self._state
 
     def retry_at(self) -> float | None:
-        """Monotonic second of the next probe while it is open, else None."""
-        return self._retry_at if self._state is Circuit.OPEN else None
+        """Monotonic second of the next probe while it is open; None when it is not, or is held by an operator."""
+        return self._retry_at if self._state is Circuit.OPEN and not self._held else None
+
+    @property
+    def held(self) -> bool:
+        """Whether an operator tripped it."""
+        return self._held
 
     def view(self, endpoint_id: str, now: float) -> BreakerView:
         """For the snapshot."""
@@ -124,18 +200,31 @@ class Breaker:
             since=max(0.0, now - since),
             failures=self._failures,
             opened=self._opened,
-            next_probe=self._retry_at - now if state is Circuit.OPEN else None,
+            next_probe=self._retry_at - now if state is Circuit.OPEN and not self._held else None,
             reason="" if state is Circuit.CLOSED else self._reason,
             recent="".join("x" if failure else "+" for failure in self._recent),
+            tripped=self._held,
+            allowance=self.allowance(now),
+            history=tuple(
+                TripView(max(0.0, now - trip.at), trip.reason, trip.requests) for trip in self._trips
+            ),
         )
 
     def _place_for_probe(self, now: float) -> bool:
         if self._state is Circuit.OPEN:
             if now < self._retry_at:
                 return False
+            # A forced probe that is still out takes the place of one.
+            probing = dict(self._probing)
             self._become(Circuit.HALF_OPEN, now)
+            self._probing.update(probing)
             self._succeeded = 0
-        if len(self._probing) < self._policy.probes:
+        return self._place(now)
+
+    def _place(self, now: float) -> bool:
+        """Whether a probe may start beside those that are out; a lost one gives its place away."""
+        allowed = 1 if self._state is Circuit.OPEN else self._policy.probes
+        if len(self._probing) < allowed:
             return True
         oldest = min(self._probing, key=self._probing.__getitem__)
         if now - self._probing[oldest] < self._policy.patience:
@@ -143,16 +232,27 @@ class Breaker:
         del self._probing[oldest]
         return True
 
-    def _probed(self, failure: bool, now: float, reason: str) -> Circuit | None:
+    def _probed(self, failure: bool, now: float, reason: str, request_id: str) -> Circuit | None:
         if failure:
             self._failures += 1
+            self._failing.append(request_id)
+            if self._state is Circuit.OPEN:
+                self._reason = reason
+                return None
             return self._open(now, reason)
         self._failures = 0
-        self._succeeded += 1
-        if self._succeeded < self._policy.successes:
-            return None
-        self._streak = 0
+        forced = self._state is Circuit.OPEN
+        self._succeeded = 1 if forced else self._succeeded + 1
+        if self._succeeded >= self._policy.successes:
+            return self._close(now)
+        return self._become(Circuit.HALF_OPEN, now) if forced else None
+
+    def _close(self, now: float) -> Circuit:
+        self._ramping = True
+        self._held = False
+        self._failures = self._streak = 0
         self._seconds.clear()
+        self._failing.clear()
         return self._become(Circuit.CLOSED, now)
 
     def _open(self, now: float, reason: str) -> Circuit:
@@ -165,6 +265,8 @@ class Breaker:
         self._opened += 1
         self._retry_at = now + min(seconds, policy.open_max)
         self._reason = reason
+        self._trips.append(_Trip(now, reason, tuple(filter(None, self._failing))))
+        self._failing.clear()
         return self._become(Circuit.OPEN, now)
 
     def _become(self, state: Circuit, now: float) -> Circuit:

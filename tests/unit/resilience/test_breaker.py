@@ -5,7 +5,15 @@ import tracemalloc
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+)
 
 from orchestra_core.domain.catalog import Circuit
 from orchestra_core.resilience.breaker import Breaker, Policy
@@ -191,6 +199,104 @@ def test_the_view_says_what_people_need() -> None:
     assert (due.state, due.since, due.next_probe) == ("half_open", 1.0, None)
 
 
+def test_an_operators_trip_holds_until_reset() -> None:
+    """No probe goes through, forced or not, however long it takes; reset closes it and forgets."""
+    breaker = Breaker()
+    attempt(breaker, True, 0.0)
+    assert breaker.trip(1.0, "disk swap") is OPEN
+    assert breaker.trip(2.0) is None
+    assert (breaker.admit(9e9), breaker.force_probe(9e9), breaker.retry_at()) == (None, None, None)
+    view = breaker.view("box/m", 9.0)
+    assert (view.state, view.tripped, view.next_probe, view.opened) == ("open", True, None, 1)
+    assert view.reason == "tripped by operator"
+    assert [trip.reason for trip in view.history] == ["tripped by operator: disk swap", "tripped by operator"]
+    assert breaker.reset(10.0) is CLOSED
+    assert breaker.reset(11.0) is None
+    assert breaker.view("box/m", 12.0).since == 2.0
+    assert [attempt(breaker, True, 12.0) for _ in range(4)] == [None] * 4
+
+
+def test_results_of_before_a_trip_are_ignored() -> None:
+    """What was under way when the operator tripped or reset it says nothing about what is now."""
+    breaker = Breaker(Policy(consecutive=1))
+    before = breaker.admit(0.0)
+    assert before is not None
+    breaker.trip(0.0)
+    assert breaker.record(before, False, 1.0) is None
+    breaker.reset(2.0)
+    assert breaker.record(before, True, 3.0) is None
+    assert breaker.state(3.0) is CLOSED
+
+
+def test_starts_slowly_after_closing() -> None:
+    """A tenth at first, half after five seconds, all after ten; and all of it as long as it never opened."""
+    breaker = opened()
+    assert Breaker().allowance(0.0) == 1.0
+    attempt(breaker, False, 5.0)
+    assert attempt(breaker, False, 6.0) is CLOSED
+    assert [breaker.allowance(now) for now in (6.0, 11.0, 14.0, 16.0, 100.0)] == [0.1, 0.5, 0.8, 1.0, 1.0]
+
+
+def test_a_forced_probe_goes_through_an_open_breaker_once_a_second() -> None:
+    """One at a time and one a second; its failure neither closes it nor makes the wait longer."""
+    breaker = opened()
+    forced = breaker.force_probe(1.0)
+    assert forced is not None
+    assert breaker.force_probe(2.5) is None
+    assert breaker.record(forced, True, 3.0, "HTTP 502") is None
+    assert (breaker.retry_at(), breaker.state(3.0)) == (5.0, OPEN)
+    assert breaker.view("box/m", 3.0).reason == "HTTP 502"
+    again = breaker.force_probe(3.0)
+    assert again is not None
+    breaker.release(again)
+    assert breaker.force_probe(3.9) is None
+    assert breaker.force_probe(4.0) is not None
+
+
+def test_a_forced_probe_that_succeeds_is_the_first_of_a_half_open_breaker() -> None:
+    """Then one more success closes it, and before that only one probe at a time goes through."""
+    breaker = opened()
+    forced = breaker.force_probe(1.0)
+    assert forced is not None
+    assert breaker.record(forced, False, 1.5) is HALF_OPEN
+    second = breaker.force_probe(1.5)
+    assert second is not None
+    assert breaker.admit(1.5) is None
+    assert breaker.record(second, False, 2.0) is CLOSED
+
+
+def test_a_forced_probe_counts_as_the_probe_when_the_time_comes() -> None:
+    """No second one goes out beside it, and its result is heard."""
+    breaker = opened()
+    forced = breaker.force_probe(4.9)
+    assert forced is not None
+    assert breaker.admit(5.0) is None
+    assert breaker.state(5.0) is HALF_OPEN
+    assert breaker.record(forced, True, 6.0) is OPEN
+
+
+def test_the_view_names_the_requests_that_opened_it() -> None:
+    """The last ten that failed before each of the last five openings; a probe is named alone."""
+    breaker = Breaker(Policy(consecutive=12, minimum=20))
+    for number in range(12):
+        token = breaker.admit(0.0)
+        assert token is not None
+        breaker.record(token, True, 0.0, "HTTP 500", f"req-{number}")
+    probe = breaker.admit(5.0)
+    assert probe is not None
+    breaker.record(probe, True, 6.0, "HTTP 503", "req-probe")
+    first, second = breaker.view("box/m", 7.0).history
+    assert (first.ago, first.reason, first.requests) == (
+        7.0,
+        "HTTP 500",
+        tuple(f"req-{n}" for n in range(2, 12)),
+    )
+    assert (second.ago, second.reason, second.requests) == (1.0, "HTTP 503", ("req-probe",))
+    for number in range(20):
+        breaker.trip(10.0 + number)
+    assert len(breaker.view("box/m", 40.0).history) == 5
+
+
 class Breaking(RuleBasedStateMachine):
     """Any order of admissions, results, cancellations and time passing, beside a plain account of them."""
 
@@ -206,6 +312,8 @@ class Breaking(RuleBasedStateMachine):
         self.probing: dict[int, float] = {}
         self.in_a_row = 0
         self.successes = 0
+        self.held = False
+        self.forced = float("-inf")
 
     def become(self, state: Circuit) -> None:
         self.state = state
@@ -217,33 +325,64 @@ class Breaking(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(target=tokens)
-    def admit(self) -> object:
+    def time_for_probes(self) -> None:
+        """What `admit` does to an open breaker whose time has come; a forced probe still out stays one."""
         if self.state is OPEN and self.breaker.state(self.now) is HALF_OPEN:
+            probing = self.probing
             self.become(HALF_OPEN)
-        stale = [token for token, since in self.probing.items() if self.now - since >= self.policy.patience]
-        room = len(self.probing) - len(stale[:1]) < self.policy.probes
-        token = self.breaker.admit(self.now)
-        expected = self.state is CLOSED or (self.state is HALF_OPEN and room)
-        assert (token is not None) == expected
+            self.probing = probing
+
+    def take(self, token: int | None, allowed: int) -> MultipleResults[int] | int:
+        """The account of an `admit` or `force_probe` beside others that are out."""
+        stale = [old for old, since in self.probing.items() if self.now - since >= self.policy.patience]
+        room = len(self.probing) < allowed or bool(stale)
+        assert (token is not None) == (self.state is CLOSED or room)
         if token is None:
             return multiple()
-        self.generation.add(token)
-        if self.state is HALF_OPEN:
-            for gone in stale[:1]:
-                del self.probing[gone]
-            self.probing[token] = self.now
+        if self.state is CLOSED:
+            self.generation.add(token)
+            return token
+        if len(self.probing) >= allowed:
+            del self.probing[min(stale, key=self.probing.__getitem__)]
+        self.probing[token] = self.now
         return token
+
+    @rule(target=tokens)
+    def admit(self) -> MultipleResults[int] | int:
+        self.time_for_probes()
+        token = self.breaker.admit(self.now)
+        if self.state is OPEN:
+            assert token is None
+            return multiple()
+        return self.take(token, self.policy.probes)
+
+    @rule(target=tokens)
+    def force(self) -> MultipleResults[int] | int:
+        token = self.breaker.force_probe(self.now)
+        if self.state is not OPEN:
+            return self.take(token, self.policy.probes)
+        if self.held or self.now - self.forced < self.policy.force_every:
+            assert token is None
+            return multiple()
+        taken = self.take(token, 1)
+        self.forced = self.now if token is not None else self.forced
+        return taken
 
     @rule(token=consumes(tokens), failure=st.booleans())
     def record(self, token: int, failure: bool) -> None:
-        heard = token in self.generation and (self.state is CLOSED or token in self.probing)
+        heard = token in self.generation if self.state is CLOSED else token in self.probing
         changed = self.breaker.record(token, failure, self.now)
         if not heard:
             assert changed is None
             return
         self.probing.pop(token, None)
         self.in_a_row = self.in_a_row + 1 if failure else 0
+        if self.state is OPEN:
+            assert changed is (None if failure else HALF_OPEN)
+            if not failure:
+                self.become(HALF_OPEN)
+                self.successes = 1
+            return
         if self.state is HALF_OPEN:
             self.successes = 0 if failure else self.successes + 1
             expected = OPEN if failure else CLOSED if self.successes == self.policy.successes else None
@@ -260,10 +399,25 @@ class Breaking(RuleBasedStateMachine):
         self.breaker.release(token)
         self.probing.pop(token, None)
 
+    @rule()
+    def trip(self) -> None:
+        assert self.breaker.trip(self.now) is (None if self.state is OPEN else OPEN)
+        self.become(OPEN)
+        self.held = True
+
+    @rule()
+    def reset(self) -> None:
+        assert self.breaker.reset(self.now) is (None if self.state is CLOSED else CLOSED)
+        if self.state is not CLOSED:
+            self.become(CLOSED)
+        self.held = False
+        self.in_a_row = 0
+
     @invariant()
     def state_is_as_accounted(self) -> None:
         state = self.breaker.state(self.now)
-        assert state is self.state or (self.state is OPEN and state is HALF_OPEN)
+        assert state is self.state or (self.state is OPEN and state is HALF_OPEN and not self.held)
+        assert self.breaker.held == self.held
 
     @invariant()
     def never_more_probes_than_allowed(self) -> None:
@@ -272,9 +426,14 @@ class Breaking(RuleBasedStateMachine):
     @invariant()
     def an_open_breaker_always_has_a_next_probe_in_time(self) -> None:
         retry_at = self.breaker.retry_at()
-        assert (retry_at is not None) == (self.state is OPEN)
+        assert (retry_at is not None) == (self.state is OPEN and not self.held)
         if retry_at is not None:
             assert retry_at - self.now <= self.policy.open_max
+
+    @invariant()
+    def the_allowance_is_a_share(self) -> None:
+        allowance = self.breaker.allowance(self.now)
+        assert self.policy.least <= allowance <= 1.0
 
 
 class BreakingWithTwoProbes(Breaking):

@@ -11,11 +11,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import httptools
 
 from orchestra_core.http1.checks import Limits, Refusal, check_field, check_head
 from orchestra_core.http1.heads import CONTINUE
+from orchestra_core.http1.known import Known, whole
 from orchestra_core.server.exchange import Exchange, Request
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,16 @@ Refuse = Callable[[Refusal, Exchange], None]
 _SLICE = 65536
 _LINGER_BYTES = 262144
 _TOO_LARGE = Refusal(431, "head_too_large", "the request head is too large")
+
+
+class Head(NamedTuple):
+    """What a request head said, once it passed every check; shared by all requests with that head."""
+
+    method: str
+    target: bytes
+    headers: dict[bytes, bytes]
+    keep_alive: bool
+    chunked: bool
 
 
 class _Refused(Exception):
@@ -40,12 +52,16 @@ class Http1Protocol(asyncio.Protocol):
         limits: Limits,
         open_connections: set["Http1Protocol"],
         refuse: Refuse,
+        known: Known[Head] | None = None,
     ) -> None:
         self._handler = handler
         self._loop = loop
         self._limits = limits
         self._all = open_connections
         self._refuse = refuse
+        self._known: Known[Head] = Known() if known is None else known
+        self._key: bytes | None = None
+        self._between = True
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[tuple[Request, Exchange]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -86,6 +102,22 @@ class Http1Protocol(asyncio.Protocol):
             if self._lingering > _LINGER_BYTES:
                 self.transport.abort()
             return
+        if not (self._between and self.phase == "idle" and self._is_known(data)):
+            self._parse(data)
+
+    def _is_known(self, data: bytes) -> bool:
+        """Serves a whole request whose head has been parsed before; else notes the key to keep it under."""
+        found = whole(data)
+        if found is None:
+            return False
+        self._key, start = found
+        head = self._known.get(self._key)
+        if head is None:
+            return False
+        self._received(head, data[start:])
+        return True
+
+    def _parse(self, data: bytes) -> None:
         if self._in_head:
             if self.phase == "idle":
                 self.phase, self.since = "head", self._loop.time()
@@ -95,6 +127,7 @@ class Http1Protocol(asyncio.Protocol):
                 self._parser.feed_data(data)
             else:
                 self._feed_sliced(memoryview(data))
+            self._key = None
             if self._in_head and self._head_bytes > self._limits.head + self._limits.request_line:
                 self._reject(_TOO_LARGE)
         except httptools.HttpParserUpgrade:
@@ -109,6 +142,7 @@ class Http1Protocol(asyncio.Protocol):
             self._parser.feed_data(data[start : start + _SLICE])
 
     def on_message_begin(self) -> None:
+        self._between = False
         if len(self._queue) >= self._limits.pipelined:
             self._stop(Refusal(429, "too_many_pipelined", "too many requests sent before their answers"))
         self._url = b""
@@ -154,7 +188,8 @@ class Http1Protocol(asyncio.Protocol):
         refusal = check_head(self._method, self._url, self._version, self._headers)
         if refusal is not None:
             self._stop(refusal)
-        length = self._headers.get(b"content-length")
+        # Taken out, because a head that is kept (`Known`) stands for messages of every length.
+        length = self._headers.pop(b"content-length", None)
         if length is not None and int(length) > self._limits.body:
             self._stop(
                 Refusal(413, "request_too_large", f"bodies over {self._limits.body} bytes are refused")
@@ -177,15 +212,20 @@ class Http1Protocol(asyncio.Protocol):
             self._body.append(data)
 
     def on_message_complete(self) -> None:
-        self._in_head = True
-        self.phase = "busy"
+        self._in_head = self._between = True
         body = b"" if self._body is None else self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        request = Request(self._method, self._url, self._headers, body, self.peer)
+        keep_alive = self._parser.should_keep_alive()
+        head = Head(self._method, self._url, self._headers, keep_alive, self._version == "1.1")
+        if self._key is not None and b"expect" not in self._headers:
+            self._known.keep(self._key, head)
+        self._received(head, body)
+
+    def _received(self, head: Head, body: bytes) -> None:
+        method, target, headers, keep_alive, chunked = head
+        self.phase = "busy"
+        request = Request(method, target, headers, body, self.peer)
         exchange = Exchange(
-            self.transport,
-            keep_alive=self._parser.should_keep_alive(),
-            chunked=self._version == "1.1",
-            head_only=self._method == "HEAD",
+            self.transport, keep_alive=keep_alive, chunked=chunked, head_only=method == "HEAD"
         )
         if self._task is None:
             self._start(request, exchange)

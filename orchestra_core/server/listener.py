@@ -15,7 +15,8 @@ import psutil
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.errors import ConfigError
 from orchestra_core.http1.checks import Limits, Refusal
-from orchestra_core.server.connection import Handler, Http1Protocol, Refuse
+from orchestra_core.http1.known import Known
+from orchestra_core.server.connection import Handler, Head, Http1Protocol, Refuse
 from orchestra_core.server.date import refresh
 from orchestra_core.server.exchange import Exchange
 
@@ -50,6 +51,7 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._unix: tuple[Path, int] | None = None
         self.connections: set[Http1Protocol] = set()
+        self._known: Known[Head] = Known()
         self._tick()
 
     def _tick(self) -> None:
@@ -60,7 +62,9 @@ class Listener:
         self._timer = self._loop.call_later(1.0, self._tick)
 
     def _protocol(self) -> Http1Protocol:
-        return Http1Protocol(self._handler, self._loop, self._limits, self.connections, self._refuse)
+        return Http1Protocol(
+            self._handler, self._loop, self._limits, self.connections, self._refuse, self._known
+        )
 
     async def tcp(self, host: str, port: int) -> int:
         """Listens on TCP and returns the port; a port in use raises ConfigError saying by whom."""

@@ -12,11 +12,13 @@ from typing import Protocol
 import httptools
 
 from orchestra_core.http1.heads import fixed_headers, request_head
+from orchestra_core.http1.known import Known, whole
 from orchestra_core.upstream.address import Address
 
 IDLE_SECONDS = 3.0
 _HEAD_LIMIT = 32768
 _HIGH_WATER = 65536
+_WITHOUT_BODY = (204, 304)  # whatever their Content-Length says (RFC 9112 section 6.3)
 
 
 class Consumer(Protocol):
@@ -40,7 +42,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
-        self._reusable = True
+        self._key: bytes | None = None
         self.closed = False
         self.answered = False
         self.idle_since = 0.0
@@ -76,9 +78,18 @@ class Connection(asyncio.Protocol):
         if self._consumer is None:
             self._drop()  # bytes nobody asked for: the next answer could not be trusted
             return
-        self.answered = True
+        if not self.answered:
+            self.answered = True
+            found = whole(data)
+            if found is not None:
+                self._key, start = found
+                known = self._pool.known.get(self._key)
+                if known is not None:
+                    self._whole(*known, data[start:])
+                    return
         try:
             self._parser.feed_data(data)
+            self._key = None
         except httptools.HttpParserError as error:
             self._fail(f"the backend sent malformed HTTP: {error}")
 
@@ -117,11 +128,26 @@ class Connection(asyncio.Protocol):
             self._consumer.on_body(data)
 
     def on_message_complete(self) -> None:
-        if self._parser.get_status_code() < 200:
+        status = self._parser.get_status_code()
+        if status < 200:
             self._headers = []
             return
+        keep_alive = self._parser.should_keep_alive()
+        if self._key is not None and status not in _WITHOUT_BODY:
+            self._pool.known.keep(self._key, (status, self._headers, keep_alive))
+        self._complete(keep_alive)
+
+    def _whole(self, status: int, headers: list[tuple[bytes, bytes]], keep_alive: bool, body: bytes) -> None:
+        consumer = self._consumer
+        assert consumer is not None
+        consumer.on_head(status, headers)
+        consumer.on_body(body)
+        if self._consumer is consumer:
+            self._complete(keep_alive)
+
+    def _complete(self, keep_alive: bool) -> None:
         consumer, self._consumer = self._consumer, None
-        if self._parser.should_keep_alive():
+        if keep_alive:
             self._pool.give_back(self)
         else:
             self._drop()
@@ -136,6 +162,7 @@ class Pool:
         self.address = address
         self._loop = loop
         self._idle: list[Connection] = []
+        self.known: Known[tuple[int, list[tuple[bytes, bytes]], bool]] = Known()
         self._fixed = fixed_headers(_authority(address), address.headers)
         loopback = address.unix is not None or address.host in ("127.0.0.1", "localhost", "::1")
         self.connect_seconds = 1.0 if loopback else 5.0

@@ -1,0 +1,127 @@
+"""A head seen before is not parsed again; what it means must not depend on that."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestra_core.http1.checks import Limits
+from orchestra_core.http1.known import Known, whole
+from orchestra_core.server.connection import Head, Http1Protocol
+from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.listener import plain_refusal
+from tests.fakes.transport import FakeTransport
+from tests.fakes.turns import settle
+
+POST = b"POST /a?b=c HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX-Own: 1\r\n\r\n"
+HEADS = st.sampled_from(
+    [
+        POST,
+        POST.replace(b"Content-Length", b"content-length"),
+        POST.replace(b"1.1", b"1.0"),
+        POST.replace(b"POST", b"GET"),
+        POST.replace(b"X-Own: 1", b"Connection: close"),
+        POST.replace(b"X-Own: 1", b"Content-Length: 3"),
+        POST.replace(b"X-Own: 1", b"Transfer-Encoding: chunked"),
+        POST.replace(b"X-Own: 1", b"Expect: 100-continue"),
+        POST.replace(b"X-Own: 1", b"Upgrade: h2c\r\nConnection: upgrade"),
+        POST.replace(b"Host: x", b"Host: a/b@c"),
+        POST.replace(b": %d", b": +%d"),
+        POST.replace(b": %d", b": 0%d"),
+        POST.replace(b": %d", b":%d"),
+    ]
+)
+
+
+class Server:
+    def __init__(self, known: Known[Head] | None = None) -> None:
+        self.seen: list[tuple[str, str, str, dict[str, str], bytes]] = []
+        self.transport = FakeTransport()
+        self.protocol = Http1Protocol(
+            self.handle, asyncio.get_running_loop(), Limits(), set(), plain_refusal, known
+        )
+        self.protocol.connection_made(self.transport)
+
+    async def handle(self, request: Request, exchange: Exchange) -> None:
+        self.seen.append((request.method, request.path, request.query, request.headers, request.body))
+        exchange.send(200, request.body)
+
+
+def message(head: bytes, body: bytes) -> bytes:
+    return head % len(body) + body
+
+
+@given(HEADS, st.lists(st.binary(max_size=12), min_size=1, max_size=4))
+def test_a_known_head_means_what_the_parser_says(head: bytes, bodies: list[bytes]) -> None:
+    """Whole messages with equal heads are served exactly as the same bytes that come one by one."""
+
+    async def run() -> None:
+        known: Known[Head] = Known()
+        for body in bodies:
+            whole_server, bytewise = Server(known), Server()
+            for _ in range(2):
+                whole_server.protocol.data_received(message(head, body))
+                for byte in message(head, body):
+                    bytewise.protocol.data_received(bytes([byte]))
+                await settle(10)
+            assert whole_server.seen == bytewise.seen
+            assert whole_server.transport.written == bytewise.transport.written
+            assert whole_server.transport.eof == bytewise.transport.eof
+
+    asyncio.run(run())
+
+
+async def test_only_the_first_of_equal_heads_is_parsed() -> None:
+    """The second request of a kind, of another length, is served without the parser."""
+    server = Server()
+    server.protocol.data_received(message(POST, b"one"))
+    await settle(10)
+    server.protocol._parser = None  # type: ignore[assignment]
+    server.protocol.data_received(message(POST, b"another"))
+    await settle(10)
+
+    assert [seen[-1] for seen in server.seen] == [b"one", b"another"]
+
+
+async def test_a_known_head_inside_another_is_no_request() -> None:
+    """In the middle of a head, or of a body, bytes that look like a known request are part of that message."""
+    known: Known[Head] = Known()
+    server = Server(known)
+    server.protocol.data_received(message(POST, b"one"))
+    await settle(10)
+    hidden = message(POST, b"two")
+    server.protocol.data_received(message(POST, b"") + b"POST /outer HTTP/1.1\r\nHost: x\r\nA: ")
+    await settle(10)
+    server.protocol.data_received(hidden)
+    await settle(10)
+
+    assert [seen[1] for seen in server.seen] == ["/a", "/a"]
+    assert b"400 Bad Request" in server.transport.written
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\r\n\r\n",
+        POST % 3 + b"four",
+        POST % 3 + b"tw",
+        b"POST / HTTP/1.1\r\nX: Content-Length: 3\r\n\r\none",
+        b"POST / HTTP/1.1\r\nContent-Length: 3 \r\n\r\none",
+        b"POST / HTTP/1.1\r\nA: " + b"a" * 5000 + b"\r\nContent-Length: 3\r\n\r\none",
+    ],
+)
+def test_only_one_whole_message_has_a_key(data: bytes) -> None:
+    """Too short, too long, or framed in any unusual way: left to the parser."""
+    assert whole(data) is None
+
+
+def test_memory_for_heads_is_bounded() -> None:
+    """However many different heads come, only the newest some hundred are kept."""
+    known: Known[int] = Known()
+    for number in range(2000):
+        known.keep(b"%d" % number, number)
+
+    assert known.get(b"1999") == 1999
+    assert sum(known.get(b"%d" % number) is not None for number in range(2000)) <= 512

@@ -51,6 +51,9 @@ class Job:
     ) -> None:
         prefill_noise, decode_noise, length_noise = draws(seed, backend.name, request.id)
         self.request = request
+        if request.content:
+            # The same on every backend and for every id: an answer that goes on elsewhere keeps its length.
+            length_noise = draws(request.content)[2]
         self.output, self.finish = _length(request, model, length_noise)
         self.prefill = backend.overhead + (
             lognormal(request.prompt_tokens, backend.jitter, prefill_noise) / model.prefill_rate
@@ -99,12 +102,13 @@ class Job:
 
 
 def _length(request: Request, model: ModelSpec, noise: float) -> tuple[int, str]:
-    """The length of the answer and why it ends there."""
+    """The length of what is still to come of the answer, and why it ends there."""
     if request.embedding:
         return 0, "stop"
     wanted = request.output_tokens
     if wanted is None:
         wanted = max(_SHORTEST, round(lognormal(model.output_mean, _LENGTH_SIGMA, noise)))
+    wanted = max(0, wanted - request.position)
     room = max(1, model.context - request.prompt_tokens)
     cap = room if request.max_tokens is None else min(room, max(0, request.max_tokens))
     return (wanted, "stop") if wanted <= cap else (cap, "length")

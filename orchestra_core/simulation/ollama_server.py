@@ -11,7 +11,7 @@ import msgspec
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.simulation import ollama_catalog as catalog
-from orchestra_core.simulation.dialogue import message_tokens
+from orchestra_core.simulation.dialogue import Asked, ask_chat, ask_text, message_tokens
 from orchestra_core.simulation.driver import Denied, Driver
 from orchestra_core.simulation.ollama_bodies import (
     Body,
@@ -25,7 +25,7 @@ from orchestra_core.simulation.ollama_bodies import (
 from orchestra_core.simulation.reading import BadBody, keep_alive_seconds, read
 from orchestra_core.simulation.spec import BackendSpec, ModelSpec
 from orchestra_core.simulation.surface import BREAKS_OFF, Identities, Route, View, break_off, send_json
-from orchestra_core.simulation.text import count_tokens, span, vector
+from orchestra_core.simulation.text import count_tokens, span, token, vector
 from orchestra_core.simulation.trace import Denial, Done, Failed, Tokens, Why
 from orchestra_core.simulation.trace import Request as Work
 
@@ -127,7 +127,7 @@ class OllamaSurface:
             await self._load_or_unload(body, model, exchange, chat_part)
             return
         require(model, "chat", body)
-        await self._answer(request, exchange, body, model, message_tokens(body.messages), chat_part)
+        await self._answer(request, exchange, body, model, ask_chat(model.name, body.messages), chat_part)
 
     async def _generate(self, request: Request, exchange: Exchange) -> None:
         body = read(request.body, Body)
@@ -136,8 +136,9 @@ class OllamaSurface:
             await self._load_or_unload(body, model, exchange, generate_part)
             return
         require(model, "generate", body)
-        prompt = [{"content": body.system + body.prompt, "images": body.images or []}]
-        await self._answer(request, exchange, body, model, message_tokens(prompt), generate_part)
+        text = body.system + body.prompt
+        tokens = message_tokens([{"content": text, "images": body.images or []}])
+        await self._answer(request, exchange, body, model, ask_text(model.name, text, tokens), generate_part)
 
     async def _load_or_unload(self, body: Body, model: ModelSpec, exchange: Exchange, part: Part) -> None:
         keep_alive = keep_alive_seconds(body.keep_alive)
@@ -149,7 +150,7 @@ class OllamaSurface:
         send_json(exchange, 200, {**self._stamp(model), **part(""), "done": True, "done_reason": reason})
 
     async def _answer(
-        self, request: Request, exchange: Exchange, body: Body, model: ModelSpec, tokens: int, part: Part
+        self, request: Request, exchange: Exchange, body: Body, model: ModelSpec, asked: Asked, part: Part
     ) -> None:
         stream = body.stream is not False
         cap = body.options.num_predict if body.options else None
@@ -157,23 +158,27 @@ class OllamaSurface:
             id=self._identities.of(request),
             model=model.name,
             # Ollama cuts a prompt that is too long instead of refusing it.
-            prompt_tokens=min(tokens, model.context - 1),
+            prompt_tokens=min(asked.tokens, model.context - 1),
             max_tokens=None if cap is None or cap < 0 else cap,
             stream=stream,
             keep_alive=keep_alive_seconds(body.keep_alive),
+            content=asked.content,
+            position=asked.position,
         )
 
         def on_tokens(event: Tokens) -> None:
             if not exchange.started:
                 exchange.start(200, (), "application/x-ndjson")
-            text = span(work.id, event.first, event.count)
-            exchange.write(_line({**self._stamp(model), **part(text), "done": False}))
+            at, stamp = asked.position + event.first, self._stamp(model)
+            # A line for every token even where several came at once, as Ollama does: clients count lines.
+            texts = [token(asked.content, at + one) for one in range(event.count)]
+            exchange.write(b"".join([_line({**stamp, **part(text), "done": False}) for text in texts]))
 
         end = await self._driver.run(work, on_tokens if stream else None)
         if isinstance(end, Failed):
             _fail(exchange, end)
             return
-        text = "" if stream else span(work.id, 0, end.output_tokens)
+        text = "" if stream else span(asked.content, asked.position, end.output_tokens)
         final = {**self._stamp(model), **part(text), "done": True, **self._summary(end)}
         if exchange.started:
             exchange.finish(_line(final))

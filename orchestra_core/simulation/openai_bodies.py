@@ -46,6 +46,11 @@ def prompt_tokens_of(prompt: Text) -> int:
     return len(only) if isinstance(only, list) else count_tokens(str(only))
 
 
+def prompt_text(prompt: Text) -> str:
+    """The one prompt as text; tokens as their decimal text, which is as good to draw words from."""
+    return prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
+
+
 def embedding_inputs(given: Text) -> list[str]:
     """Each input as text; token lists as their decimal text, which is as good for a hash."""
     if isinstance(given, str):

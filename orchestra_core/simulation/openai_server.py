@@ -14,14 +14,20 @@ from orchestra_core.clock import Clock
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.simulation import openai_dialects as dialects
-from orchestra_core.simulation.dialogue import message_tokens
+from orchestra_core.simulation.dialogue import Asked, ask_chat, ask_text
 from orchestra_core.simulation.driver import Denied, Driver
 from orchestra_core.simulation.openai_answers import ChatShape, CompletionShape, Shape
-from orchestra_core.simulation.openai_bodies import Body, EmbedBody, embedding_inputs, prompt_tokens_of
+from orchestra_core.simulation.openai_bodies import (
+    Body,
+    EmbedBody,
+    embedding_inputs,
+    prompt_text,
+    prompt_tokens_of,
+)
 from orchestra_core.simulation.reading import BadBody, read
 from orchestra_core.simulation.spec import BackendSpec, ModelSpec
 from orchestra_core.simulation.surface import BREAKS_OFF, Identities, Route, View, break_off, send_json
-from orchestra_core.simulation.text import count_tokens, span, vector
+from orchestra_core.simulation.text import count_tokens, span, token, vector
 from orchestra_core.simulation.trace import Denial, Failed, Tokens, Why
 from orchestra_core.simulation.trace import Request as Work
 
@@ -127,25 +133,39 @@ class OpenAISurface:
         body = read(request.body, Body)
         if not body.messages:
             raise BadBody("messages: at least one message is required")
-        await self._answer(request, exchange, body, message_tokens(body.messages), ChatShape)
+        model = self._find(body.model)
+        await self._answer(request, exchange, body, model, ask_chat(model.name, body.messages), ChatShape)
 
     async def _completion(self, request: Request, exchange: Exchange) -> None:
         body = read(request.body, Body)
         if body.prompt is None:
             raise BadBody("prompt: field required")
-        await self._answer(request, exchange, body, prompt_tokens_of(body.prompt), CompletionShape)
+        model = self._find(body.model)
+        asked = ask_text(model.name, prompt_text(body.prompt), prompt_tokens_of(body.prompt))
+        await self._answer(request, exchange, body, model, asked, CompletionShape)
 
     async def _answer(
-        self, request: Request, exchange: Exchange, body: Body, tokens: int, shape: type[Shape]
+        self,
+        request: Request,
+        exchange: Exchange,
+        body: Body,
+        model: ModelSpec,
+        asked: Asked,
+        shape: type[Shape],
     ) -> None:
-        model = self._find(body.model)
         if body.n not in (None, 1):
             raise BadBody("n: a simulated server gives one choice")
         if "completion" not in model.capabilities:
             raise Denied(Denial(Why.UNSUPPORTED, f"The model `{model.name}` does not generate text."))
         id = self._identities.of(request)
         work = Work(
-            id=id, model=model.name, prompt_tokens=tokens, max_tokens=body.cap, stream=bool(body.stream)
+            id=id,
+            model=model.name,
+            prompt_tokens=asked.tokens,
+            max_tokens=body.cap,
+            stream=bool(body.stream),
+            content=asked.content,
+            position=asked.position,
         )
         usage = body.stream_options is not None and body.stream_options.include_usage
         answer = shape(id, model.name, int(self._clock.wall()), usage)
@@ -155,7 +175,10 @@ class OpenAISurface:
             if not exchange.started:
                 exchange.start(200)
                 first = answer.opening()
-            exchange.write(first + answer.chunk(span(id, event.first, event.count)))
+            # A chunk for every token even where several came at once, as servers do: clients count chunks.
+            at = asked.position + event.first
+            chunks = [answer.chunk(token(asked.content, at + one)) for one in range(event.count)]
+            exchange.write(first + b"".join(chunks))
 
         end = await self._driver.run(work, on_tokens if body.stream else None)
         if isinstance(end, Failed):
@@ -165,7 +188,8 @@ class OpenAISurface:
                 exchange.start(200)
             exchange.finish(answer.ending(end))
         else:
-            send_json(exchange, 200, answer.whole(span(id, 0, end.output_tokens), end))
+            text = span(asked.content, asked.position, end.output_tokens)
+            send_json(exchange, 200, answer.whole(text, end))
 
     async def _embeddings(self, request: Request, exchange: Exchange) -> None:
         body = read(request.body, EmbedBody)

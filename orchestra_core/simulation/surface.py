@@ -32,7 +32,7 @@ class Surface(Protocol):
 class Identities:
     """Ids of the requests of one backend: what the client names in `x-request-id`, else numbers in order.
 
-    The id decides every random draw, so a client that names its requests gets the same answers again.
+    The id decides how fast a request is, so a client that names its requests is served the same way again.
     """
 
     def __init__(self, backend: str, driver: Driver) -> None:

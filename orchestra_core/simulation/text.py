@@ -1,11 +1,12 @@
-"""The words of simulated answers: plainly said to be simulated, and the same for the same request id."""
+"""The words of simulated answers: plainly said to be simulated, and the same for the same question."""
 
 from hashlib import shake_256
 from math import ceil, sqrt
 from zlib import crc32
 
+MARK = "[simulated]"
 _PREFACE = (
-    "[simulated]", " This", " answer", " is", " simulated:", " no", " model", " was", " run,",
+    MARK, " This", " answer", " is", " simulated:", " no", " model", " was", " run,",
     " and", " the", " words", " mean", " nothing.",
 )  # fmt: skip
 _WORDS = (
@@ -16,15 +17,20 @@ _WORDS = (
 )  # fmt: skip
 
 
-def span(id: str, first: int, count: int) -> str:
-    """Tokens `first` to `first + count - 1` of the answer to a request, as text."""
-    return "".join(_token(id, number) for number in range(first, first + count))
+def span(content: str, first: int, count: int) -> str:
+    """Tokens `first` to `first + count - 1` of the answer to what was asked, as text."""
+    return "".join(token(content, number) for number in range(first, first + count))
 
 
-def _token(id: str, number: int) -> str:
+def token(content: str, number: int) -> str:
     if number < len(_PREFACE):
         return _PREFACE[number]
-    return _WORDS[crc32(f"{id}:{number}".encode()) % len(_WORDS)]
+    return _WORDS[crc32(f"{content}:{number}".encode()) % len(_WORDS)]
+
+
+def words(text: str) -> int:
+    """How many tokens of an answer this text is; each of them is one word."""
+    return len(text.split())
 
 
 def count_tokens(text: str) -> int:

@@ -10,6 +10,8 @@ class Request(msgspec.Struct, frozen=True):
 
     `output_tokens` None draws a length; `max_tokens` caps it. With `stream` every token is an event, without
     it only the end is. `embedding` is prefill alone. `keep_alive` seconds is how long the model stays after.
+    `content`, where given, decides the drawn length in place of `id`; `position` tokens of the answer are part
+    of the prompt already, and `output_tokens` counts them too.
     """
 
     id: str
@@ -20,6 +22,8 @@ class Request(msgspec.Struct, frozen=True):
     stream: bool = True
     embedding: bool = False
     keep_alive: float | None = None
+    content: str = ""
+    position: int = 0
 
 
 class Why(StrEnum):

@@ -75,9 +75,8 @@ async def test_chat_in_one_piece(client: ollama.AsyncClient) -> None:
 
 
 async def test_chat_streams_the_same_words(fleet: Running) -> None:
-    """The streamed pieces make the text of the unstreamed answer with the same request id."""
-    named = {"x-request-id": "the-same"}
-    async with ollama.AsyncClient(host=fleet["sim-small"].url, headers=named) as one:
+    """The streamed pieces make the text of the unstreamed answer with the same question."""
+    async with ollama.AsyncClient(host=fleet["sim-small"].url) as one:
         parts = [part async for part in await one.chat(MODEL, messages=ASK, stream=True)]
         whole = await one.chat(MODEL, messages=ASK)
     text = "".join(part.message.content or "" for part in parts)

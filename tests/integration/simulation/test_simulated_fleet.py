@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from orchestra_core.simulation.dialogue import ask_chat
 from orchestra_core.simulation.fleet import SECOND, SMALL
 from orchestra_core.simulation.running import Running, start
 from orchestra_core.simulation.service_model import ServiceModel
@@ -81,6 +82,32 @@ async def test_a_cut_stream_has_no_clean_end(
     assert (b"[simulated]" in received) is bool(after_tokens)
     assert b"[DONE]" not in received
     assert b"error" not in received
+
+
+@pytest.mark.parametrize("cap", [40, 4000])
+async def test_a_cut_answer_goes_on_at_another_backend(
+    fleet: Running, client: httpx.AsyncClient, cap: int
+) -> None:
+    """The text so far as the assistant's last message: the rest, its length and its reason to end are the same."""
+    urls = [fleet["sim-small"].url + OLLAMA, fleet["sim-second"].url + OPENAI]
+
+    async def ask(url: str, text: str, left: int) -> tuple[str, int, str]:
+        messages = [*ASK, {"role": "assistant", "content": text}] if text else ASK
+        body = {"model": MODEL, "messages": messages, "stream": False}
+        if url.endswith(OLLAMA):
+            answer = (await client.post(url, json={**body, "options": {"num_predict": left}})).json()
+            return answer["message"]["content"], answer["eval_count"], answer["done_reason"]
+        answer = (await client.post(url, json={**body, "max_tokens": left})).json()
+        [choice] = answer["choices"]
+        return choice["message"]["content"], answer["usage"]["completion_tokens"], choice["finish_reason"]
+
+    whole, tokens, reason = await ask(urls[0], "", cap)
+    assert await ask(urls[1], "", cap) == (whole, tokens, reason)
+    for cut in (1, 7, tokens - 1):
+        for first, second in (urls, reversed(urls)):
+            begin, _, _ = await ask(first, "", cut)
+            rest, more, ended = await ask(second, begin, cap - cut)
+            assert (begin + rest, cut + more, ended) == (whole, tokens, reason)
 
 
 async def test_a_hanging_backend_accepts_and_never_answers(fleet: Running, client: httpx.AsyncClient) -> None:
@@ -195,8 +222,11 @@ async def test_the_sockets_agree_with_the_model(client: httpx.AsyncClient) -> No
     spec = msgspec.structs.replace(SECOND, models=(slow,))
     arrivals = [0.5 * number for number in range(20)]
     model, expected = ServiceModel(spec, seed), {}
+    asks = [[{"role": "user", "content": f"Say something {number:3}."}] for number in range(20)]
     for number, at in enumerate(arrivals):
-        model.submit(Request(f"r{number}", MODEL, prompt_tokens=8, stream=False), at)
+        asked = ask_chat(MODEL, asks[number])
+        request = Request(f"r{number}", MODEL, asked.tokens, stream=False, content=asked.content)
+        model.submit(request, at)
     for event in model.advance(1000):
         if isinstance(event, Done):
             expected[event.id] = event.at - event.timings.submitted
@@ -205,11 +235,11 @@ async def test_the_sockets_agree_with_the_model(client: httpx.AsyncClient) -> No
     measured: dict[str, float] = {}
 
     async def ask(number: int, at: float) -> None:
-        id, body = f"r{number}", {**CHAT, "stream": False}
+        id, body = f"r{number}", {**CHAT, "messages": asks[number], "stream": False}
         response = await client.post(
             running["sim-second"].url + OPENAI, json=body, headers={"x-request-id": id}
         )
-        assert response.json()["usage"]["prompt_tokens"] == 8
+        assert response.json()["usage"]["prompt_tokens"] == ask_chat(MODEL, asks[number]).tokens
         measured[id] = (loop.time() - at) * scale
 
     try:

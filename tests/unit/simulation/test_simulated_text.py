@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestra_core.simulation import ollama_catalog, openai_dialects
-from orchestra_core.simulation.dialogue import message_tokens
+from orchestra_core.simulation.dialogue import ask_chat, ask_text, message_tokens
 from orchestra_core.simulation.fleet import FLEETS
 from orchestra_core.simulation.reading import BadBody, keep_alive_seconds
 from orchestra_core.simulation.service_model import ServiceModel
 from orchestra_core.simulation.spec import BackendSpec
-from orchestra_core.simulation.text import span, vector
+from orchestra_core.simulation.text import span, vector, words
 
 
 @given(st.text(max_size=20), st.integers(0, 60), st.integers(0, 60))
@@ -29,6 +29,40 @@ def test_an_answer_says_that_it_is_simulated() -> None:
         "[simulated] This answer is simulated: no model was run, and the words mean nothing."
     )
     assert span("x", 14, 40) != span("y", 14, 40)
+
+
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=3), st.integers(0, 60), st.integers(0, 40))
+def test_an_answer_goes_on_from_any_point_of_it(asks: list[str], cut: int, rest: int) -> None:
+    """With the text so far as the assistant's, the next tokens are those an uncut answer has there."""
+    messages: list[dict[str, object]] = [{"role": "user", "content": text} for text in asks]
+    whole = ask_chat("sim-m", messages)
+    so_far = span(whole.content, 0, cut)
+    begun = ask_chat("sim-m", [*messages, {"role": "assistant", "content": so_far}])
+    assert (begun.content, begun.position) == (whole.content, cut)
+    assert words(so_far) == cut
+    assert so_far + span(begun.content, begun.position, rest) == span(whole.content, 0, cut + rest)
+    assert begun.tokens == whole.tokens + cut
+
+
+def test_a_text_completion_goes_on_from_the_mark() -> None:
+    """The answer so far stands behind the prompt, and its first word says where it begins."""
+    whole = ask_text("sim-m", "Once upon a time", 4)
+    begun = ask_text("sim-m", "Once upon a time" + span(whole.content, 0, 20), 99)
+    assert (begun.content, begun.position, begun.tokens) == (whole.content, 20, 24)
+
+
+def test_what_was_asked_and_of_whom_decides_the_words() -> None:
+    """Another question, role or model has another answer; parts of text count as the text they are."""
+    ask = [{"role": "user", "content": "tea"}]
+    parts = [{"role": "user", "content": [{"type": "text", "text": "tea"}]}]
+    contents = {
+        ask_chat("sim-m", ask).content,
+        ask_chat("sim-n", ask).content,
+        ask_chat("sim-m", [{"role": "system", "content": "tea"}]).content,
+        ask_chat("sim-m", [{"role": "user", "content": "coffee"}]).content,
+    }
+    assert len(contents) == 4
+    assert ask_chat("sim-m", parts) == ask_chat("sim-m", ask)
 
 
 def test_vectors_are_of_unit_length_and_depend_on_the_text() -> None:

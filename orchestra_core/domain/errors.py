@@ -1,11 +1,13 @@
 """Everything that can go wrong, as one tree; each error knows its HTTP status and its stable code.
 
 OrchestraError
+├── Unauthorized 401          no key, or none that is known: one answer for every reason
+├── Forbidden 403             a key without the scope, a foreign Host or Origin
 ├── InvalidRequest 400        the client's input, naming the field
 │   ├── UnknownModel 404
 │   ├── NotFound 404 · MethodNotAllowed 405 · TooLarge 413 · UnsupportedMedia 415
 │   └── ContextTooLong 400
-├── TooManyRequests 429       come back later; says when
+├── TooManyRequests 429       over a limit, ours or a backend's; says when to come back
 ├── Unavailable 503           nothing can serve this now; says what to do
 │   └── QueueFull 503
 ├── UpstreamFailed 502        every endpoint tried failed
@@ -41,6 +43,20 @@ class OrchestraError(Exception):
         self.code = code or type(self).code
         self.retry_after = retry_after
         self.should_retry = should_retry
+
+
+class Unauthorized(OrchestraError):
+    """The type and the code are OpenAI's, whose client raises AuthenticationError for the status."""
+
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class Forbidden(OrchestraError):
+    status = 403
+    type = "permission_error"
+    code = "forbidden"
 
 
 class InvalidRequest(OrchestraError):

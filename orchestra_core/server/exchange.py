@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
+from orchestra_core.domain.principal import ANONYMOUS
 from orchestra_core.http1.heads import LAST_CHUNK, Headers, chunk, lines, response_head
 from orchestra_core.server.date import date_header
 
 
 class Request:
-    """A complete request. `path` is the raw path: routes compare it exactly, nothing decodes it twice."""
+    """A complete request. `path` is the raw path: routes compare it exactly, nothing decodes it twice.
 
-    __slots__ = ("_headers", "body", "method", "path", "peer", "query")
+    `fields` are the headers as bytes by lower-case name. The gate sets `principal`, and `extra`: header lines
+    of whatever answer this request gets.
+    """
+
+    __slots__ = ("body", "extra", "fields", "method", "path", "peer", "principal", "query")
 
     def __init__(
         self, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes, peer: str
@@ -22,17 +27,19 @@ class Request:
         self.query = query
         self.body = body
         self.peer = peer
-        self._headers = headers
+        self.fields = headers
+        self.principal = ANONYMOUS
+        self.extra = ""
 
     def header(self, name: bytes) -> str | None:
         """The value of a header, by its lower-case name."""
-        value = self._headers.get(name)
+        value = self.fields.get(name)
         return None if value is None else value.decode("latin-1")
 
     @property
     def headers(self) -> dict[str, str]:
         """All headers by lower-case name; repeated ones joined by a comma (RFC 9110 section 5.3)."""
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.fields.items()}
 
     @property
     def arguments(self) -> dict[str, str]:
@@ -44,7 +51,8 @@ class Exchange:
     """The response side: either one `send`, or `start`, any number of `write`, and `finish`.
 
     `started` tells whether any byte of the answer left; `gone` that the client did. Writing to a client that
-    left is a no-op: its handler is being cancelled.
+    left is a no-op: its handler is being cancelled. `extra` are header lines of any answer; `status` is that of
+    the answer given, 0 before it.
     """
 
     __slots__ = (
@@ -54,11 +62,13 @@ class Exchange:
         "_pause",
         "_resume",
         "_transport",
+        "extra",
         "finished",
         "gone",
         "keep_alive",
         "paused",
         "started",
+        "status",
     )
 
     def __init__(
@@ -71,6 +81,8 @@ class Exchange:
         self._resume: Callable[[], None] | None = None
         self._drained: asyncio.Event | None = None
         self.keep_alive = keep_alive
+        self.extra = ""
+        self.status = 0
         self.started = False
         self.finished = False
         self.gone = False
@@ -85,8 +97,11 @@ class Exchange:
     ) -> None:
         """The whole answer at once. `headers` are pairs, or lines already rendered."""
         self.started = self.finished = True
+        self.status = status
         if self.gone:
             return
+        if self.extra:
+            headers = lines(headers) + self.extra
         head = response_head(
             status,
             headers,
@@ -100,13 +115,14 @@ class Exchange:
     def start(self, status: int, headers: Headers = (), content_type: str = "text/event-stream") -> None:
         """The head of a streamed answer. To an HTTP/1.0 client the body ends when the connection does."""
         self.started = True
+        self.status = status
         if not self._chunked:
             self.keep_alive = False
         if self.gone:
             return
         head = response_head(
             status,
-            lines(headers) + "cache-control: no-store\r\n",
+            lines(headers) + self.extra + "cache-control: no-store\r\n",
             content_type=content_type,
             date=date_header(),
             length=None,

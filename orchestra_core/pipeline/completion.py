@@ -13,6 +13,7 @@ from orchestra_core.domain.result import Tried
 from orchestra_core.telemetry.metrics import Metrics
 from orchestra_core.telemetry.window import Latencies, Series
 
+_SUCCESS = Verdict.SUCCESS
 Record = Callable[[tuple[object, ...], list[tuple[object, ...]]], None]
 
 
@@ -50,7 +51,7 @@ class Completion:
         cost = cost_of(endpoint.spec, usage) if endpoint is not None else None
         backend, _, model = outcome.endpoint.partition("/")
         now = self._clock.monotonic()
-        ok = outcome.ok
+        verdict = outcome.verdict
         self._metrics.record(
             outcome,
             model=model,
@@ -60,32 +61,19 @@ class Completion:
             cost=cost,
             seconds=seconds,
         )
-        failed = not ok and outcome.verdict is not Verdict.CANCELLED
-        self._series.add(int(now), requests=1, failures=int(failed), tokens=usage.completion)
-        if ok:
-            self._latencies.add(now, seconds)
-            if outcome.first_token is not None:
-                self._first_tokens.add(now, seconds - outcome.seconds + outcome.first_token)
-        if failed:
-            self._failed(call, outcome)
-        row = self._row(call, decision, len(tried), outcome, usage, seconds, cost)
-        self._record(row, _attempt_rows(call.id, tried) if len(tried) > 1 else [])
-        return cost
-
-    def _row(
-        self,
-        call: Call,
-        decision: Decision,
-        attempts: int,
-        outcome: Outcome,
-        usage: Usage,
-        seconds: float,
-        cost: float | None,
-    ) -> tuple[object, ...]:
-        """In the field order of RequestRow; plain ints and strings, since sqlite3 is slow with others (measured)."""
-        backend, _, model = outcome.endpoint.partition("/")
         before = seconds - outcome.seconds
-        return (
+        first = None if outcome.first_token is None else before + outcome.first_token
+        failed = 0
+        if verdict is _SUCCESS:
+            self._latencies.add(now, seconds)
+            if first is not None:
+                self._first_tokens.add(now, first)
+        elif verdict is not Verdict.CANCELLED:
+            failed = 1
+            self._failed(call, outcome)
+        self._series.add(int(now), requests=1, failures=failed, tokens=usage.completion)
+        # In the field order of RequestRow; plain ints and strings: sqlite3 is slow with others (measured).
+        row = (
             call.id,
             self._clock.wall() - seconds,
             call.surface,
@@ -95,7 +83,7 @@ class Completion:
             call.model or "auto",
             model,
             backend,
-            outcome.verdict._value_,
+            verdict._value_,
             outcome.status,
             int(call.stream),
             usage.prompt,
@@ -103,14 +91,16 @@ class Completion:
             usage.cached,
             int(usage.estimated),
             before * 1000,
-            None if outcome.first_token is None else (before + outcome.first_token) * 1000,
+            None if first is None else first * 1000,
             seconds * 1000,
-            attempts,
+            len(tried),
             cost,
-            int(decision.degraded),
+            int(decision.relaxed is not None),
             decision.id,
             outcome.message,
         )
+        self._record(row, _attempt_rows(call.id, tried) if len(tried) > 1 else [])
+        return cost
 
 
 def _attempt_rows(request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:

@@ -19,7 +19,7 @@ _TEMPLATE_TOKENS = 4
 _WORDS = {
     Task.CODE_GENERATION: """code function python javascript typescript java rust golang kotlin c++ c# php
         ruby sql bash regex refactor debug compile compiler unittest pytest api async html css react django
-        script algorithm implement bug traceback exception stacktrace dockerfile json""",
+        script algorithm implement def #include bug traceback exception stacktrace dockerfile json""",
     Task.REASONING: """prove proof theorem lemma solve equation derive calculate integral derivative puzzle
         probability riddle logic logically deduce math mathematics geometry algebra combinatorics
         step-by-step""",
@@ -32,7 +32,6 @@ _WORDS = {
 # A tie between tasks goes to the one listed first.
 _TASK_OF = {word: task for task, words in _WORDS.items() for word in words.split()}
 _KNOWN = frozenset(_TASK_OF)
-_CODE_MARKS = ("```", "();", "#include", "def ", "=> {", "SELECT ", "Traceback (")
 # A greeting is the whole of a short message, and only the start of a long one.
 _GREETING_LENGTH = 80
 
@@ -95,9 +94,8 @@ def _infer(call: Call) -> Task:
 
 def _infer_from_text(text: str) -> Task:
     """The task most of the telling words are of; a tie goes to the task listed first."""
-    for mark in _CODE_MARKS:
-        if mark in text:
-            return Task.CODE_GENERATION
+    if "```" in text or "();" in text or "=> {" in text or "SELECT " in text:
+        return Task.CODE_GENERATION
     words = text.lower().replace(",", " ").replace(".", " ").replace("?", " ").replace("!", " ").split()
     telling = _KNOWN.intersection(words)
     if not telling:

@@ -78,7 +78,7 @@ def _score(
 ) -> tuple[list[_Row], bool]:
     """A row for each endpoint, and whether any has more calls than the overload guard lets pass unseen."""
     w_quality, w_time, w_slo, w_cost, w_failure, w_external, w_preference = signed
-    reference = scale.time_reference
+    reference, cost_reference = scale.time_reference, scale.cost_reference
     limit = _limit(profile, scale, now)
     task = profile.task
     usual = USUAL_OUTPUT[task]
@@ -114,16 +114,14 @@ def _score(
             cost, charged = None, (tokens_in * _ASSUMED_INPUT + tokens_out * _ASSUMED_OUTPUT) / 1e6
         else:
             cost = charged = (tokens_in * price_in + tokens_out * price_out) / 1e6
-        values = (
-            spec.qualities[task] if task in spec.qualities else _fit(spec, task),
-            log2(1.0 + seconds / reference),
-            0.5 * erfc(log(limit / seconds) / sqrt(2.0 * speed.variance + _LEAST_SPREAD)),
-            charged / scale.cost_reference,
-            failure_probability(e.reliability, now),
-            e.external / reference,
-            log2(spec.weight),
-        )
-        quality, time, late, money, failure, external, preference = values
+        quality = spec.qualities[task] if task in spec.qualities else _fit(spec, task)
+        time = log2(1.0 + seconds / reference)
+        late = 0.5 * erfc(log(limit / seconds) / sqrt(2.0 * speed.variance + _LEAST_SPREAD))
+        money = charged / cost_reference
+        failure = failure_probability(e.reliability, now)
+        external = e.external / reference
+        preference = 0.0 if spec.weight == 1.0 else log2(spec.weight)
+        values = (quality, time, late, money, failure, external, preference)
         utility = w_quality * quality + w_time * time + w_slo * late + w_cost * money
         utility = utility + w_failure * failure + w_external * external + w_preference * preference
         candidate = Candidate(

@@ -16,22 +16,28 @@ class Series:
         self._failures = [0] * seconds
         self._tokens = [0] * seconds
         self._first: int | None = None
-        self._last = 0
+        self._last = -1
 
     def add(self, second: int, *, requests: int = 0, failures: int = 0, tokens: int = 0) -> None:
         """Counts for that second; what is older than the window is dropped."""
-        if second != self._last or self._first is None:
-            if self._first is None:
-                self._first = self._last = second
-            elif second > self._last:
-                self._clear_until(second)
-            elif second <= self._last - self._size:
-                return
-            self._first = min(self._first, second)
+        if second != self._last and not self._move(second):
+            return
         place = second % self._size
         self._requests[place] += requests
-        self._failures[place] += failures
         self._tokens[place] += tokens
+        if failures:
+            self._failures[place] += failures
+
+    def _move(self, second: int) -> bool:
+        """Whether that second is in the window, after moving the window on where it is a new one."""
+        if self._first is None:
+            self._first = self._last = second
+        elif second > self._last:
+            self._clear_until(second)
+        elif second <= self._last - self._size:
+            return False
+        self._first = min(self._first, second)
+        return True
 
     def view(self, now_second: int) -> Throughput:
         """One entry a second up to and with `now_second`, oldest first; since the first count at most."""
@@ -73,17 +79,23 @@ class Latencies:
     def __init__(self, seconds: float = 300.0) -> None:
         self._step = seconds / _SLICES
         self._slices: deque[_Slice] = deque(maxlen=_SLICES)
+        self._newest = _Slice(-1)
+        self._until = 0.0
 
     def add(self, now: float, seconds: float) -> None:
         """One duration that ended at `now` (monotonic seconds)."""
-        number = int(now / self._step)
-        if not self._slices or self._slices[-1].number < number:
-            self._slices.append(_Slice(number))
-        newest = self._slices[-1]
-        newest.count += 1
+        if now >= self._until:
+            self._begin(int(now / self._step))
+        newest = self._newest
         newest.total += seconds
         bucket = int(log(seconds / _SHORTEST) / _GROWTH) + 1 if seconds > _SHORTEST else 0
         newest.buckets[bucket] = newest.buckets.get(bucket, 0) + 1
+
+    def _begin(self, number: int) -> None:
+        if number > self._newest.number:
+            self._newest = _Slice(number)
+            self._slices.append(self._newest)
+        self._until = (self._newest.number + 1) * self._step
 
     def quantile(self, q: float, now: float) -> float | None:
         """The duration that a share `q` (0..1) did not exceed, within 2.5 %; None without any."""
@@ -117,10 +129,13 @@ class Latencies:
 
 
 class _Slice:
-    __slots__ = ("buckets", "count", "number", "total")
+    __slots__ = ("buckets", "number", "total")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.count = 0
         self.total = 0.0
         self.buckets: dict[int, int] = {}
+
+    @property
+    def count(self) -> int:
+        return sum(self.buckets.values())

@@ -19,6 +19,7 @@ from orchestra_core.http1.checks import Limits, Refusal, check_field, check_head
 from orchestra_core.http1.heads import CONTINUE
 from orchestra_core.http1.known import Known, whole
 from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.peer import peer_of
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Request, Exchange], Awaitable[None]]
@@ -72,13 +73,11 @@ class Http1Protocol(asyncio.Protocol):
         self._reading = True
         self.since = loop.time()
         self.phase = "idle"
-        self.peer = "unix"
+        self.peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # asyncio types it wider
-        peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            self.peer = str(peer[0])
+        self.peer = peer_of(transport)
         self._all.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio names the argument

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from orchestra_core.domain.outcome import Partial
+
 
 class Kind(StrEnum):
     """The three inference verbs every backend is spoken to with."""
@@ -55,7 +57,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     `msgspec.Raw` where the client's bytes can be passed on untouched. `deadline` and `received` are
     monotonic seconds. `model` None means that the engine chooses. `prompt_field` is what the client calls its
     prompt, for errors about it. `key` is whom fairness, limits and the ledger count it for: the id of the key it came
-    with, else the peer's address.
+    with, else the peer's address. `so_far` is set on a call that goes on with an interrupted answer: all of it that
+    the client has, which `fields` already carries as the beginning.
     """
 
     id: str
@@ -76,6 +79,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     priority: int = 0
     prompt_field: str = "messages"
     key: str = ""
+    so_far: Partial | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):

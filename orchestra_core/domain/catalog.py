@@ -59,7 +59,8 @@ class EndpointSpec(msgspec.Struct, frozen=True, gc=False):
 
     Rates are tokens per second, prices are per million tokens (None: unknown), times are seconds.
     `quality` and each of `qualities`, which says how fit the model is for a task, are between 0 and 1.
-    `slowdown` is what every further call in service adds to the duration of each, as a fraction.
+    `slowdown` is what every further call in service adds to the duration of each, as a fraction. `prefill`:
+    an answer can be continued here from the text so far, given as a last message of the assistant.
     """
 
     backend: str
@@ -84,6 +85,7 @@ class EndpointSpec(msgspec.Struct, frozen=True, gc=False):
     loadable: bool = False
     qualities: dict[Task, float] = {}
     slowdown: float = 0.1
+    prefill: bool = False
 
     @property
     def id(self) -> str:

@@ -60,6 +60,15 @@ class Partial(msgspec.Struct, frozen=True, gc=False):
     text: str
     tokens: int
 
+    def with_rest(self, usage: Usage) -> Usage:
+        """Usage of the whole answer, from that of the last attempt, whose prompt held this text."""
+        return Usage(
+            max(0, usage.prompt - self.tokens),
+            usage.completion + self.tokens,
+            min(usage.cached, max(0, usage.prompt - self.tokens)),
+            estimated=True,
+        )
+
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The end of one attempt. Times are seconds since the attempt was sent; `retry_after` is seconds.

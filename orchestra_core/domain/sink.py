@@ -7,7 +7,7 @@ import msgspec
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
-from orchestra_core.domain.outcome import Outcome
+from orchestra_core.domain.outcome import Outcome, Partial
 from orchestra_core.domain.reply import Delta, Embeddings
 
 
@@ -31,8 +31,17 @@ class Sink(Protocol):
     streaming: bool
     committed: bool
 
+    def alive(self, note: str) -> None:
+        """Tells a client that waits for a stream that it is not forgotten, by a comment; `note` may be empty.
+
+        Before `open` this sends the head of the answer, and still any endpoint may answer.
+        """
+
     def open(self, serving: Serving) -> None:
         """The first token is here: the answer comes from this endpoint."""
+
+    def resume(self, serving: Serving, so_far: Partial) -> None:
+        """An answer that was interrupted after `so_far` goes on here; `deltas` follow, never `relay`."""
 
     def relay(self, data: bytes) -> None:
         """Whole events of a stream, or a whole non-streamed body, in the relayed format."""
@@ -48,7 +57,15 @@ class Sink(Protocol):
 class Execute(Protocol):
     """One attempt of a call at one endpoint; returns when its stream has closed, however it closed.
 
-    Cancelling it closes the connection to the backend at once.
+    Cancelling it closes the connection to the backend at once. `first_token_limit`: seconds after which the
+    attempt is given up if no token has come, where that is less than what is configured.
     """
 
-    async def __call__(self, call: Call, endpoint: Endpoint, sink: Sink, serving: Serving) -> Outcome: ...
+    async def __call__(
+        self,
+        call: Call,
+        endpoint: Endpoint,
+        sink: Sink,
+        serving: Serving,
+        first_token_limit: float | None = None,
+    ) -> Outcome: ...

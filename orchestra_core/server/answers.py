@@ -30,6 +30,18 @@ def served_by(request_id: str, serving: Serving) -> str:
     )
 
 
+def comment(text: str) -> bytes:
+    """A line of an event stream that is no event: clients skip it (WHATWG HTML, 9.2)."""
+    return b": %b\n\n" % header_safe(text).encode("ascii")
+
+
+def keep_alive(exchange: Exchange, request_id: str, note: str) -> None:
+    """Tells a client that waits for a stream that it is not forgotten; the head goes out with the first one."""
+    if not exchange.started:
+        exchange.start(200, [("x-request-id", request_id)])
+    exchange.write(comment(f"keep-alive, {note}" if note else "keep-alive"))
+
+
 def send_error(exchange: Exchange, error: OrchestraError, request_id: str, attempts: int = 0) -> None:
     headers = [("x-request-id", request_id), ("x-orchestra-attempts", str(attempts))]
     wait = _RETRY_SECONDS if error.retry_after is None and error.status == 503 else error.retry_after

@@ -47,7 +47,14 @@ class Execution:
         self._active: set[Attempt] = set()
         self._watch()
 
-    async def __call__(self, call: Call, endpoint: Endpoint, sink: Sink, serving: Serving) -> Outcome:
+    async def __call__(
+        self,
+        call: Call,
+        endpoint: Endpoint,
+        sink: Sink,
+        serving: Serving,
+        first_token_limit: float | None = None,  # noqa: ARG002  honoured by the next change
+    ) -> Outcome:
         codec = CODECS[endpoint.spec.kind]
         defaults = self._defaults(endpoint)
         if defaults:

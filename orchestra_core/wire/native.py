@@ -157,7 +157,10 @@ class Metrics(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer of `/route`; also the `done` event of its stream."""
+    """The answer of `/route`; also the `done` event of its stream.
+
+    `continued`: the stream of one endpoint died, and another endpoint of the same model went on with the text.
+    """
 
     response: str
     model_used: str
@@ -170,6 +173,7 @@ class Answer(msgspec.Struct, frozen=True):
     decision_id: str
     reasoning: str
     degraded: bool
+    continued: bool = False
 
 
 def metrics_of(outcome: Outcome, *, seconds: float, cost: float | None, attempts: int) -> Metrics:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
-from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.outcome import Outcome, Partial, Verdict
 from orchestra_core.domain.reply import Delta, Embeddings, Usage
 from orchestra_core.domain.sink import Serving, Sink
 
@@ -20,10 +20,18 @@ class TakingSink:
         self.committed = False
         self.opened: list[Serving] = []
         self.text = ""
+        self.notes: list[str] = []
+        self.resumed: list[Serving] = []
 
     def open(self, serving: Serving) -> None:
         self.committed = True
         self.opened.append(serving)
+
+    def alive(self, note: str) -> None:
+        self.notes.append(note)
+
+    def resume(self, serving: Serving, so_far: Partial) -> None:
+        self.resumed.append(serving)
 
     def relay(self, data: bytes) -> None:
         self.text += data.decode()
@@ -51,7 +59,14 @@ class ScriptedExecution:
         self.gate: asyncio.Event | None = None
         self.started = asyncio.Event()
 
-    async def __call__(self, call: Call, endpoint: Endpoint, sink: Sink, serving: Serving) -> Outcome:
+    async def __call__(
+        self,
+        call: Call,
+        endpoint: Endpoint,
+        sink: Sink,
+        serving: Serving,
+        first_token_limit: float | None = None,
+    ) -> Outcome:
         self.attempts.append(endpoint.id)
         self.started.set()
         if self.gate is not None:

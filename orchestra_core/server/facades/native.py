@@ -7,11 +7,12 @@ import msgspec
 from orchestra_core.clock import rfc3339
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.errors import OrchestraError
+from orchestra_core.domain.outcome import Partial
 from orchestra_core.domain.reply import Delta, Embeddings
 from orchestra_core.domain.result import Result
 from orchestra_core.domain.sink import Serving
 from orchestra_core.routing.explain import explain, sentence
-from orchestra_core.server.answers import send_error, served_by
+from orchestra_core.server.answers import keep_alive, send_error, served_by
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.failures import failure
 from orchestra_core.server.ports import Ports
@@ -23,21 +24,32 @@ class NativeSink:
     """Text only: increments become `token` events, the whole becomes `response`."""
 
     relays = ""
-    __slots__ = ("_call", "_exchange", "_serving", "_text", "committed", "streaming")
+    __slots__ = ("_call", "_exchange", "_serving", "_so_far", "_text", "committed", "streaming")
 
     def __init__(self, exchange: Exchange, call: Call) -> None:
         self._exchange = exchange
         self._call = call
         self._serving: Serving | None = None
+        self._so_far: Partial | None = None
         self._text: list[str] = []
         self.streaming = call.stream
         self.committed = False
+
+    def alive(self, note: str) -> None:
+        if self.streaming:
+            keep_alive(self._exchange, self._call.id, note)
+
+    def resume(self, serving: Serving, so_far: Partial) -> None:
+        self._serving, self._so_far = serving, so_far
+        went_on = {"model": serving.model, "backend": serving.backend, "attempt": serving.attempt}
+        self._exchange.write(event("continued", went_on))
 
     def open(self, serving: Serving) -> None:
         self.committed = True
         self._serving = serving
         if self.streaming:
-            self._exchange.start(200, served_by(self._call.id, serving))
+            if not self._exchange.started:
+                self._exchange.start(200, served_by(self._call.id, serving))
             started = {
                 "request_id": self._call.id,
                 "model": serving.model,
@@ -61,9 +73,9 @@ class NativeSink:
     def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._exchange.bind_flow(pause, resume)
 
-    def finish(self, answer: Callable[[str, Serving], Answer]) -> None:
+    def finish(self, answer: Callable[[str, Serving, Partial | None], Answer]) -> None:
         assert self._serving is not None
-        body = answer("".join(self._text), self._serving)
+        body = answer("".join(self._text), self._serving, self._so_far)
         if self.streaming:
             self._exchange.finish(event("done", body))
         else:
@@ -84,16 +96,23 @@ class NativeFacade:
         """POST /api/v1/route."""
         call = read_route(request.body, request_id, self._ports.clock.monotonic())
         sink = NativeSink(exchange, call)
-        result = await self._ports.answer(call, sink)
+        try:
+            result = await self._ports.answer(call, sink)
+        except OrchestraError as error:
+            if not exchange.started:
+                raise
+            sink.fail(error, 0)
+            return
         if result.outcome.ok:
-            sink.finish(lambda text, serving: self._body(text, serving, result))
+            sink.finish(lambda text, serving, so_far: self._body(text, serving, so_far, result))
         else:
             sink.fail(failure(result.outcome), len(result.tried))
 
-    def _body(self, text: str, serving: Serving, result: Result) -> Answer:
-        metrics = metrics_of(
-            result.outcome, seconds=result.seconds, cost=result.cost, attempts=len(result.tried)
-        )
+    def _body(self, text: str, serving: Serving, so_far: Partial | None, result: Result) -> Answer:
+        outcome = result.outcome
+        if so_far is not None:
+            outcome = msgspec.structs.replace(outcome, usage=so_far.with_rest(outcome.usage))
+        metrics = metrics_of(outcome, seconds=result.seconds, cost=result.cost, attempts=len(result.tried))
         return Answer(
             response=text,
             model_used=serving.model,
@@ -106,6 +125,7 @@ class NativeFacade:
             decision_id=result.decision.id,
             reasoning=sentence(result.decision),
             degraded=result.decision.degraded,
+            continued=so_far is not None,
         )
 
     async def select(self, request: Request, exchange: Exchange, request_id: str) -> None:

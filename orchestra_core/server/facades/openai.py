@@ -5,10 +5,10 @@ from functools import partial
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.errors import NotFound, OrchestraError
-from orchestra_core.domain.outcome import Outcome
-from orchestra_core.domain.reply import Delta, Embeddings
+from orchestra_core.domain.outcome import Outcome, Partial
+from orchestra_core.domain.reply import Delta, Embeddings, Usage
 from orchestra_core.domain.sink import Serving
-from orchestra_core.server.answers import send_error, served_by
+from orchestra_core.server.answers import comment, keep_alive, send_error, served_by
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.failures import failure
 from orchestra_core.server.ports import Ports
@@ -16,6 +16,8 @@ from orchestra_core.wire.openai.answers import Renderer, render_embeddings, rend
 from orchestra_core.wire.openai.requests import read_chat, read_completion, read_embedding
 
 _DONE = b"data: [DONE]\n\n"
+# What is kept of a relayed answer to know its id by, should it have to be continued; a chunk is a fraction of it.
+_FIRST_BYTES = 4096
 Read = Callable[[bytes, str, float], Call]
 
 
@@ -29,9 +31,10 @@ class OpenAISink:
         "_created",
         "_embeddings",
         "_exchange",
-        "_model",
+        "_first",
         "_renderer",
         "_serving",
+        "_so_far",
         "_tail",
         "committed",
         "streaming",
@@ -45,20 +48,38 @@ class OpenAISink:
         self._serving: Serving | None = None
         self._collected: Sequence[Delta] = ()
         self._embeddings: Embeddings | None = None
+        self._first = b""
+        self._so_far: Partial | None = None
         self._tail = b""
         self.streaming = call.stream
         self.committed = False
 
+    def alive(self, note: str) -> None:
+        if self.streaming:
+            keep_alive(self._exchange, self._call.id, note)
+
     def open(self, serving: Serving) -> None:
         self.committed = True
         self._serving = serving
-        if self.streaming:
+        if not self.streaming:
+            return
+        if self._exchange.started:
+            self._exchange.write(comment(f"answered by {serving.backend}/{serving.model}"))
+        else:
             self._exchange.start(200, served_by(self._call.id, serving))
+
+    def resume(self, serving: Serving, so_far: Partial) -> None:
+        """Chunks go on under the name of the answer the client knows, read from the first of them."""
+        self._render().go_on(self._first)
+        self._so_far = so_far
+        self._exchange.write(comment(f"continued on {serving.backend}/{serving.model}"))
 
     def relay(self, data: bytes) -> None:
         if not self.streaming or data.endswith(_DONE):
             self._tail = data
         else:
+            if not self._first:
+                self._first = data[:_FIRST_BYTES]
             self._exchange.write(data)
 
     def deltas(self, deltas: Sequence[Delta]) -> None:
@@ -83,14 +104,19 @@ class OpenAISink:
         """A success: the rest of the answer."""
         assert self._serving is not None
         if self.streaming:
-            usage = outcome.usage if self._call.wants_usage else None
-            self._exchange.finish(self._tail or self._render().last(usage))
+            self._exchange.finish(self._tail or self._last(outcome.usage))
             return
         if self._embeddings is not None:
             body = render_embeddings(self._embeddings, self._serving.model)
         else:
             body = self._tail or self._render().answer(self._collected, outcome.usage)
         self._exchange.send(200, body, served_by(self._call.id, self._serving))
+
+    def _last(self, usage: Usage) -> bytes:
+        if self._so_far is None:
+            return self._render().last(usage if self._call.wants_usage else None)
+        whole = self._so_far.with_rest(usage) if self._call.wants_usage else None
+        return comment("x-orchestra-continued: true") + self._render().last(whole)
 
     def fail(self, error: OrchestraError, attempts: int) -> None:
         """A failure: an error answer, or an error event in a stream that has begun; never `[DONE]`."""
@@ -111,7 +137,13 @@ class OpenAIFacade:
         clock = self._ports.clock
         call = read(request.body, request_id, clock.monotonic())
         sink = OpenAISink(exchange, call, int(clock.wall()))
-        result = await self._ports.answer(call, sink)
+        try:
+            result = await self._ports.answer(call, sink)
+        except OrchestraError as error:
+            if not exchange.started:
+                raise
+            sink.fail(error, 0)
+            return
         if result.outcome.ok:
             sink.finish(result.outcome)
         else:

@@ -9,6 +9,7 @@ from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.reply import Delta, Embeddings, Usage
+from orchestra_core.wire.framing import SseSplitter
 from orchestra_core.wire.openai.streams import NOTHING, UsageBody, given
 from orchestra_core.wire.waiting import retry_after
 
@@ -180,6 +181,22 @@ def render_error(error: OrchestraError, request_id: str) -> bytes:
 # -- for clients -----------------------------------------------------------------------------------------
 
 
+class _Identity(msgspec.Struct):
+    id: str = ""
+    model: str = ""
+    created: int = 0
+
+
+def _identity(events: bytes) -> _Identity:
+    """What the chunks of an answer are called; nothing when the backend does not say."""
+    for payload in SseSplitter().feed(events):
+        try:
+            return msgspec.json.decode(payload, type=_Identity)
+        except msgspec.DecodeError:
+            continue
+    return _Identity()
+
+
 class Renderer:
     """Renders one answer in OpenAI's format from translated increments. `created` is Unix seconds."""
 
@@ -190,6 +207,12 @@ class Renderer:
         self._head = {"id": prefix + answer_id, "object": piece, "created": created, "model": model}
         self._whole = {**self._head, "object": whole}
         self._first = True
+
+    def go_on(self, first: bytes) -> None:
+        """Takes the name of an answer whose beginning, `first`, was relayed; its role has been told."""
+        name = _identity(first)
+        self._head |= {key: value for key, value in msgspec.structs.asdict(name).items() if value}
+        self._first = False
 
     def chunks(self, deltas: Sequence[Delta]) -> bytes:
         return b"".join(self._event({**self._head, "choices": [self._choice(delta)]}) for delta in deltas)

@@ -67,8 +67,13 @@ Launcher = Callable[[Wanted], Launch]
 
 
 def launch_llama(wanted: Wanted) -> Launch:
-    """Our own child, on a Unix socket. Its threads are the physical cores: more slow llama.cpp down."""
-    threads = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    """Our own child, on a Unix socket.
+
+    Its threads are the physical cores but one. More slow llama.cpp down, and its threads wait for each other
+    by spinning: with as many as cores, every other busy program stalls them all (measured on two busy cores:
+    2 to 12 tokens/s and four times the CPU with two threads, 38 with one; 52 with two where nothing else ran).
+    """
+    threads = max(1, (psutil.cpu_count(logical=False) or psutil.cpu_count() or 1) - 1)
     argv = [sys.executable, "-m", "orchestra_core.upstream.llama_child"]
     argv += ["--path", str(wanted.path), "--socket", wanted.socket, "--name", wanted.model]
     argv += ["--context", str(wanted.context), "--parallel", str(wanted.parallel), "--threads", str(threads)]

@@ -1,6 +1,7 @@
 """One simulated backend on a loopback port: its surface, its listener, and the knobs that break it."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -39,6 +40,7 @@ class SimulatedBackend:
         self._surface: Surface = shape(spec, self._driver, clock)
         self._views, self._routes = self._surface.views, self._surface.routes
         self._listener: Listener | None = None
+        self._listening = False
         self._reopening: asyncio.Task[None] | None = None
 
     @property
@@ -55,9 +57,19 @@ class SimulatedBackend:
     def repair(self) -> None:
         self._driver.repair()
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Returns once `condition` holds: it is looked at now and after whatever happens in the simulation."""
+        await self._driver.until(condition)
+
+    @property
+    def listening(self) -> bool:
+        """Whether connections are taken."""
+        return self._listening
+
     async def open(self) -> None:
         self._listener = Listener(self._handle, clock=self._clock)
         self.port = await self._listener.tcp(_LOOPBACK, 0)
+        self._listening = True
 
     async def close(self) -> None:
         self._driver.close()
@@ -137,9 +149,12 @@ class SimulatedBackend:
             # Owned here: `close` cancels it.
             self._reopening = asyncio.get_running_loop().create_task(self._reopen(listener))
             return
+        self._listening = False
         listener.stop_accepting()
         for connection in tuple(listener.connections):
             connection.transport.abort()
 
     async def _reopen(self, listener: Listener) -> None:
         await listener.tcp(_LOOPBACK, self.port)
+        self._listening = True
+        self._driver.happened()

@@ -57,6 +57,7 @@ class Driver:
         self._work: dict[str, tuple[OnTokens | None, asyncio.Future[Done | Failed]]] = {}
         self._loads: dict[str, list[asyncio.Future[None]]] = {}
         self._repaired = asyncio.Event()
+        self._watching: list[asyncio.Future[None]] = []
         self._closed = False
 
     @property
@@ -119,6 +120,20 @@ class Driver:
             self._repaired.clear()
             await self._repaired.wait()
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Returns once `condition` holds: it is looked at now and after whatever happens here."""
+        while not condition():
+            happening = self._loop.create_future()
+            self._watching.append(happening)
+            await happening
+
+    def happened(self) -> None:
+        """Lets who waits for a condition look again."""
+        watching, self._watching = self._watching, []
+        for waiting in watching:
+            if not waiting.done():
+                waiting.set_result(None)
+
     def close(self) -> None:
         """Stops the timer; nothing happens any more."""
         self._closed = True
@@ -136,6 +151,8 @@ class Driver:
         if reachable is not self._reachable:
             self._reachable = reachable
             self._on_reachable(reachable)
+        if self._watching:
+            self.happened()
         self._arm()
 
     def _arm(self) -> None:

@@ -12,6 +12,15 @@ ROOT = Path(__file__).parents[3]
 
 
 def start(home: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    # Tests that run in the background of a shell ignore Ctrl-C, and a process would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return started(home, *arguments)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def started(home: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "orchestra_core", *arguments],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Engines that tests of the whole engine share; each test leaves them as it found them."""
+"""Clients and engines that tests of the whole engine share."""
 
 from collections.abc import Iterator
 
@@ -8,34 +8,11 @@ import pytest
 from tests.fakes.engine_process import EngineProcess, FleetProcess
 
 
-@pytest.fixture(scope="session")
-def demo() -> Iterator[EngineProcess]:
-    """`serve --demo`: five simulated backends at their declared speed."""
-    with EngineProcess(demo=True) as engine:
-        yield engine
-
-
 @pytest.fixture(params=["tcp", "unix"])
 def http(request: pytest.FixtureRequest, demo: EngineProcess) -> Iterator[httpx.Client]:
     """The demo engine over each of its two listeners."""
     with demo.connect(request.param) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def fleet() -> Iterator[FleetProcess]:
-    """`sim-small` (Ollama) and `sim-second` (vLLM), twenty times as fast as declared; both serve `sim-small:1b`."""
-    with FleetProcess("two", time_scale=20.0) as running:
-        yield running
-
-
-@pytest.fixture
-def mended(fleet: FleetProcess) -> Iterator[FleetProcess]:
-    """The fleet, without faults before and after, with what starts loaded loaded."""
-    fleet.repair()
-    fleet.load("sim-small", "sim-small:1b")
-    yield fleet
-    fleet.repair()
 
 
 @pytest.fixture

@@ -76,6 +76,8 @@ async def test_chat_in_one_piece(client: ollama.AsyncClient) -> None:
 
 async def test_chat_streams_the_same_words(fleet: Running) -> None:
     """The streamed pieces make the text of the unstreamed answer with the same question."""
+    # Slower: what a busy machine is late with comes in one piece.
+    fleet["sim-small"].inject(InjectedFault(FaultKind.SLOW, factor=20.0))
     async with ollama.AsyncClient(host=fleet["sim-small"].url) as one:
         parts = [part async for part in await one.chat(MODEL, messages=ASK, stream=True)]
         whole = await one.chat(MODEL, messages=ASK)

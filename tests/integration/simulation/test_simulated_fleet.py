@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from orchestra_core.simulation.backend import SimulatedBackend
 from orchestra_core.simulation.dialogue import ask_chat
 from orchestra_core.simulation.fleet import SECOND, SMALL
 from orchestra_core.simulation.running import Running, start
@@ -32,11 +33,10 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield connected
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Waits for something that another task brings about."""
+async def until(backend: SimulatedBackend, condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Waits for something that happens in this backend."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  the model is pure: there is nothing in it to wait on
-            await asyncio.sleep(0.002)
+        await backend.until(condition)
 
 
 @pytest.mark.parametrize(("name", "path"), [("sim-small", OLLAMA), ("sim-second", OPENAI)])
@@ -50,15 +50,15 @@ async def test_a_client_that_leaves_frees_its_slot(
     slots = backend.model.memory.models[MODEL].spec.parallel
     body = {**CHAT, "stream": stream}
     leaving = [asyncio.ensure_future(client.post(backend.url + path, json=body)) for _ in range(slots)]
-    await until(lambda: backend.model.running == slots)
+    await until(backend, lambda: backend.model.running == slots)
     staying = asyncio.ensure_future(client.post(backend.url + path, json=body))
-    await until(lambda: backend.model.waiting == 1)
+    await until(backend, lambda: backend.model.waiting == 1)
     for task in leaving:
         task.cancel()
-    await until(lambda: (backend.model.running, backend.model.waiting) == (1, 0))
+    await until(backend, lambda: (backend.model.running, backend.model.waiting) == (1, 0))
     backend.repair()
     assert (await staying).status_code == 200
-    await until(lambda: backend.model.running == 0)
+    await until(backend, lambda: backend.model.running == 0)
 
 
 @pytest.mark.parametrize(("name", "path"), [("sim-small", OLLAMA), ("sim-second", OPENAI)])
@@ -133,7 +133,7 @@ async def test_an_error_fault_is_a_500_for_as_long_as_asked(
     assert (failed.status_code, failed.json()) == (500, {"error": "simulated error"})
     assert (await client.get(f"{backend.url}/api/tags")).status_code == 200
     await client.post(f"{backend.url}/simulation/fault", json={"kind": "error", "seconds": 0.01})
-    await until(lambda: backend.model.fault is None)
+    await until(backend, lambda: backend.model.fault is None)
     assert (await client.post(backend.url + OLLAMA, json=CHAT)).status_code == 200
 
 
@@ -145,14 +145,8 @@ async def test_a_refusing_backend_closes_its_port_and_comes_back_on_it(
     await client.post(f"{backend.url}/simulation/fault", json={"kind": "refuse", "seconds": 20})
     with pytest.raises(httpx.ConnectError):
         await client.get(backend.url)
-    await until(lambda: backend.model.reachable)
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                assert (await client.get(backend.url)).status_code == 200
-                break
-            except httpx.ConnectError:
-                await asyncio.sleep(0.002)
+    await until(backend, lambda: backend.listening)
+    assert (await client.get(backend.url)).status_code == 200
 
 
 async def test_a_crash_loses_streams_and_the_server_returns_empty_handed(
@@ -172,7 +166,7 @@ async def test_a_crash_loses_streams_and_the_server_returns_empty_handed(
     assert backend.model.memory_used == 0
     with pytest.raises(httpx.ConnectError):
         await client.get(f"{backend.url}/health")
-    await until(lambda: backend.model.is_ready(MODEL))
+    await until(backend, lambda: backend.listening and backend.model.is_ready(MODEL))
     assert (await client.post(backend.url + OPENAI, json=CHAT)).status_code == 200
 
 
@@ -203,13 +197,13 @@ async def test_a_full_queue_is_503_at_an_ollama(client: httpx.AsyncClient) -> No
         backend = running["sim-small"]
         backend.inject(InjectedFault(FaultKind.SLOW, factor=5000.0))
         tasks = [asyncio.ensure_future(client.post(backend.url + OLLAMA, json=CHAT)) for _ in range(3)]
-        await until(lambda: backend.model.waiting == 1)
+        await until(backend, lambda: backend.model.waiting == 1)
         refused = await client.post(backend.url + OLLAMA, json=CHAT)
         assert refused.status_code == 503
         assert refused.json()["error"].startswith("server busy")
         for task in tasks:
             task.cancel()
-        await until(lambda: backend.model.running == 0)
+        await until(backend, lambda: backend.model.running == 0)
     finally:
         await running.close()
 
@@ -233,6 +227,7 @@ async def test_the_sockets_agree_with_the_model(client: httpx.AsyncClient) -> No
     running = await start([spec], seed=seed, time_scale=scale)
     loop = asyncio.get_running_loop()
     measured: dict[str, float] = {}
+    complete = asyncio.Event()
 
     async def ask(number: int, at: float) -> None:
         id, body = f"r{number}", {**CHAT, "messages": asks[number], "stream": False}
@@ -241,6 +236,8 @@ async def test_the_sockets_agree_with_the_model(client: httpx.AsyncClient) -> No
         )
         assert response.json()["usage"]["prompt_tokens"] == ask_chat(MODEL, asks[number]).tokens
         measured[id] = (loop.time() - at) * scale
+        if len(measured) == len(arrivals):
+            complete.set()
 
     try:
         await client.get(f"{running['sim-second'].url}/health")
@@ -249,7 +246,7 @@ async def test_the_sockets_agree_with_the_model(client: httpx.AsyncClient) -> No
         for number, offset in enumerate(arrivals):
             at = begin + offset / scale
             loop.call_at(at, lambda number=number, at=at: tasks.append(loop.create_task(ask(number, at))))
-        await until(lambda: len(measured) == len(arrivals), 60)
+        await asyncio.wait_for(complete.wait(), 60)
     finally:
         await running.close()
     assert measured.keys() == expected.keys()

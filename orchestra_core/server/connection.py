@@ -109,9 +109,10 @@ class Http1Protocol(asyncio.Protocol):
         found = whole(data)
         if found is None:
             return False
-        self._key, start = found
-        head = self._known.get(self._key)
+        key, start = found
+        head = self._known.get(key)
         if head is None:
+            self._key = key  # for what `_parse` makes of this read, and for nothing after it
             return False
         self._received(head, data[start:])
         return True

@@ -82,11 +82,12 @@ class Connection(asyncio.Protocol):
             self.answered = True
             found = whole(data)
             if found is not None:
-                self._key, start = found
-                known = self._pool.known.get(self._key)
+                key, start = found
+                known = self._pool.known.get(key)
                 if known is not None:
                     self._whole(*known, data[start:])
                     return
+                self._key = key
         try:
             self._parser.feed_data(data)
             self._key = None

@@ -100,6 +100,23 @@ async def test_a_known_head_inside_another_is_no_request() -> None:
     assert b"400 Bad Request" in server.transport.written
 
 
+async def test_what_follows_a_known_head_is_not_kept_under_it() -> None:
+    """A known request, then one of another shape on the same connection, then the known one again: three."""
+    server = Server(Known())
+    for data in (message(POST, b"one"), message(POST, b"two"), b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n"):
+        server.protocol.data_received(data)
+        await settle(10)
+    server.protocol.data_received(message(POST, b"three"))
+    await settle(10)
+
+    assert [seen[:2] for seen in server.seen] == [
+        ("POST", "/a"),
+        ("POST", "/a"),
+        ("GET", "/b"),
+        ("POST", "/a"),
+    ]
+
+
 @pytest.mark.parametrize(
     "data",
     [

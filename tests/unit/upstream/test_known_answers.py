@@ -76,3 +76,21 @@ def test_a_known_head_means_what_the_parser_says(head: bytes, bodies: list[bytes
             assert hear(shared, [answer]) == hear(Pool(address, loop), [bytes([byte]) for byte in answer])
 
     asyncio.run(run())
+
+
+async def test_what_follows_a_known_head_is_not_kept_under_it() -> None:
+    """On one connection: an answer twice, one of another shape, and the first shape again means what it did."""
+    pool = Pool(Address("127.0.0.1", 1), asyncio.get_running_loop())
+    connection = Connection(pool)
+    connection.connection_made(FakeTransport())
+    plain = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"
+    chunked = b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+    heard = []
+    for answer in (plain, plain, chunked, plain):
+        one = Heard()
+        connection.send(b"", b"", one)
+        connection.data_received(answer)
+        heard.append((one.status, one.body, one.end))
+
+    right = (200, b"one", "complete")
+    assert heard == [right, right, (404, b"two", "complete"), right]

@@ -113,6 +113,11 @@ class Connection(asyncio.Protocol):
 
     # -- httptools -------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """A second answer to one request would be taken for the answer to the next one."""
+        if self._consumer is None:
+            raise ValueError("an answer that nobody asked for")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > _HEAD_LIMIT:

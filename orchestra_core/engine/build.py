@@ -151,7 +151,7 @@ class Engine:
     async def start(self) -> None:
         """Listens first, so that whoever waits sees progress; then opens the ledger and joins the backends."""
         settings = self.config.server
-        self.listener = Listener(self.routes, clock=self.clock)
+        self.listener = Listener(self.routes, clock=self.clock, next_id=self.routes.next_id)
         port = await self.listener.tcp(settings.host, settings.port)
         self.address = f"http://{settings.host}:{port}"
         await self.listener.unix(Path(settings.socket))
@@ -200,6 +200,9 @@ class Engine:
         """Once a second: memory, and breakers whose time has come."""
         while True:
             self.memory.sample()
+            if self.listener is not None:
+                host = self.memory.view()
+                self.listener.relieve(host.used / host.total if host.total else 0.0)
             for endpoint, circuit in self.lanes.refresh(self.clock.monotonic()):
                 self._circuit_changed(endpoint, circuit, "time for a probe")
             await asyncio.sleep(1)

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import resource
 import socket
 import stat
 from collections.abc import Callable
@@ -14,22 +15,15 @@ import psutil
 
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.errors import ConfigError
-from orchestra_core.http1.checks import Limits, Refusal
+from orchestra_core.http1.checks import Limits, capacity, idle_factor
 from orchestra_core.http1.known import Known
-from orchestra_core.server.connection import Handler, Head, Http1Protocol, Refuse
+from orchestra_core.server.connection import Handler, Http1Protocol, Refuse
 from orchestra_core.server.date import refresh
-from orchestra_core.server.exchange import Exchange
+from orchestra_core.server.intake import Head
+from orchestra_core.server.refusals import Refusals, plain_refusal
+from orchestra_core.server.room import Guest, Room
 
 _UNIX_PATH_LIMIT = 107
-
-
-def plain_refusal(refusal: Refusal, exchange: Exchange) -> None:
-    """The error body of a request that was refused before any surface saw it (shape of api.md)."""
-    body = (
-        f'{{"error":{{"type":"invalid_request_error","code":"{refusal.code}","message":"{refusal.message}",'
-        f'"param":null,"request_id":null}}}}'
-    )
-    exchange.send(refusal.status, body.encode(), (("retry-after", "1"),) if refusal.status == 429 else ())
 
 
 class Listener:
@@ -41,18 +35,35 @@ class Listener:
         *,
         limits: Limits | None = None,
         clock: Clock | None = None,
-        refuse: Refuse = plain_refusal,
+        refuse: Refuse | None = None,
+        next_id: Callable[[], str] | None = None,
     ) -> None:
+        """`next_id` gives the ids of refused requests; without it they are the listener's own."""
         self._handler = handler
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
-        self._refuse = refuse
+        self._refuse = refuse or (Refusals(next_id) if next_id is not None else plain_refusal)
         self._loop = asyncio.get_running_loop()
         self._servers: list[asyncio.Server] = []
         self._unix: tuple[Path, int] | None = None
-        self.connections: set[Http1Protocol] = set()
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._room = Room(self._limits, capacity(self._limits, descriptors))
         self._known: Known[Head] = Known()
         self._tick()
+
+    @property
+    def connections(self) -> set[Guest]:
+        """What is open now."""
+        return self._room.connections
+
+    @property
+    def idle_factor(self) -> float:
+        """How much of the keep-alive time idle connections get, 1 to 0."""
+        return self._room.idle_factor
+
+    def relieve(self, memory: float) -> None:
+        """Told how much of the memory is used (0 to 1); idle connections go earlier the less is left."""
+        self._room.idle_factor = idle_factor(memory)
 
     def _tick(self) -> None:
         refresh(self._clock.wall())
@@ -62,9 +73,7 @@ class Listener:
         self._timer = self._loop.call_later(1.0, self._tick)
 
     def _protocol(self) -> Http1Protocol:
-        return Http1Protocol(
-            self._handler, self._loop, self._limits, self.connections, self._refuse, self._known
-        )
+        return Http1Protocol(self._handler, self._loop, self._limits, self._room, self._refuse, self._known)
 
     async def tcp(self, host: str, port: int) -> int:
         """Listens on TCP and returns the port; a port in use raises ConfigError saying by whom."""
@@ -96,7 +105,7 @@ class Listener:
         self.stop_accepting()
         self._timer.cancel()
         for connection in tuple(self.connections):
-            connection.transport.abort()
+            connection.abort()
         if self._unix is not None:
             path, lock = self._unix
             with contextlib.suppress(FileNotFoundError):

@@ -29,7 +29,7 @@ class Routes:
     """The handler of every connection."""
 
     def __init__(self, ports: Ports) -> None:
-        self._next_id = ports.next_id
+        self.next_id = ports.next_id
         native, openai, operations = NativeFacade(ports), OpenAIFacade(ports), Operations(ports)
         self._exact: dict[str, dict[str, Answer]] = {
             "/v1/chat/completions": {"POST": openai.chat},
@@ -68,7 +68,7 @@ class Routes:
 
     async def __call__(self, request: Request, exchange: Exchange) -> None:
         given = request.header(b"x-request-id")
-        request_id = given if given is not None and _REQUEST_ID.match(given) else self._next_id()
+        request_id = given if given is not None and _REQUEST_ID.match(given) else self.next_id()
         try:
             methods = self._exact.get(request.path)
             if methods is None:

@@ -152,7 +152,7 @@ class SimulatedBackend:
         self._listening = False
         listener.stop_accepting()
         for connection in tuple(listener.connections):
-            connection.transport.abort()
+            connection.abort()
 
     async def _reopen(self, listener: Listener) -> None:
         await listener.tcp(_LOOPBACK, self.port)

@@ -12,10 +12,14 @@ class FakeTransport(asyncio.Transport):
         self.aborted = False
         self.eof = False
         self.reading = True
+        self.unsent = 0
         self._peer = peer
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._peer if name == "peername" else default
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)

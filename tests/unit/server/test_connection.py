@@ -7,7 +7,8 @@ import pytest
 from orchestra_core.http1.checks import Limits
 from orchestra_core.server.connection import Http1Protocol
 from orchestra_core.server.exchange import Exchange, Request
-from orchestra_core.server.listener import plain_refusal
+from orchestra_core.server.refusals import plain_refusal
+from orchestra_core.server.room import Room
 from tests.fakes.transport import FakeTransport
 from tests.fakes.turns import settle
 
@@ -23,9 +24,10 @@ class Server:
         self.cancelled = asyncio.Event()
         self.exchanges: list[Exchange] = []
         self.transport = FakeTransport()
-        self.open: set[Http1Protocol] = set()
+        self.room = Room(limits or Limits(), 100)
+        self.open = self.room.connections
         self.protocol = Http1Protocol(
-            self.handle, asyncio.get_running_loop(), limits or Limits(), self.open, plain_refusal
+            self.handle, asyncio.get_running_loop(), limits or Limits(), self.room, plain_refusal
         )
         self.protocol.connection_made(self.transport)
 
@@ -87,14 +89,16 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 async def test_a_pipelined_flood_is_refused() -> None:
-    """Beyond the limit nothing more is parsed and the connection ends."""
+    """Beyond the limit nothing more is parsed; what arrived before is answered, then the connection ends."""
     server = Server(Limits(pipelined=4))
     server.hold = asyncio.Event()
     await server.feed(GET * 50)
     server.hold.set()
-    await server.feed(b"")
+    written = await server.feed(b"")
 
-    assert len(server.seen) == 1
+    assert len(server.seen) == 5
+    assert written.count(b"HTTP/1.1 200 OK") == 5
+    assert written.partition(b"HTTP/1.1 429 ")[1]
     assert server.transport.eof
 
 

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from orchestra_core.http1.checks import Limits
 from orchestra_core.http1.known import Known, whole
-from orchestra_core.server.connection import Head, Http1Protocol
+from orchestra_core.server.connection import Http1Protocol
 from orchestra_core.server.exchange import Exchange, Request
-from orchestra_core.server.listener import plain_refusal
+from orchestra_core.server.intake import Head
+from orchestra_core.server.refusals import Refusals
+from orchestra_core.server.room import Room
 from tests.fakes.transport import FakeTransport
 from tests.fakes.turns import settle
 
@@ -39,7 +41,12 @@ class Server:
         self.seen: list[tuple[str, str, str, dict[str, str], bytes]] = []
         self.transport = FakeTransport()
         self.protocol = Http1Protocol(
-            self.handle, asyncio.get_running_loop(), Limits(), set(), plain_refusal, known
+            self.handle,
+            asyncio.get_running_loop(),
+            Limits(),
+            Room(Limits(), 100),
+            Refusals(lambda: "req-1"),
+            known,
         )
         self.protocol.connection_made(self.transport)
 

@@ -1,0 +1,377 @@
+"""Bytes into requests: feeds the parser and holds every bound on what a client may send.
+
+Theory of operation. A whole request whose head was seen before is not parsed again (`Known`). httptools cannot
+pause, so bytes are fed in pieces, and what breaks a bound raises from inside a callback, which ends parsing at
+once (measured: one 256 KiB read can hold 10,000 requests). The usual request, whole in one small read, takes the
+short way of `data_received`: it cannot break a bound on raw bytes. Everything else is counted piece by piece, so
+that a bound holds however the bytes were cut. Where a message begins in the middle of a piece (pipelining), its
+raw count starts with the next piece: at most 64 KiB late.
+"""
+
+import asyncio
+import logging
+from abc import abstractmethod
+from typing import NamedTuple
+
+import httptools
+
+from orchestra_core.http1.checks import (
+    Limits,
+    Refusal,
+    check_field,
+    check_head,
+    check_length,
+    check_overhead,
+    check_start,
+    no_room,
+    origin_form,
+    too_large,
+)
+from orchestra_core.http1.known import Known, whole
+from orchestra_core.server.exchange import Request
+from orchestra_core.server.room import Room
+
+log = logging.getLogger(__name__)
+_SLICE = 65536
+_SHORT = 8192
+_USUAL = (b"POST /", b"GET /")
+_NO_HEADERS: dict[bytes, bytes] = {}
+_HEAD_TOO_LARGE = Refusal(431, "head_too_large", "the request head is too large")
+_TRAILERS_TOO_LARGE = Refusal(431, "trailers_too_large", "the trailer section is too large")
+_TINY_CHUNKS = Refusal(400, "tiny_chunks", "the body is cut into too many chunks")
+_MALFORMED = Refusal(400, "malformed_request", "the request is not valid HTTP/1.1")
+_INTERNAL = Refusal(500, "internal_error", "internal error")
+
+
+class Head(NamedTuple):
+    """What a request head said, once it passed every check; shared by all requests with that head."""
+
+    method: str
+    target: bytes
+    headers: dict[bytes, bytes]
+    keep_alive: bool
+    chunked: bool
+
+
+class _Refused(Exception):
+    """Raised inside a parser callback to stop parsing at once."""
+
+
+class Intake(asyncio.Protocol):
+    """The reading half of a connection.
+
+    `phase`: fresh (no byte yet), idle (between requests), head, body, closing (nothing more is parsed), lost.
+    `since` is when the phase began, in loop seconds.
+    """
+
+    __slots__ = (
+        "_at_start",
+        "_begun",
+        "_body",
+        "_body_raw",
+        "_body_size",
+        "_chunks",
+        "_extra",
+        "_full",
+        "_head_raw",
+        "_headers",
+        "_held",
+        "_key",
+        "_known",
+        "_last",
+        "_limits",
+        "_loop",
+        "_method",
+        "_parser",
+        "_quiet",
+        "_room",
+        "_start",
+        "_task",
+        "_trailer_size",
+        "_url",
+        "_version",
+        "_wide",
+        "peer",
+        "phase",
+        "since",
+        "transport",
+    )
+    transport: asyncio.Transport
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, limits: Limits, room: Room, known: Known[Head]
+    ) -> None:
+        self._loop = loop
+        self._limits = limits
+        self._room = room
+        self._known = known
+        self._key: bytes | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._task: asyncio.Task[None] | None = None
+        self.phase = "fresh"
+        self.since = self._last = loop.time()
+        self.peer = ""
+        self._url = self._start = b""
+        self._method = self._version = ""
+        self._headers = _NO_HEADERS
+        self._body: bytes | bytearray | None = None
+        # Bytes and events of the message at hand; `_held` is its share of the room's bytes.
+        self._begun = self._extra = self._head_raw = self._quiet = 0
+        self._body_raw = self._body_size = self._chunks = self._trailer_size = self._held = 0
+        self._at_start = True
+        self._wide = self._full = False
+
+    @abstractmethod
+    def _arrived(self, head: Head, body: bytes) -> None:
+        """A complete request; answers go out in the order of arrival."""
+
+    @abstractmethod
+    def _drain(self, size: int) -> None:
+        """Bytes after the end of what is parsed."""
+
+    @abstractmethod
+    def _reject(self, refusal: Refusal) -> None:
+        """Answers once, after what arrived before, and closes; sets the phase to closing."""
+
+    @abstractmethod
+    def _last_of_connection(self) -> None:
+        """The newest request is the last one."""
+
+    @abstractmethod
+    def _invite_body(self) -> None:
+        """The client waits for 100 Continue and may send its body."""
+
+    # -- bytes -----------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self.phase in ("closing", "lost"):
+            self._drain(len(data))
+            return
+        try:
+            if self._at_start and self._task is None and not self._start and self._is_known(data):
+                return
+            if self._at_start and len(data) <= _SHORT and data.startswith(_USUAL) and not self._start:
+                self._begun = 0
+                self._parser.feed_data(data)
+                if self.phase == "head":
+                    self._head_raw = len(data) if self._begun == 1 else 0
+                elif self.phase == "body":
+                    self.since = self._last = self._loop.time()
+            else:
+                self._feed(data)
+            self._key = None
+        except httptools.HttpParserUpgrade:
+            # What follows is in a protocol we do not speak: the request is answered, the rest never parsed.
+            self._last_of_connection()
+        except httptools.HttpParserError as error:
+            self._broken(error)
+        except _Refused:
+            pass
+
+    def _is_known(self, data: bytes) -> bool:
+        """Serves a whole request whose head has been parsed before; else notes the key to keep it under."""
+        found = whole(data)
+        if found is None:
+            return False
+        key, start = found
+        head = self._known.get(key)
+        if head is None:
+            self._key = key
+            return False
+        body = data[start:]
+        if len(body) > self._limits.small_body:
+            self._hold(len(body))
+            self._held = 0
+        self.phase = "idle" if head.keep_alive else "closing"
+        self._arrived(head, body)
+        return True
+
+    def _broken(self, error: httptools.HttpParserError) -> None:
+        if self.phase == "closing":
+            return  # our own refusal, or bytes after the last request
+        if isinstance(error, httptools.HttpParserCallbackError):
+            log.error("error while reading a request", exc_info=error.__context__)
+            self._reject(_INTERNAL)
+        else:
+            self._reject(_MALFORMED)
+
+    def _feed(self, data: bytes) -> None:
+        view = memoryview(data)
+        at = 0
+        while at < len(view) and self.phase != "closing":
+            if self._at_start:
+                self._check_start(bytes(view[at : at + 32]))
+            room = _SLICE if self.phase == "body" else self._limits.head
+            if self.phase == "head":
+                room -= self._head_raw
+            piece = view[at : at + room]
+            at += len(piece)
+            self._feed_piece(piece)
+
+    def _feed_piece(self, piece: memoryview) -> None:
+        was_body, began = self.phase == "body", 0 if self.phase in ("head", "body") else 1
+        self._begun, self._wide = 0, True
+        self._parser.feed_data(piece)
+        if self.phase == "head" and self._begun == began:
+            self._head_raw += len(piece)
+            if self._head_raw >= self._limits.head:
+                self._stop(_HEAD_TOO_LARGE)
+        elif self.phase == "body":
+            self._last = self._loop.time()
+            if not was_body or self._begun:
+                self.since = self._last
+            else:
+                self._count_body(len(piece))
+
+    def _count_body(self, size: int) -> None:
+        if not self._chunks:
+            return
+        self._body_raw += size
+        self._quiet += size
+        if self._quiet > self._limits.field + _SLICE:
+            self._stop(_TRAILERS_TOO_LARGE)  # a chunk-size line or a trailer that does not end
+        refusal = check_overhead(self._body_raw, self._body_size, self._limits)
+        if refusal is not None:
+            self._stop(refusal)
+
+    def _check_start(self, data: bytes) -> None:
+        self._start += data
+        verdict = check_start(self._start)
+        if verdict is False:
+            return
+        self._at_start, self._start = False, b""
+        if isinstance(verdict, Refusal):
+            self._stop(verdict)
+
+    def _stop(self, refusal: Refusal) -> None:
+        self._reject(refusal)
+        raise _Refused
+
+    # -- what the parser finds -------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._full:
+            self._stop(Refusal(429, "too_many_pipelined", "too many requests sent before their answers"))
+        if not self._start:
+            self._at_start = False
+        self._begun += 1
+        self._head_raw = 0
+        self._headers = {}
+        self.phase, self.since = "head", self._loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        if len(self._url) > self._limits.request_line:
+            self._stop(
+                Refusal(414, "uri_too_long", f"the request line is over {self._limits.request_line} bytes")
+            )
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.phase == "body":
+            self._on_trailer(len(name) + len(value))
+            return
+        name = name.lower()
+        headers = self._headers
+        if b"_" in name or name in headers:
+            refusal = check_field(name, headers)
+            if refusal is not None:
+                self._stop(refusal)
+            self._extra += 1
+            value = headers[name] + b", " + value
+        headers[name] = value
+
+    def _on_trailer(self, size: int) -> None:
+        """Trailers are discarded, never merged (RFC 9112 section 7.1.2), and cost what headers cost."""
+        self._quiet = 0
+        self._extra += 1
+        self._trailer_size += size + 4
+        if self._extra > self._limits.fields or self._trailer_size > self._limits.head:
+            self._stop(_TRAILERS_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        self.phase = "body"
+        headers = self._headers
+        if self._wide or len(headers) + self._extra > self._limits.fields:
+            self._check_size()
+        self._method = self._parser.get_method().decode("ascii")
+        self._version = self._parser.get_http_version()
+        refusal = check_head(self._method, self._url, self._version, headers)
+        if refusal is not None:
+            self._stop(refusal)
+        if not self._url.startswith(b"/"):
+            self._use_origin_form()
+        # Taken out, because a head that is kept (`Known`) stands for messages of every length.
+        length = headers.pop(b"content-length", None)
+        if length is not None:
+            refusal = check_length(length, self._limits, self._room.held)
+            if refusal is not None:
+                self._stop(refusal)
+        if b"expect" in headers and self._version == "1.1":
+            self._invite_body()
+
+    def _check_size(self) -> None:
+        limits = self._limits
+        self._wide = False
+        if len(self._headers) + self._extra > limits.fields:
+            self._stop(Refusal(431, "too_many_headers", f"more than {limits.fields} header fields"))
+        self._extra = 0
+        if any(len(name) + len(value) > limits.field for name, value in self._headers.items()):
+            self._stop(Refusal(431, "field_too_large", f"a header field is over {limits.field} bytes"))
+
+    def _use_origin_form(self) -> None:
+        target = origin_form(self._method, self._url, self._headers.get(b"host", b""))
+        if isinstance(target, Refusal):
+            self._stop(target)
+        else:
+            self._url = target
+
+    def on_chunk_header(self) -> None:
+        self._quiet = 0
+        self._chunks += 1
+        if self._chunks > self._limits.chunks:
+            self._stop(_TINY_CHUNKS)
+
+    def on_body(self, data: bytes) -> None:
+        self._quiet = 0
+        size = self._body_size = self._body_size + len(data)
+        if size > self._limits.body:
+            self._stop(too_large(self._limits))
+        if size > self._limits.small_body:
+            self._hold(size)
+        if self._body is None:
+            self._body = data
+        elif isinstance(self._body, bytearray):
+            self._body += data
+        else:
+            self._body = bytearray(self._body) + data
+
+    def _hold(self, size: int) -> None:
+        grown = size - self._held
+        if self._room.held + grown > self._limits.bodies:
+            self._stop(no_room())
+        self._room.held += grown
+        self._held = size
+
+    def _release(self) -> None:
+        self._room.held -= self._held
+        self._held = 0
+
+    def released(self, request: Request) -> None:
+        """A request is over: its body no longer counts."""
+        if len(request.body) > self._limits.small_body:
+            self._room.held -= len(request.body)
+
+    def on_message_complete(self) -> None:
+        body = b"" if self._body is None else bytes(self._body)
+        if body or self._chunks:
+            # What an idle connection keeps is bounded: nothing of the last request.
+            self._body = None
+            self._body_size = self._body_raw = self._chunks = self._trailer_size = self._held = 0
+        keep_alive = self._parser.should_keep_alive()
+        head = Head(self._method, self._url, self._headers, keep_alive, self._version == "1.1")
+        if self._key is not None and b"expect" not in self._headers:
+            self._known.keep(self._key, head)
+        self._url, self._headers, self._extra = b"", _NO_HEADERS, 0
+        self._at_start = True
+        self.phase = "idle" if keep_alive else "closing"
+        self._arrived(head, body)

@@ -1,0 +1,88 @@
+"""What all connections of a listener share: how many there are, and how much of bodies they hold."""
+
+from ipaddress import IPv6Network
+from typing import Protocol
+
+from orchestra_core.http1.checks import Limits, Refusal
+
+_FULL = Refusal(503, "too_many_connections", "too many connections are open; try again")
+_PEER_FULL = Refusal(503, "too_many_connections", "too many connections are open from this address")
+
+
+class Guest(Protocol):
+    """A connection as the listener sees it."""
+
+    def expire(self, now: float) -> None: ...
+
+    def close_idle(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Room:
+    """Bounds of all connections together. `capacity` connections in all, some kept for the Unix socket.
+
+    `held` counts the bytes of large request bodies in memory. `idle_factor` (1 to 0) scales how long a
+    connection may stay idle: whoever watches memory sets it.
+    """
+
+    __slots__ = ("_capacity", "_limits", "_peers", "_unix", "connections", "held", "idle_factor")
+
+    def __init__(self, limits: Limits, capacity: int) -> None:
+        self._limits = limits
+        self._capacity = capacity
+        self._peers: dict[str, int] = {}
+        self._unix = 0
+        self.connections: set[Guest] = set()
+        self.held = 0
+        self.idle_factor = 1.0
+
+    def enter(self, guest: Guest, peer: str) -> Refusal | None:
+        """Counts a new connection, or says why it may not stay."""
+        reserved = min(self._limits.connections_reserved, self._capacity // 4)
+        if _is_unix(peer):
+            if len(self.connections) >= self._capacity and self._unix >= reserved:
+                return _FULL
+            self._unix += 1
+        else:
+            if len(self.connections) - self._unix >= self._capacity - reserved:
+                return _FULL
+            origin = _origin(peer)
+            count = self._peers.get(origin, 0)
+            # Behind a reverse proxy of this machine every client is loopback.
+            if count >= self._limits.connections_per_peer and not _is_loopback(peer):
+                return _PEER_FULL
+            self._peers[origin] = count + 1
+        self.connections.add(guest)
+        return None
+
+    def leave(self, guest: Guest, peer: str) -> None:
+        """Forgets a connection; one that was refused is unknown and changes nothing."""
+        if guest not in self.connections:
+            return
+        self.connections.discard(guest)
+        if _is_unix(peer):
+            self._unix -= 1
+            return
+        origin = _origin(peer)
+        left = self._peers[origin] - 1
+        if left:
+            self._peers[origin] = left
+        else:
+            del self._peers[origin]
+
+
+def _is_unix(peer: str) -> bool:
+    """Whatever user it is; see `peer_of`."""
+    return peer.startswith("unix")
+
+
+def _is_loopback(peer: str) -> bool:
+    return peer.startswith("127.") or peer == "::1"
+
+
+def _origin(peer: str) -> str:
+    """Who a connection is counted for: an IPv4 address, or the /64 an IPv6 host chooses its addresses in."""
+    if ":" not in peer:
+        return peer
+    return str(IPv6Network((peer.partition("%")[0], 64), strict=False))

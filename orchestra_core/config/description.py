@@ -15,6 +15,14 @@ def describe(config: Config) -> list[Line]:
         "server.host": config.server.host,
         "server.port": str(config.server.port),
         "server.socket": config.server.socket,
+        "server.allowed_hosts": _spell(config.server.allowed_hosts),
+        "server.cors_origins": _spell(config.server.cors_origins),
+        "server.require_key": "as soon as there is a key"
+        if config.server.require_key is None
+        else _spell(config.server.require_key),
+        "limits.requests_per_minute": str(config.limits.requests_per_minute or "(none)"),
+        "limits.tokens_per_minute": str(config.limits.tokens_per_minute or "(none)"),
+        "logging.access": str(config.logging.access or "(none)"),
         "storage.url": hide_password(config.storage.url),
         "discovery.enabled": _spell(config.discovery.enabled),
         "discovery.ports": _spell(config.discovery.ports),
@@ -26,6 +34,14 @@ def describe(config: Config) -> list[Line]:
     lines = [(key, value, config.sources.get(key, "default")) for key, value in plain.items()]
     for backend in config.backends:
         lines += _backend(backend, config.sources.get(f"backends.{backend.name}", "default"))
+    for key in config.keys:
+        lines.append(
+            (
+                f"keys.{key.name}",
+                f"{key.id}, {_spell(key.scopes)}",
+                config.sources.get(f"keys.{key.name}", "default"),
+            )
+        )
     for name, model in config.models.items():
         source = config.sources.get(f"models.{name}", "default")
         given = msgspec.structs.asdict(model)

@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestra_core.config.fields import Field
 from orchestra_core.config.lines import Path, find_lines
-from orchestra_core.config.settings import hide_password
 from orchestra_core.domain.errors import ConfigError
+from orchestra_core.trust.redaction import redact
 
 
 class Document:
@@ -90,5 +90,5 @@ def nearest(key: str, allowed: Collection[str]) -> str:
 
 def must_be(name: str, value: object, field: Field) -> str:
     """The sentence for a wrong value; never shows a password."""
-    shown = repr(hide_password(value)) if isinstance(value, str) else str(value)
+    shown = repr(redact(value)) if isinstance(value, str) else redact(str(value))
     return f"{name} is {shown.lower() if isinstance(value, bool) else shown}; it must be {field.allowed}"

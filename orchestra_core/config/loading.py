@@ -11,18 +11,28 @@ from orchestra_core.config.document import Document, must_be, read_document
 from orchestra_core.config.environment import read_environment, unused
 from orchestra_core.config.fields import LEVEL_OF_LOG, Field
 from orchestra_core.config.locate import absolute, find_file, find_paths, refuse_foreign
-from orchestra_core.config.sections import SCALARS, read_backends, read_fallbacks, read_models, read_scalars
+from orchestra_core.config.sections import (
+    SCALARS,
+    read_backends,
+    read_fallbacks,
+    read_keys,
+    read_models,
+    read_scalars,
+)
 from orchestra_core.config.settings import (
     AlertSettings,
     BackendSettings,
     Config,
     DiscoverySettings,
+    LimitSettings,
+    LoggingSettings,
     Paths,
     ServerSettings,
     StorageSettings,
 )
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.errors import ConfigError
+from orchestra_core.trust.hosts import is_loopback
 
 # sockaddr_un.sun_path holds 108 bytes on Linux with its closing zero, 104 elsewhere; the contract says 107.
 SOCKET_LIMIT = 107
@@ -107,6 +117,8 @@ def _compose(
     backends = read_backends(document, environ)
     for position, backend in enumerate(backends):
         sources[f"backends.{backend.name}"] = document.where(("backends", position))
+    keys = read_keys(document)
+    sources |= {f"keys.{key.name}": document.where(("keys",)) for key in keys}
     models = read_models(document)
     sources |= {f"models.{name}": document.where(("models", name)) for name in models}
     fallbacks = read_fallbacks(document)
@@ -124,6 +136,11 @@ def _compose(
         embedded=values.get("embedded.enabled", True),
         sources=sources,
         notes=tuple(unused(environ) + _missing_keys(backends)),
+        limits=LimitSettings(
+            values.get("limits.requests_per_minute", 0), values.get("limits.tokens_per_minute", 0)
+        ),
+        logging=_logging(values.get("logging.access"), paths, environ),
+        keys=keys,
     )
 
 
@@ -149,9 +166,25 @@ def _server(
             f"server.socket: {socket} has {size} bytes and the system allows {SOCKET_LIMIT}; "
             "name a shorter path with --socket or server.socket"
         )
+    host, required = values.get("server.host", "127.0.0.1"), values.get("server.require_key")
+    if required is False and not is_loopback(host):
+        problems.append(
+            f"{sources['server.require_key']}: server.require_key is false and server.host is {host}: "
+            "beyond this machine keys are always required"
+        )
     return ServerSettings(
-        values.get("server.host", "127.0.0.1"), values.get("server.port", 8080), str(socket)
+        host,
+        values.get("server.port", 8080),
+        str(socket),
+        values.get("server.allowed_hosts", ()),
+        values.get("server.cors_origins", ()),
+        required,
     )
+
+
+def _logging(access: str | None, paths: Paths, environ: Mapping[str, str]) -> LoggingSettings:
+    """A relative path is under the state directory, where the other logs are."""
+    return LoggingSettings(None if access is None else absolute(access, paths.state_dir, environ))
 
 
 def _storage_url(url: str | None, paths: Paths, problems: list[str]) -> str:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from orchestra_core.config.document import Document
 from orchestra_core.config.fields import (
@@ -25,18 +26,55 @@ from orchestra_core.config.lines import Path
 from orchestra_core.config.settings import BackendSettings, ModelSettings, Secret
 from orchestra_core.domain.call import TASK_ALIASES, Level, Task
 from orchestra_core.domain.catalog import BackendKind
+from orchestra_core.domain.principal import Scope
+from orchestra_core.trust.addresses import refused_host
+from orchestra_core.trust.hosts import split
+from orchestra_core.trust.keys import ApiKey, declared_id
+from orchestra_core.trust.origins import is_origin
 
 _CAPABILITIES = frozenset({"chat", "completion", "embedding", "vision", "tools", "thinking"})
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)(?!.*\.\d+$)(?!\d+$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*"
+)
+_DIGEST = re.compile(r"sha256:[0-9A-Fa-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MANAGED_ONLY = ("command", "files", "parallel")
 
 
 def _host(value: object) -> str:
-    if value == "localhost":
-        return "localhost"
-    if not isinstance(value, str) or not ipaddress.ip_address(value).is_loopback:
+    if not isinstance(value, str):
         raise ValueError
-    return value
+    if _HOST_NAME.fullmatch(value):
+        return value.lower()
+    return str(ipaddress.ip_address(value))
+
+
+def _allowed_hosts(value: object) -> tuple[str, ...]:
+    hosts = TEXTS.read(value)
+    found = [split(host) for host in hosts]
+    if any(one is None or not _is_host(one[0]) for one in found):
+        raise ValueError
+    return tuple(hosts)
+
+
+def _is_host(name: str) -> bool:
+    try:
+        return bool(_host(name))
+    except ValueError:
+        return False
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    origins = TEXTS.read(value)
+    if not all(is_origin(origin) for origin in origins):
+        raise ValueError
+    return tuple(origins)
+
+
+def _digest(value: object) -> str:
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise ValueError
+    return value.removeprefix("sha256:").lower()
 
 
 def _storage(value: object) -> str:
@@ -65,11 +103,17 @@ SCALARS: dict[str, dict[str, Field]] = {
     "server": {
         "host": Field(
             _host,
-            "127.0.0.1, ::1 or localhost: listening beyond this machine is refused without API keys, "
-            "and this version has none yet",
+            "an IP address or a host name; beyond this machine the engine listens only once there is an API key",
         ),
         "port": LISTEN,
         "socket": TEXT,
+        "allowed_hosts": Field(_allowed_hosts, 'a list of host names or addresses, such as ["gateway.lan"]'),
+        "cors_origins": Field(
+            _origins,
+            'a list of origins exactly as browsers send them, such as ["https://app.example.com"]; '
+            'neither "*" nor "null" is accepted',
+        ),
+        "require_key": SWITCH,
     },
     "storage": {
         "url": Field(_storage, "sqlite:///file.db or postgresql://…"),
@@ -77,13 +121,35 @@ SCALARS: dict[str, dict[str, Field]] = {
     },
     "discovery": {"enabled": SWITCH},
     "embedded": {"enabled": SWITCH},
+    "limits": {"requests_per_minute": whole(0, 10**9), "tokens_per_minute": whole(0, 10**9)},
+    "logging": {"access": TEXT},
     "alerts": {
         "memory_warning": number(0, 1, above=True),
         "memory_critical": number(0, 1, above=True),
     },
 }
 TOP: dict[str, Field] = {"log_level": LEVEL_OF_LOG}
-TABLES = ("server", "storage", "discovery", "embedded", "backends", "models", "fallbacks", "alerts")
+TABLES = (
+    "server",
+    "storage",
+    "discovery",
+    "embedded",
+    "backends",
+    "models",
+    "fallbacks",
+    "alerts",
+    "keys",
+    "limits",
+    "logging",
+)
+
+KEY: dict[str, Field] = {
+    "name": Field(_backend_name, "up to 64 letters, digits, dots, dashes or underscores"),
+    "digest": Field(_digest, '"sha256:" and the 64 hexadecimal digits of the SHA-256 of the whole token'),
+    "scopes": some_of(frozenset(Scope)),
+    "requests_per_minute": whole(0, 10**9),
+    "tokens_per_minute": whole(0, 10**9),
+}
 
 BACKEND: dict[str, Field] = {
     "name": Field(_backend_name, "up to 64 letters, digits, dots, dashes or underscores"),
@@ -136,6 +202,9 @@ def read_backends(document: Document, environ: Mapping[str, str]) -> tuple[Backe
         values = document.table(path, entry, BACKEND)
         if not _complete(document, path, entry, values):
             continue
+        refused = refused_host(urlsplit(values.get("url", "")).hostname or "")
+        if refused is not None:
+            document.problem((*path, "url"), f"no backend can be there: {refused}")
         if values["name"] in found:
             document.problem((*path, "name"), f'there is already a backend named "{values["name"]}"')
         found[values["name"]] = _backend(values, environ)
@@ -171,6 +240,32 @@ def _backend(values: dict[str, Any], environ: Mapping[str, str]) -> BackendSetti
     key = environ.get(values.get("api_key_env", ""))
     embedded = values["kind"] is BackendKind.MANAGED and not values.get("command") and not values.get("files")
     return BackendSettings(**values, api_key=Secret(key) if key else None, embedded=embedded)
+
+
+def read_keys(document: Document) -> tuple[ApiKey, ...]:
+    """The declared keys. Each is known by its digest alone: the file holds nothing that opens anything."""
+    entries = document.values.get("keys", [])
+    if not isinstance(entries, list):
+        document.problem(("keys",), "keys must be an array of tables, each written [[keys]]")
+        return ()
+    found: dict[str, ApiKey] = {}
+    for position, entry in enumerate(entries):
+        path: Path = ("keys", position)
+        values = document.table(path, entry, KEY)
+        for name in ("name", "digest"):
+            if isinstance(entry, Mapping) and name not in entry:
+                document.problem(path, f"this key has no {name}; it must be {KEY[name].allowed}")
+        if "name" not in values or "digest" not in values:
+            continue
+        if values["digest"] in found:
+            document.problem((*path, "digest"), "there is already a key with this digest")
+        found[values["digest"]] = _key(values)
+    return tuple(found.values())
+
+
+def _key(values: dict[str, Any]) -> ApiKey:
+    scopes = tuple(Scope(name) for name in values.pop("scopes", ())) or (Scope.USE,)
+    return ApiKey(id=declared_id(values["digest"]), scopes=scopes, declared=True, **values)
 
 
 def read_models(document: Document) -> dict[str, ModelSettings]:

@@ -7,6 +7,7 @@ import msgspec
 
 from orchestra_core.domain.call import Level
 from orchestra_core.domain.catalog import BackendKind
+from orchestra_core.trust.keys import ApiKey
 
 
 class Secret:
@@ -34,11 +35,31 @@ def hide_password(url: str) -> str:
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
-    """Where the engine listens. `socket` is the absolute path of the private Unix socket."""
+    """Where the engine listens and to whom. `socket` is the absolute path of the private Unix socket.
+
+    `allowed_hosts` are names besides loopback and `host` that requests may be addressed to, `cors_origins` the
+    web pages that may ask. `require_key` None: as soon as there is a key.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     socket: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    require_key: bool | None = None
+
+
+class LimitSettings(msgspec.Struct, frozen=True):
+    """For each key without limits of its own, and for each address without a key; 0 is no limit."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+
+
+class LoggingSettings(msgspec.Struct, frozen=True):
+    """`access` is the absolute path of the access log, None where there is none."""
+
+    access: Path | None = None
 
 
 class StorageSettings(msgspec.Struct, frozen=True):
@@ -128,3 +149,6 @@ class Config(msgspec.Struct, frozen=True):
     embedded: bool = True
     sources: dict[str, str] = {}
     notes: tuple[str, ...] = ()
+    limits: LimitSettings = LimitSettings()
+    logging: LoggingSettings = LoggingSettings()
+    keys: tuple[ApiKey, ...] = ()

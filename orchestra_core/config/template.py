@@ -11,6 +11,23 @@ _TEMPLATE = """\
 host = "127.0.0.1"                    # this machine only; environment: ORCHESTRATOR_HOST
 port = 8080                           # environment: API_PORT or ORCHESTRATOR_API_PORT
 # socket = "/run/user/1000/ai-orchestra/engine.sock"    # private socket of console and commands
+# allowed_hosts = ["gateway.lan"]     # names besides this machine's that requests may be addressed to
+# cors_origins = ["https://app.example.com"]    # web pages that may ask
+# require_key = true                  # without: as soon as there is a key (`ai-orchestra keys create`)
+
+# A key whose token is kept elsewhere; scopes are use, operate and admin, each including the one before.
+# [[keys]]
+# name = "laptop"
+# digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"    # printf %s "$TOKEN" | sha256sum
+# scopes = ["use"]
+# requests_per_minute = 600           # without: what [limits] says
+
+[limits]
+requests_per_minute = 0               # for each key, and each address without one; 0 is no limit
+tokens_per_minute = 0
+
+# [logging]
+# access = "access.log"               # a JSON line for each request; relative: under the state directory
 
 [storage]
 url = "sqlite:///orchestra.db"        # a relative file is under the data directory (see `config show`)

@@ -1,6 +1,7 @@
 """Wires everything, in diagram order; every collaborator is a constructor argument."""
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import Sequence
@@ -19,8 +20,10 @@ from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, Config
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Circuit, Endpoint
+from orchestra_core.domain.errors import ConfigError, OrchestraError
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.snapshot import Throughput, Totals
+from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.members import Member, Members
 from orchestra_core.pipeline.chain import Chain
 from orchestra_core.pipeline.completion import Completion
@@ -30,12 +33,16 @@ from orchestra_core.pipeline.planning import Planning
 from orchestra_core.pipeline.service import Service
 from orchestra_core.resilience.breaker import Breaker, Policy
 from orchestra_core.routing.catalog import Catalog
+from orchestra_core.server.connection import Handler
+from orchestra_core.server.gate import Gate, Rules
+from orchestra_core.server.journal import Access, Audit, Journal
 from orchestra_core.server.listener import Listener
 from orchestra_core.server.ports import Ports
 from orchestra_core.server.routes import Routes
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.telemetry.metrics import Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
+from orchestra_core.trust.hosts import is_loopback
 from orchestra_core.upstream.discovery import discover
 from orchestra_core.upstream.embedded import NAME, embedded_model
 from orchestra_core.upstream.execution import Execution
@@ -44,6 +51,10 @@ from orchestra_core.upstream.managed import Managed
 
 DISCOVERY_SECONDS = 30.0
 GRACE_SECONDS = 10.0
+_NO_KEYS = (
+    "listening on {host} lets other machines in, so it needs an API key first: `ai-orchestra keys create NAME` makes "
+    "one in the database, [[keys]] declares one in the configuration; 127.0.0.1 needs none"
+)
 
 
 class Engine:
@@ -130,6 +141,10 @@ class Engine:
             os.getpid(),
             simulated=simulated,
         )
+        self.gate = Gate(_rules(config), clock)
+        self.keys = Keys(self.gate, self.ledger, clock, config.keys)
+        self.audit = Journal(config.paths.state_dir / "audit.log", self._journal_problem)
+        self.access: Access | None = None
         self.routes = Routes(
             Ports(
                 clock=clock,
@@ -141,7 +156,10 @@ class Engine:
                 events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
                 operate=self.residencies.operate,
                 shutdown=self.stopping.set,
-            )
+                keys=self.keys,
+            ),
+            self.gate,
+            Audit(self.audit, clock),
         )
         self.listener: Listener | None = None
         self.address = ""
@@ -151,9 +169,14 @@ class Engine:
     async def start(self) -> None:
         """Listens first, so that whoever waits sees progress; then opens the ledger and joins the backends."""
         settings = self.config.server
-        self.listener = Listener(self.routes, clock=self.clock, next_id=self.routes.next_id)
+        # Before anything listens: an engine that does not know its keys yet would let everybody in.
+        self.keys.load()
+        if not is_loopback(settings.host) and not any(key.revoked is None for key in self.gate.keys):
+            raise ConfigError(_NO_KEYS.format(host=settings.host))
+        self.listener = Listener(self._handler(), clock=self.clock, next_id=self.routes.next_id)
         port = await self.listener.tcp(settings.host, settings.port)
-        self.address = f"http://{settings.host}:{port}"
+        self.gate.listening(port)
+        self.address = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"
         await self.listener.unix(Path(settings.socket))
         self.ledger.open()
         for ended in await asyncio.to_thread(Managed.end_orphans, self.config.paths.state_dir):
@@ -161,10 +184,28 @@ class Engine:
                 "engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning"
             )
         self.supervisor.keep(self._tick, "housekeeping")
+        self.supervisor.keep(self._note_keys, "when keys were used")
         self.hub.publish("engine.started", "engine", f"{self.address} and {settings.socket}")
         await asyncio.gather(*(self._begin(backend, "configured") for backend in self.config.backends))
         if self.config.discovery.enabled and not self._simulated:
             self.supervisor.keep(self._discover, "discovery")
+
+    def _handler(self) -> Handler:
+        """The routes, with the access log around them where there is one."""
+        self._prepare(self.audit)
+        path = self.config.logging.access
+        if path is None:
+            return self.routes
+        journal = Journal(path, self._journal_problem)
+        self._prepare(journal)
+        self.access = Access(journal, self.clock, self.routes)
+        return self.access
+
+    def _prepare(self, journal: Journal) -> None:
+        try:
+            journal.prepare()
+        except OSError as error:
+            raise ConfigError(f"{journal.path} cannot be written: {error.strerror}") from error
 
     async def _begin(self, settings: BackendSettings, origin: str) -> None:
         member = self.members.join(settings, origin=origin, simulated=self._simulated)
@@ -188,10 +229,14 @@ class Engine:
             while any(e.inflight for e in self.catalog.all) and self._loop.time() < deadline:  # noqa: ASYNC110  once
                 await asyncio.sleep(0.05)
             await self.listener.close()
+        if self.access is not None:
+            self.access.close()
         await self.supervisor.close()
         self.execution.close()
         await self.members.close()
         await self.client.aclose()
+        with contextlib.suppress(OrchestraError):
+            await self.keys.note_used()
         await self.ledger.close()
 
     # -- loops -----------------------------------------------------------------------------------------
@@ -206,6 +251,13 @@ class Engine:
             for endpoint, circuit in self.lanes.refresh(self.clock.monotonic()):
                 self._circuit_changed(endpoint, circuit, "time for a probe")
             await asyncio.sleep(1)
+
+    async def _note_keys(self) -> None:
+        """Once a minute, when each key was used last."""
+        while True:
+            await asyncio.sleep(60)
+            with contextlib.suppress(OrchestraError):
+                await self.keys.note_used()
 
     async def _discover(self) -> None:
         """Joins model servers found on their usual local ports."""
@@ -277,6 +329,9 @@ class Engine:
             "engine.ledger", "ledger", problem or "records are written again", "error" if problem else "info"
         )
 
+    def _journal_problem(self, problem: str) -> None:
+        self.hub.publish("engine.journal", "journal", problem, "error")
+
     def _notices(self) -> list[str]:
         notices = list(self.config.notes)
         if not self.catalog.all:
@@ -296,3 +351,16 @@ class Engine:
             latencies=self.latencies,
             first_tokens=self.first_tokens,
         )
+
+
+def _rules(config: Config) -> Rules:
+    """What the gate has to know of the configuration."""
+    server, limits = config.server, config.limits
+    return Rules(
+        host=server.host,
+        allowed_hosts=server.allowed_hosts,
+        cors_origins=server.cors_origins,
+        require_key=server.require_key,
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
+    )

@@ -16,7 +16,7 @@ class Request:
     of whatever answer this request gets.
     """
 
-    __slots__ = ("body", "extra", "fields", "method", "path", "peer", "principal", "query")
+    __slots__ = ("body", "extra", "fields", "id", "method", "path", "peer", "principal", "query")
 
     def __init__(
         self, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes, peer: str
@@ -30,6 +30,7 @@ class Request:
         self.fields = headers
         self.principal = ANONYMOUS
         self.extra = ""
+        self.id = ""
 
     def header(self, name: bytes) -> str | None:
         """The value of a header, by its lower-case name."""

@@ -9,6 +9,7 @@ from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.principal import Scope
 from orchestra_core.domain.result import Operation, Result
 from orchestra_core.domain.sink import Sink
 from orchestra_core.domain.snapshot import Snapshot
@@ -18,6 +19,24 @@ class Operate(Protocol):
     """Starts a load or unload; raises UnknownModel or OperationFailed. `backend` None: the best place for it."""
 
     def __call__(self, action: str, model: str, backend: str | None) -> Operation: ...
+
+
+class Keys(Protocol):
+    """The API keys. Times in the views are RFC 3339."""
+
+    def views(self) -> list[dict[str, object]]: ...
+
+    async def create(
+        self,
+        name: str,
+        scopes: tuple[Scope, ...],
+        requests_per_minute: int | None,
+        tokens_per_minute: int | None,
+    ) -> dict[str, object]:
+        """The view of a new key with its `token`, which nobody can show again."""
+
+    async def revoke(self, key_id: str) -> dict[str, object]:
+        """The view of the key revoked; raises NotFound, or OperationFailed for one that is declared in a file."""
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -32,3 +51,4 @@ class Ports(msgspec.Struct, frozen=True):
     events: Callable[[float], AsyncIterator[Snapshot | Event]]
     operate: Operate
     shutdown: Callable[[], None]
+    keys: Keys

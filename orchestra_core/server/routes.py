@@ -1,21 +1,27 @@
-"""Which path is answered by what; paths are compared raw and exactly, only model names are decoded."""
+"""Which path is answered by what, for whom; paths are compared raw and exactly, only names in them are decoded."""
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from urllib.parse import unquote
 
 from orchestra_core.domain.errors import MethodNotAllowed, NotFound, OrchestraError, UnsupportedMedia
+from orchestra_core.domain.principal import Scope
 from orchestra_core.server.answers import require_json, send_error
 from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.facades.keys import KeysFacade
 from orchestra_core.server.facades.native import NativeFacade
 from orchestra_core.server.facades.openai import OpenAIFacade
 from orchestra_core.server.facades.operations import Operations
+from orchestra_core.server.gate import Gate
 from orchestra_core.server.ports import Ports
 
 Answer = Callable[[Request, Exchange, str], Awaitable[None]]
-NamedAnswer = Callable[[Request, Exchange, str, str], Awaitable[None]]
+# What is answered, and the scope it needs; None: everybody may see it.
+Entry = tuple[Answer, Scope | None]
+NamedAnswer = Callable[..., Awaitable[None]]
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
-_MODEL = re.compile(r"^[\w.:/@+ -]{1,256}$")
+_NAME = re.compile(r"^[\w.:/@+ -]{1,256}$")
 _LATER = {
     "/v1/responses": "the Responses API",
     "/v1/messages": "the Anthropic surface",
@@ -26,34 +32,42 @@ _LATER = {
 
 
 class Routes:
-    """The handler of every connection."""
+    """The handler of every connection. `audit` is told of every request to operate or administrate, and its end."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(
+        self, ports: Ports, gate: Gate, audit: Callable[[Request, Exchange, Scope], None] | None = None
+    ) -> None:
         self.next_id = ports.next_id
+        self._gate = gate
+        self._audit = audit
         native, openai, operations = NativeFacade(ports), OpenAIFacade(ports), Operations(ports)
-        self._exact: dict[str, dict[str, Answer]] = {
-            "/v1/chat/completions": {"POST": openai.chat},
-            "/v1/completions": {"POST": openai.completion},
-            "/v1/embeddings": {"POST": openai.embedding},
-            "/v1/models": {"GET": openai.models},
-            "/api/v1/route": {"POST": native.route},
-            "/api/v1/select-model": {"POST": native.select},
-            "/api/v1/health": {"GET": operations.health},
-            "/api/health": {"GET": operations.health},
-            "/health": {"GET": operations.health},
-            "/livez": {"GET": operations.live},
-            "/readyz": {"GET": operations.ready},
-            "/api/v1/models": {"GET": operations.models},
-            "/api/v1/metrics": {"GET": operations.metrics},
-            "/metrics": {"GET": operations.prometheus},
-            "/api/v1/snapshot": {"GET": operations.snapshot},
-            "/api/v1/events": {"GET": operations.events},
-            "/api/v1/shutdown": {"POST": operations.shutdown},
+        keys = KeysFacade(ports)
+        use, operate, admin = Scope.USE, Scope.OPERATE, Scope.ADMIN
+        self._exact: dict[str, dict[str, Entry]] = {
+            "/v1/chat/completions": {"POST": (openai.chat, use)},
+            "/v1/completions": {"POST": (openai.completion, use)},
+            "/v1/embeddings": {"POST": (openai.embedding, use)},
+            "/v1/models": {"GET": (openai.models, use)},
+            "/api/v1/route": {"POST": (native.route, use)},
+            "/api/v1/select-model": {"POST": (native.select, use)},
+            "/api/v1/health": {"GET": (operations.health, None)},
+            "/api/health": {"GET": (operations.health, None)},
+            "/health": {"GET": (operations.health, None)},
+            "/livez": {"GET": (operations.live, None)},
+            "/readyz": {"GET": (operations.ready, None)},
+            "/api/v1/models": {"GET": (operations.models, use)},
+            "/api/v1/metrics": {"GET": (operations.metrics, use)},
+            "/metrics": {"GET": (operations.prometheus, use)},
+            "/api/v1/snapshot": {"GET": (operations.snapshot, use)},
+            "/api/v1/events": {"GET": (operations.events, use)},
+            "/api/v1/keys": {"GET": (keys.list, admin), "POST": (keys.create, admin)},
+            "/api/v1/shutdown": {"POST": (operations.shutdown, admin)},
         }
-        self._named: list[tuple[re.Pattern[str], str, NamedAnswer]] = [
-            (re.compile(r"^/v1/models/(.+)$"), "GET", openai.model),
-            (re.compile(r"^/api/v1/models/(.+)/load$"), "POST", operations.load),
-            (re.compile(r"^/api/v1/models/(.+)/unload$"), "POST", operations.unload),
+        self._named: list[tuple[re.Pattern[str], str, NamedAnswer, Scope]] = [
+            (re.compile(r"^/v1/models/(.+)$"), "GET", openai.model, use),
+            (re.compile(r"^/api/v1/models/(.+)/load$"), "POST", operations.load, operate),
+            (re.compile(r"^/api/v1/models/(.+)/unload$"), "POST", operations.unload, operate),
+            (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),
         ]
 
     @property
@@ -62,41 +76,62 @@ class Routes:
         exact = [(method, path) for path, methods in self._exact.items() for method in methods]
         named = [
             (method, pattern.pattern.strip("^$").replace("(.+)", "{name}"))
-            for pattern, method, _ in self._named
+            for pattern, method, _, _ in self._named
         ]
         return exact + named
 
     async def __call__(self, request: Request, exchange: Exchange) -> None:
         given = request.header(b"x-request-id")
         request_id = given if given is not None and _REQUEST_ID.match(given) else self.next_id()
+        request.id = request_id
+        scope = None
         try:
             methods = self._exact.get(request.path)
-            if methods is None:
-                await self._by_name(request, exchange, request_id)
-                return
-            answer = methods.get(request.method) or methods.get("GET" if request.method == "HEAD" else "")
-            if answer is None:
-                raise _wrong_method(request, tuple(methods))
+            found = methods.get(request.method) if methods is not None else None
+            if found is None:
+                found = self._find(request, methods)
+            answer, scope = found
+            if scope is None:
+                request.principal = self._gate.welcome(request)
+            else:
+                request.principal = self._gate.admit(request, scope)
+            if request.extra:
+                exchange.extra = request.extra
             if request.body and not require_json(request.header(b"content-type")):
                 raise UnsupportedMedia("send the body as content-type: application/json")
             await answer(request, exchange, request_id)
         except OrchestraError as error:
+            exchange.extra = request.extra
             send_error(exchange, error, request_id)
+        finally:
+            if self._audit is not None and scope is not None and scope is not Scope.USE:
+                self._audit(request, exchange, scope)
 
-    async def _by_name(self, request: Request, exchange: Exchange, request_id: str) -> None:
-        for pattern, method, answer in self._named:
+    def _find(self, request: Request, methods: dict[str, Entry] | None) -> Entry:
+        """What answers a request that is not simply in the table; raises what it is answered with instead."""
+        preflight = self._gate.preflight(request)
+        if preflight is not None:
+            return partial(_allow, lines=preflight), None
+        # Nobody learns what there is by a page that may not ask.
+        self._gate.welcome(request)
+        if methods is None:
+            return self._by_name(request)
+        found = methods.get("GET") if request.method == "HEAD" else None
+        if found is None:
+            raise _wrong_method(request, tuple(methods))
+        return found
+
+    def _by_name(self, request: Request) -> Entry:
+        for pattern, method, answer, scope in self._named:
             match = pattern.match(request.path)
             if match is None:
                 continue
             name = unquote(match[1])
-            if not _MODEL.match(name):
-                raise NotFound("that is not a model name", param="name")
+            if not _NAME.match(name):
+                raise NotFound("that is not a name", param="name")
             if request.method != method and (request.method, method) != ("HEAD", "GET"):
                 raise _wrong_method(request, (method,))
-            if request.body and not require_json(request.header(b"content-type")):
-                raise UnsupportedMedia("send the body as content-type: application/json")
-            await answer(request, exchange, request_id, name)
-            return
+            return partial(answer, name=name), scope
         later = _LATER.get(request.path)
         hint = (
             f"{later} is not in this version; use /v1 or /api/v1"
@@ -104,6 +139,11 @@ class Routes:
             else "see the README for what there is"
         )
         raise NotFound(f"there is nothing at {request.path[:128]}: {hint}")
+
+
+async def _allow(_request: Request, exchange: Exchange, request_id: str, lines: str) -> None:
+    exchange.extra = lines
+    exchange.send(200, b"", [("x-request-id", request_id)])
 
 
 def _wrong_method(request: Request, methods: tuple[str, ...]) -> MethodNotAllowed:

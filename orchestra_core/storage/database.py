@@ -138,7 +138,7 @@ class Database:
     def write(self, entries: Sequence[Entry], now: float) -> int:
         """Commits all entries or raises with none committed; the number of requests that were new."""
         requests = [entry[0] for entry in entries]
-        with _transaction(self.open(now)) as connection:
+        with transaction(self.open(now)) as connection:
             fresh = _insert_requests(connection, requests)
             connection.executemany(INSERT_ATTEMPT, [attempt for entry in entries for attempt in entry[1]])
         return fresh
@@ -146,7 +146,7 @@ class Database:
     def write_each(self, entries: Sequence[Entry], now: float) -> tuple[int, list[str]]:
         """As `write`, leaving out entries SQLite cannot store: the number that were new, and the reasons."""
         fresh, faults = 0, list[str]()
-        with _transaction(self.open(now)) as connection:
+        with transaction(self.open(now)) as connection:
             for request, attempts in entries:
                 connection.execute("SAVEPOINT entry")
                 try:
@@ -174,7 +174,7 @@ def _insert_requests(connection: sqlite3.Connection, requests: Sequence[Row]) ->
 
 
 @contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection

@@ -5,7 +5,10 @@ what is younger than that. The append-only journal that closes this gap belongs 
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
 
 import msgspec
 
@@ -18,6 +21,7 @@ from orchestra_core.storage.tables import AttemptRow, RequestRow
 from orchestra_core.storage.writer import Policy, Tally, Writer
 
 DEFAULT_POLICY = Policy()
+T = TypeVar("T")
 
 
 class LedgerStats(msgspec.Struct, frozen=True):
@@ -124,6 +128,10 @@ class Ledger:
     def wait_settled(self, count: int, timeout: float) -> bool:
         """Blocking, without haste: whether `count` requests in all are settled within `timeout` seconds."""
         return self._writer.wait_settled(count, timeout)
+
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """What `work` returns, done by the writing thread with its connection; LedgerError if it fails."""
+        return self._writer.run(work)
 
     async def close(self, patience: float = 10.0) -> None:
         """Writes all that waits, ends the thread; `stats()` tells what `patience` seconds left over."""

@@ -30,7 +30,16 @@ def _first_tables(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables,)
+def _keys(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE keys ("
+        " id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,"
+        " requests_per_minute INTEGER, tokens_per_minute INTEGER, created REAL NOT NULL, last_used REAL,"
+        " revoked REAL)"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables, _keys)
 
 
 def version(connection: sqlite3.Connection, path: Path) -> int:

@@ -41,6 +41,22 @@ class RequestRow(SQLModel, table=True):
     error: str | None = None
 
 
+class KeyRow(SQLModel, table=True):
+    """One API key, of which only the SHA-256 is kept. Times are Unix seconds; scopes are separated by spaces."""
+
+    __tablename__ = "keys"
+
+    id: str = Field(primary_key=True)
+    name: str
+    digest: str = Field(unique=True)
+    scopes: str
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    created: float
+    last_used: float | None = None
+    revoked: float | None = None
+
+
 class AttemptRow(SQLModel, table=True):
     """One try of a request at one endpoint; `n` counts from 1. Times in seconds since it was sent."""
 

@@ -8,7 +8,10 @@ gather -> take -> commit --ok--> settled
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +19,8 @@ from orchestra_core.clock import Clock
 from orchestra_core.storage.backlog import Backlog
 from orchestra_core.storage.database import Database, Entry
 from orchestra_core.storage.failures import ROW_FAULTS, LedgerError, explain
+
+T = TypeVar("T")
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -64,6 +69,7 @@ class Writer:
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self.problem = ""
+        self._errands: deque[Callable[[], None]] = deque()
         # A daemon: a disk that hangs for ever must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
@@ -82,6 +88,23 @@ class Writer:
         if self._thread.is_alive():
             self._report(f"ledger {self._database.path}: the disk does not answer; the last rows may be lost")
 
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """Does something else with the writing connection, between two groups: there must be no second writer."""
+        future: Future[T] = Future()
+
+        def errand() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work(self._database.open(self._clock.wall())))
+                except LedgerError as error:
+                    future.set_exception(error)
+                except (sqlite3.Error, OSError) as error:
+                    future.set_exception(LedgerError(f"ledger {self._database.path}: {error}"))
+
+        self._errands.append(errand)
+        self._backlog.hurry()
+        return future
+
     def wait_settled(self, count: int, timeout: float) -> bool:
         """Whether `count` requests in all were written (or found unstorable) within `timeout` seconds."""
         with self._progress:
@@ -99,6 +122,8 @@ class Writer:
 
     def _turn(self) -> bool:
         self._backlog.gather()
+        while self._errands:
+            self._errands.popleft()()
         batch = self._backlog.take(self._policy.commit_rows)
         if not batch:
             return not self._stopping.is_set()

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestra_core.clock import rfc3339
-from orchestra_core.domain.errors import InvalidRequest, NotFound
+from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.principal import Scope
 from orchestra_core.domain.snapshot import BackendView, ModelView, Snapshot
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
@@ -38,14 +39,21 @@ class Operations:
     async def live(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         self._send(exchange, request_id, {"status": "alive"})
 
-    async def ready(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+    async def ready(self, request: Request, exchange: Exchange, request_id: str) -> None:
         snapshot = self._ports.snapshot()
         able = snapshot.status != "unhealthy"
-        reasons = [] if able else list(snapshot.notices)
+        told = Scope.USE in request.principal.scopes
+        reasons = list(snapshot.notices) if told and not able else []
         self._send(exchange, request_id, {"ready": able, "reasons": reasons}, 200 if able else 503)
 
-    async def health(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+    async def health(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        """Load balancers have no key: without one, where one is needed, the status and nothing else."""
         snapshot = self._ports.snapshot()
+        status = 503 if snapshot.status == "unhealthy" else 200
+        if Scope.USE not in request.principal.scopes:
+            brief = {"status": snapshot.status, "timestamp": snapshot.now}
+            self._send(exchange, request_id, brief, status)
+            return
         body = {
             "status": snapshot.status,
             "timestamp": snapshot.now,
@@ -59,7 +67,7 @@ class Operations:
             "simulated": snapshot.simulated,
             "notices": snapshot.notices,
         }
-        self._send(exchange, request_id, body, 503 if snapshot.status == "unhealthy" else 200)
+        self._send(exchange, request_id, body, status)
 
     async def models(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         models = [_model(view) for view in self._ports.snapshot().models]
@@ -128,9 +136,7 @@ class Operations:
         operation = self._ports.operate("unload", name, read_placement(request.body))
         self._send(exchange, request_id, operation, 202)
 
-    async def shutdown(self, request: Request, exchange: Exchange, request_id: str) -> None:
-        if request.peer != "unix":
-            raise NotFound("shutdown is only served on the Unix socket")
+    async def shutdown(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         self._send(
             exchange, request_id, {"status": "stopping", "timestamp": rfc3339(self._ports.clock.wall())}, 202
         )

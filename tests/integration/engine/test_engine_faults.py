@@ -175,7 +175,7 @@ def leaving(engine: EngineProcess, body: dict[str, Any]) -> socket.socket:
     """A connection that has sent a chat request and read nothing."""
     content = json.dumps(body).encode()
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\n"
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         f"content-length: {len(content)}\r\n\r\n"
     )
     client = socket.create_connection(("127.0.0.1", engine.port), timeout=10)

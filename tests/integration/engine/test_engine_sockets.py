@@ -14,7 +14,7 @@ from tests.fakes.engine_process import EngineProcess
 ASK = json.dumps(
     {"model": "sim-llama3.1:8b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
 )
-HEAD = "host: engine\r\ncontent-type: application/json\r\n"
+HEAD = "host: localhost\r\ncontent-type: application/json\r\n"
 MIB = 1024 * 1024
 
 

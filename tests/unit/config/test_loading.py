@@ -96,8 +96,8 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         ("server = 1", "FILE:1: server must be a table, written [server]"),
         ("backends = 1", "FILE:1: backends must be an array of tables"),
         (
-            "[server]\nhost = '0.0.0.0'",
-            "FILE:2: server.host is '0.0.0.0'; it must be 127.0.0.1, ::1 or localhost",
+            "[server]\nhost = 'a b'",
+            "FILE:2: server.host is 'a b'; it must be an IP address or a host name",
         ),
         ("[discovery]\nenabled = 'yes'", "FILE:2: discovery.enabled is 'yes'; it must be true or false"),
         ("[storage]\nredis = 'redis://h/0'", "FILE:2: storage.redis is 'redis://h/0'; it must be left out"),

@@ -1,0 +1,53 @@
+"""The native surface's keys: list, create, revoke. Only for administrators; a token is shown once."""
+
+from typing import Annotated
+
+import msgspec
+
+from orchestra_core.domain.principal import Scope
+from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.ports import Ports
+from orchestra_core.wire.bodies import decode
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w .@+-]+$")]
+_Limit = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+_Scopes = Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=3)]
+
+
+class _NewKey(msgspec.Struct, forbid_unknown_fields=True):
+    name: _Name
+    scopes: _Scopes = msgspec.field(default_factory=lambda: [Scope.USE])
+    requests_per_minute: _Limit | None = None
+    tokens_per_minute: _Limit | None = None
+
+
+_new_key = msgspec.json.Decoder(_NewKey)
+
+
+class KeysFacade:
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def list(self, _request: Request, exchange: Exchange, request_id: str) -> None:
+        """GET /api/v1/keys"""
+        _send(exchange, request_id, {"keys": self._ports.keys.views()})
+
+    async def create(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        """POST /api/v1/keys"""
+        wanted = decode(_new_key, request.body)
+        made = await self._ports.keys.create(
+            wanted.name,
+            tuple(dict.fromkeys(wanted.scopes)),
+            wanted.requests_per_minute,
+            wanted.tokens_per_minute,
+        )
+        _send(exchange, request_id, made, 201)
+
+    async def revoke(self, _request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        """DELETE /api/v1/keys/{id}"""
+        _send(exchange, request_id, await self._ports.keys.revoke(name))
+
+
+def _send(exchange: Exchange, request_id: str, body: object, status: int = 200) -> None:
+    headers = [("x-request-id", request_id), ("cache-control", "no-store")]
+    exchange.send(status, msgspec.json.encode(body), headers)

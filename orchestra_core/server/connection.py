@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from orchestra_core.http1.checks import Limits, Refusal
 from orchestra_core.http1.heads import CONTINUE
 from orchestra_core.http1.known import Known
-from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.exchange import Exchange, Request, reset
 from orchestra_core.server.intake import Head, Intake
 from orchestra_core.server.peer import peer_of
 from orchestra_core.server.room import Room
@@ -92,6 +92,10 @@ class Http1Protocol(Intake):
 
     def abort(self) -> None:
         self.transport.abort()
+
+    def reset(self) -> None:
+        """Ends it with a TCP reset, as a machine that died does; simulated backends do."""
+        reset(self.transport)
 
     # -- serving ---------------------------------------------------------------------------------------
 

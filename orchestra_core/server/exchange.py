@@ -1,12 +1,24 @@
 """One request and the response side of it, as handlers see them."""
 
 import asyncio
+import socket
 from collections.abc import Callable
+from struct import pack
 from urllib.parse import parse_qsl
 
 from orchestra_core.domain.principal import ANONYMOUS
 from orchestra_core.http1.heads import LAST_CHUNK, Headers, chunk, lines, response_head
 from orchestra_core.server.date import date_header
+
+_DISCARD = pack("ii", 1, 0)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Aborts a connection so that its peer sees a reset, not an end."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
+    transport.abort()
 
 
 class Request:
@@ -157,6 +169,11 @@ class Exchange:
             )
         else:
             self._transport.abort()
+
+    def reset(self) -> None:
+        """Cuts the connection with a TCP reset, as the peer of a machine that died sees it."""
+        if not self.gone:
+            reset(self._transport)
 
     # -- flow control ----------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ class Guest(Protocol):
 
     def abort(self) -> None: ...
 
+    def reset(self) -> None: ...
+
 
 class Room:
     """Bounds of all connections together. `capacity` connections in all, some kept for the Unix socket.

@@ -1,6 +1,8 @@
 """`python -m orchestra_core.simulation`: a simulated fleet as a process of its own.
 
-Prints one line of JSON saying where its backends listen, then serves until stdin closes or SIGTERM.
+Prints one line of JSON saying where its backends listen, then serves until stdin closes or SIGTERM. With
+`--faults` its backends break as the file plans; a line `{"seed": 2, "until": 60.0, "begin": 1234.5}` on stdin
+plans them anew, from that second of the monotonic clock on (without: from now on).
 """
 
 import argparse
@@ -9,21 +11,39 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
+from orchestra_core.clock import SystemClock
+from orchestra_core.simulation.faults import BadMix, FaultMix, read_mix
 from orchestra_core.simulation.fleet import FLEETS
-from orchestra_core.simulation.running import start
+from orchestra_core.simulation.running import Running, start
+from orchestra_core.simulation.spec import BackendSpec
+
+_DAY = 86400.0
 
 
-async def serve(fleet: str, seed: int, time_scale: float) -> None:
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of stdin: a schedule of faults that replaces the one before."""
+
+    seed: int
+    until: float = _DAY
+    begin: float | None = None
+
+
+async def serve(
+    specs: Sequence[BackendSpec], seed: int, time_scale: float, mix: FaultMix | None = None
+) -> None:
     """Runs a fleet until told to stop."""
-    running = await start(FLEETS[fleet], seed=seed, time_scale=time_scale)
+    running = await start(specs, seed=seed, time_scale=time_scale)
     try:
         stop = asyncio.Event()
         _stop_on_signals(stop)
-        _stop_with_stdin(stop)
+        _listen_to_stdin(stop, lambda line: _obey(line, running, mix))
+        if mix is not None:
+            running.follow(mix, seed, _DAY, SystemClock().monotonic())
         sys.stdout.write(msgspec.json.encode(running.describe()).decode() + "\n")
         sys.stdout.flush()
         await stop.wait()
@@ -37,7 +57,20 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def _stop_with_stdin(stop: asyncio.Event) -> None:
+def _obey(line: bytes, running: Running, mix: FaultMix | None) -> None:
+    try:
+        order = msgspec.json.decode(line, type=Order)
+    except msgspec.DecodeError as error:
+        sys.stderr.write(f"not a schedule: {error}\n")
+        return
+    if mix is None:
+        sys.stderr.write("no faults to schedule: start with --faults FILE\n")
+        return
+    begin = SystemClock().monotonic() if order.begin is None else order.begin
+    running.follow(mix, order.seed, order.until, begin)
+
+
+def _listen_to_stdin(stop: asyncio.Event, obey: Callable[[bytes], None]) -> None:
     """Ends with whoever holds the other end of stdin; a file, a terminal or nothing there is not watched."""
     if sys.stdin is None:
         return
@@ -46,9 +79,15 @@ def _stop_with_stdin(stop: asyncio.Event) -> None:
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return
     loop = asyncio.get_running_loop()
+    heard = b""
 
     def readable() -> None:
-        if not os.read(descriptor, 4096):
+        nonlocal heard
+        data = os.read(descriptor, 4096)
+        *lines, heard = (heard + data).split(b"\n")
+        for line in lines:
+            obey(line)
+        if not data:
             loop.remove_reader(descriptor)
             stop.set()
 
@@ -69,11 +108,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--fleet", choices=sorted(FLEETS), default="demo")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--time-scale", type=float, default=1.0, help="how many times faster than declared")
+    parser.add_argument("--only", default="", help="backends of the fleet to serve, comma-separated")
+    parser.add_argument(
+        "--faults", type=Path, help="a TOML file of faults; see benchmarks/availability/mix.toml"
+    )
     options = parser.parse_args(arguments)
     if options.time_scale <= 0:
         parser.error("--time-scale must be positive")
+    specs = _chosen(options.fleet, options.only)
+    if not specs:
+        parser.error(f"--only names none of {', '.join(spec.name for spec in FLEETS[options.fleet])}")
+    try:
+        mix = None if options.faults is None else read_mix(options.faults.read_text())
+    except (OSError, BadMix) as error:
+        parser.error(f"--faults {options.faults}: {error}")
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(serve(options.fleet, options.seed, options.time_scale))
+        runner.run(serve(specs, options.seed, options.time_scale, mix))
+
+
+def _chosen(fleet: str, only: str) -> tuple[BackendSpec, ...]:
+    names = {name.strip() for name in only.split(",")} - {""}
+    return tuple(spec for spec in FLEETS[fleet] if not names or spec.name in names)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One simulated backend on a loopback port: its surface, its listener, and the knobs that break it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -11,6 +11,7 @@ from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.listener import Listener
 from orchestra_core.simulation.control import read_fault, state
 from orchestra_core.simulation.driver import Driver
+from orchestra_core.simulation.faults import Planned
 from orchestra_core.simulation.ollama_server import OllamaSurface
 from orchestra_core.simulation.openai_server import OpenAISurface
 from orchestra_core.simulation.reading import BadBody
@@ -42,6 +43,7 @@ class SimulatedBackend:
         self._listener: Listener | None = None
         self._listening = False
         self._reopening: asyncio.Task[None] | None = None
+        self._planned: list[asyncio.TimerHandle] = []
 
     @property
     def name(self) -> str:
@@ -66,12 +68,24 @@ class SimulatedBackend:
         """Whether connections are taken."""
         return self._listening
 
+    def follow(self, faults: Sequence[Planned], begin: float) -> None:
+        """Has these faults from `begin` (monotonic seconds) on, in place of what was planned before."""
+        for timer in self._planned:
+            timer.cancel()
+        loop, now = asyncio.get_running_loop(), self._clock.monotonic()
+        scale = self._driver.time_scale
+        self._planned = [
+            loop.call_later(begin + one.at / scale - now, self.inject, one.fault) for one in faults
+        ]
+
     async def open(self) -> None:
         self._listener = Listener(self._handle, clock=self._clock)
         self.port = await self._listener.tcp(_LOOPBACK, 0)
         self._listening = True
 
     async def close(self) -> None:
+        for timer in self._planned:
+            timer.cancel()
         self._driver.close()
         if self._reopening is not None:
             self._reopening.cancel()
@@ -152,7 +166,7 @@ class SimulatedBackend:
         self._listening = False
         listener.stop_accepting()
         for connection in tuple(listener.connections):
-            connection.abort()
+            connection.reset()
 
     async def _reopen(self, listener: Listener) -> None:
         await listener.tcp(_LOOPBACK, self.port)

@@ -15,6 +15,8 @@ def read_fault(body: bytes) -> InjectedFault:
     fault = read(body, InjectedFault)
     if fault.after_tokens < 0 or fault.factor <= 0 or (fault.seconds is not None and fault.seconds <= 0):
         raise BadBody("after_tokens must not be negative, seconds and factor must be positive")
+    if not 0 < fault.probability <= 1:
+        raise BadBody("probability must be above 0 and at most 1")
     if fault.kind is FaultKind.REFUSE and fault.seconds is None:
         raise BadBody("refuse needs seconds: a backend that refuses connections cannot be told to stop")
     return fault

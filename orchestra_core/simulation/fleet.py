@@ -1,5 +1,7 @@
 """The declared fleets. Sizes and speeds are plausible for the machines they are named after, not measured."""
 
+import msgspec
+
 from orchestra_core.domain.call import Level
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.simulation.spec import GB, BackendSpec, ModelSpec, Overflow
@@ -305,8 +307,48 @@ SECOND = BackendSpec(
     ),
 )
 
+
+def _replica(number: int) -> BackendSpec:
+    return BackendSpec(
+        name=f"sim-replica-{number}",
+        kind=BackendKind.LLAMACPP,
+        memory=4 * GB,
+        alpha=0.01,
+        overflow=Overflow.REFUSE,
+        restart_seconds=2,
+        jitter=0.1,
+        models=(
+            ModelSpec(
+                name="sim-replica",
+                parameters=1_000_000_000,
+                weights=GB,
+                context=4096,
+                kv_bytes_per_token=8192,
+                parallel=32,
+                prefill_rate=1000,
+                decode_rate=80,
+                load_seconds=0.3,
+                output_mean=1000,
+                resident=True,
+            ),
+        ),
+    )
+
+
+# For the benchmarks: equals, so that nothing is gained by choosing the fastest, and one that is full at once.
+REPLICAS = tuple(_replica(number) for number in range(1, 5))
+_NARROW = _replica(0)
+NARROW = msgspec.structs.replace(
+    _NARROW,
+    name="sim-narrow",
+    alpha=0.0,
+    models=(msgspec.structs.replace(_NARROW.models[0], name="sim-narrow", parallel=4),),
+)
+
 FLEETS: dict[str, tuple[BackendSpec, ...]] = {
     "demo": (WORKSTATION, LAPTOP, RACK, CLOUD, EDGE),
     "small": (SMALL,),
     "two": (SMALL, SECOND),
+    "replicas": REPLICAS,
+    "narrow": (NARROW,),
 }

@@ -15,12 +15,20 @@ def deny_model(name: str, models: dict[str, Resident], reachable: bool) -> Denia
     return None
 
 
+def _deny_by(fault: InjectedFault) -> Denial | None:
+    if fault.kind is FaultKind.BLACKHOLE:
+        return Denial(Why.UNAVAILABLE, "simulated service unavailable")
+    if fault.kind is FaultKind.ERROR and fault.at_once:
+        return Denial(Why.ERROR, "simulated error")
+    return None
+
+
 def deny_request(
     request: Request, model: Resident, spec: BackendSpec, fault: InjectedFault | None
 ) -> Denial | None:
     """Why this request cannot be served by a model that exists, or None; the queue is looked at apart."""
-    if fault is not None and fault.kind is FaultKind.ERROR and not fault.after_tokens:
-        return Denial(Why.ERROR, "simulated error")
+    if fault is not None and (denial := _deny_by(fault)) is not None:
+        return denial
     if request.embedding and "embedding" not in model.spec.capabilities:
         return Denial(Why.UNSUPPORTED, f'"{request.model}" does not support embeddings')
     if request.prompt_tokens >= model.spec.context:

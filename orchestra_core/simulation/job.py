@@ -5,11 +5,12 @@ from math import exp
 from statistics import NormalDist
 
 from orchestra_core.simulation.spec import BackendSpec, ModelSpec
-from orchestra_core.simulation.trace import Done, Failed, Request, Timings, Why
+from orchestra_core.simulation.trace import Done, Failed, FaultKind, InjectedFault, Request, Timings, Why
 
 _NORMAL = NormalDist()
 _LENGTH_SIGMA = 0.6
 _SHORTEST = 8
+_LOSING = {FaultKind.ERROR: Why.ERROR, FaultKind.CUT: Why.CUT}
 
 
 def draws(*key: object) -> tuple[float, float, float]:
@@ -73,6 +74,16 @@ class Job:
     def service(self) -> float:
         """Seconds it takes alone, without queue and load."""
         return self.prefill + self.limit * self.per_token
+
+    def meet(self, fault: InjectedFault, seed: int) -> None:
+        """What a fault that loses requests does to this one; luck and place are drawn from its id."""
+        luck, place, _ = draws(seed, "fault", self.request.id)
+        if _NORMAL.cdf(luck) >= fault.probability:
+            return
+        tokens = (
+            1 + int(_NORMAL.cdf(place) * max(0, self.output - 1)) if fault.anywhere else fault.after_tokens
+        )
+        self.fail_after(tokens, _LOSING[fault.kind], f"simulated {fault.kind}")
 
     def fail_after(self, tokens: int, why: Why, message: str) -> None:
         """It will end there instead, unless it is complete before."""

@@ -35,6 +35,7 @@ _STATUS = {
     Why.QUEUE_FULL: 503,
     Why.CONTEXT: 400,
     Why.LOADING: 503,
+    Why.UNAVAILABLE: 503,
     Why.NOT_LOADED: 404,
 }
 _encode = msgspec.json.encode
@@ -248,7 +249,7 @@ def _line(payload: dict[str, object]) -> bytes:
 
 def _refuse(exchange: Exchange, denial: Denial) -> None:
     if denial.why in BREAKS_OFF:
-        break_off(exchange)
+        break_off(exchange, denial.why)
     else:
         send_json(exchange, _STATUS.get(denial.why, 500), {"error": denial.message})
 
@@ -256,7 +257,7 @@ def _refuse(exchange: Exchange, denial: Denial) -> None:
 def _fail(exchange: Exchange, end: Failed) -> None:
     """A request lost after it was taken: an error line once a stream began, as Ollama sends it."""
     if end.why in BREAKS_OFF:
-        break_off(exchange)
+        break_off(exchange, end.why)
     elif exchange.started:
         exchange.finish(_line({"error": end.message}))
     else:

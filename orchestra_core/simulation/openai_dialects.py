@@ -10,6 +10,7 @@ _STATUS = {
     Why.UNSUPPORTED: 400,
     Why.NOT_LOADED: 404,
     Why.LOADING: 503,
+    Why.UNAVAILABLE: 503,
     Why.QUEUE_FULL: 429,
     Why.CONTEXT: 400,
 }

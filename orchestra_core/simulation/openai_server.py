@@ -212,7 +212,7 @@ class OpenAISurface:
 
     def _refuse(self, exchange: Exchange, denial: Denial) -> None:
         if denial.why in BREAKS_OFF:
-            break_off(exchange)
+            break_off(exchange, denial.why)
             return
         status = dialects.status_of(self._spec.kind, denial.why)
         headers = (("retry-after", "1"),) if status == 429 else ()

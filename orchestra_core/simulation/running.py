@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.simulation.backend import SimulatedBackend
+from orchestra_core.simulation.faults import FaultMix, plan
 from orchestra_core.simulation.spec import BackendSpec
 
 
@@ -18,6 +19,11 @@ class Running:
 
     def describe(self) -> dict[str, object]:
         return {"simulated": True, "backends": [backend.describe() for backend in self.backends]}
+
+    def follow(self, mix: FaultMix, seed: int, until: float, begin: float) -> None:
+        """Breaks each backend as planned for it within `until` seconds, from `begin` (monotonic seconds) on."""
+        for backend in self.backends:
+            backend.follow(plan(mix, backend.name, seed, until), begin)
 
     async def close(self) -> None:
         """Closes every port and connection at once."""

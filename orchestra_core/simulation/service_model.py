@@ -33,8 +33,6 @@ from orchestra_core.simulation.trace import (
     Why,
 )
 
-_LOSING = {FaultKind.ERROR: Why.ERROR, FaultKind.CUT: Why.CUT}
-
 
 class ServiceModel:
     """One simulated backend. `now` never runs back: an earlier one counts as the latest seen."""
@@ -70,9 +68,8 @@ class ServiceModel:
             raise ValueError(f"a request {request.id!r} is already there")
         model = self.memory.models[request.model]
         job = Job(request, model.spec, self.spec, self._seed, now)
-        if self.fault is not None and self.fault.kind in _LOSING:
-            why = _LOSING[self.fault.kind]
-            job.fail_after(self.fault.after_tokens, why, f"simulated {self.fault.kind}")
+        if self.fault is not None and self.fault.kind in (FaultKind.ERROR, FaultKind.CUT):
+            job.meet(self.fault, self._seed)
         self._jobs[request.id] = job
         model.waiting.append(job)
         self.memory.want(model)

@@ -54,7 +54,8 @@ def send_json(
     exchange.send(status, msgspec.json.encode(payload), headers)
 
 
-def break_off(exchange: Exchange) -> None:
-    """Leaves the answer without an end: the connection is aborted when the handler returns."""
-    if not exchange.started:
+def break_off(exchange: Exchange, why: Why) -> None:
+    """Resets the connection: an answer that is cut has begun and gets no end."""
+    if why is Why.CUT and not exchange.started:
         exchange.start(200, (), "application/json")
+    exchange.reset()

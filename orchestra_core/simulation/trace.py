@@ -37,6 +37,7 @@ class Why(StrEnum):
     CONTEXT = "context"
     DOWN = "down"
     ERROR = "error"
+    UNAVAILABLE = "unavailable"
     CUT = "cut"
     OUT_OF_MEMORY = "out_of_memory"
     CRASHED = "crashed"
@@ -54,7 +55,8 @@ class FaultKind(StrEnum):
 
     `refuse`: takes no new connection. `hang`: accepts, but nothing gets on. `error`: new requests fail after
     `after_tokens` tokens. `slow`: everything takes `factor` times as long. `cut`: new requests lose their
-    connection after `after_tokens` tokens. `crash`: dies now, and restarts after `seconds`.
+    connection after `after_tokens` tokens. `crash`: dies now, and restarts after `seconds`. `blackhole`: new
+    requests are refused at once with 503, and everything else looks well.
     """
 
     REFUSE = "refuse"
@@ -63,15 +65,26 @@ class FaultKind(StrEnum):
     SLOW = "slow"
     CUT = "cut"
     CRASH = "crash"
+    BLACKHOLE = "blackhole"
 
 
 class InjectedFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A fault and how long it lasts: `seconds` None means until it is repaired."""
+    """A fault and how long it lasts: `seconds` None means until it is repaired.
+
+    `error` and `cut` hit a request with `probability`; with `anywhere` at a token of its own, not `after_tokens`.
+    """
 
     kind: FaultKind
     after_tokens: int = 0
     seconds: float | None = None
     factor: float = 10.0
+    probability: float = 1.0
+    anywhere: bool = False
+
+    @property
+    def at_once(self) -> bool:
+        """Whether every request meets it before anything is done for it."""
+        return not self.after_tokens and not self.anywhere and self.probability >= 1
 
 
 class Timings(msgspec.Struct, frozen=True):

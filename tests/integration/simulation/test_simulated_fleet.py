@@ -4,6 +4,7 @@ import asyncio
 import os
 import statistics
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ async def test_a_cut_stream_has_no_clean_end(
             async for piece in response.aiter_bytes():
                 received += piece
 
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx.ReadError):
         await read()
     assert (b"[simulated]" in received) is bool(after_tokens)
     assert b"[DONE]" not in received
@@ -108,6 +109,26 @@ async def test_a_cut_answer_goes_on_at_another_backend(
             begin, _, _ = await ask(first, "", cut)
             rest, more, ended = await ask(second, begin, cap - cut)
             assert (begin + rest, cut + more, ended) == (whole, tokens, reason)
+
+
+@pytest.mark.parametrize("path", [OLLAMA, OPENAI])
+async def test_a_lost_stream_is_a_reset(fleet: Running, path: str) -> None:
+    """The peer of a cut answer sees ECONNRESET, and the text that came before it."""
+    backend = fleet["sim-small" if path == OLLAMA else "sim-second"]
+    backend.inject(InjectedFault(FaultKind.CUT, after_tokens=3))
+    reader, writer = await asyncio.open_connection("127.0.0.1", backend.port)
+    body = msgspec.json.encode(CHAT)
+    writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+    received = bytearray()
+
+    async def read() -> None:
+        while data := await reader.read(65536):
+            received.extend(data)
+
+    with pytest.raises(ConnectionResetError):
+        await read()
+    writer.close()
+    assert received.count(b"[simulated]") == 1
 
 
 async def test_a_hanging_backend_accepts_and_never_answers(fleet: Running, client: httpx.AsyncClient) -> None:
@@ -161,7 +182,7 @@ async def test_a_crash_loses_streams_and_the_server_returns_empty_handed(
             backend.inject(InjectedFault(FaultKind.CRASH, seconds=8))
             await response.aread()
 
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx.ReadError):
         await read()
     assert backend.model.memory_used == 0
     with pytest.raises(httpx.ConnectError):
@@ -268,6 +289,40 @@ async def _run_fleet(*arguments: str) -> tuple[asyncio.subprocess.Process, dict[
     assert process.stdout is not None
     async with asyncio.timeout(20):
         return process, msgspec.json.decode(await process.stdout.readline())
+
+
+MIX = """
+[schedule]
+well_seconds = 0.001
+faults = [{ kind = "blackhole", seconds = [1000, 1000] }]
+"""
+
+
+async def test_the_process_breaks_as_its_file_plans(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """From the start by its seed, and anew by a line on stdin, with a begin that all processes share."""
+    file = tmp_path / "mix.toml"
+    file.write_text(MIX)
+    process, said = await _run_fleet("--fleet", "replicas", "--only", "sim-replica-2", "--faults", str(file))
+    [backend] = said["backends"]
+    assert backend["name"] == "sim-replica-2"
+    url, body = backend["url"] + OPENAI, {"model": "sim-replica", "messages": ASK, "max_tokens": 2}
+
+    async def becomes(status: int) -> None:
+        while (await client.post(url, json=body)).status_code != status:  # noqa: ASYNC110  another process
+            await asyncio.sleep(0.01)
+
+    assert process.stdin is not None
+    try:
+        async with asyncio.timeout(10):
+            await becomes(503)
+            process.stdin.write(b'{"seed": 1, "until": 0.0}\n')
+            await client.delete(f"{backend['url']}/simulation/fault")
+            await becomes(200)
+            process.stdin.write(msgspec.json.encode({"seed": 1, "begin": time.monotonic() + 0.1}) + b"\n")
+            await becomes(503)
+    finally:
+        process.stdin.close()
+    assert await process.wait() == 0
 
 
 async def test_the_process_says_where_it_listens_and_ends_with_stdin(client: httpx.AsyncClient) -> None:

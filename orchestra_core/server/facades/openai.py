@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
+
 from orchestra_core.domain.call import Call
-from orchestra_core.domain.errors import NotFound, OrchestraError
+from orchestra_core.domain.errors import InvalidRequest, NotFound, OrchestraError
 from orchestra_core.domain.outcome import Outcome, Partial
 from orchestra_core.domain.reply import Delta, Embeddings, Usage
 from orchestra_core.domain.sink import Serving
@@ -18,7 +20,18 @@ from orchestra_core.wire.openai.requests import read_chat, read_completion, read
 _DONE = b"data: [DONE]\n\n"
 # What is kept of a relayed answer to know its id by, should it have to be continued; a chunk is a fraction of it.
 _FIRST_BYTES = 4096
+# The format has no field for it: milliseconds within which the whole answer must be there.
+DEADLINE = b"x-orchestra-deadline-ms"
+_LONGEST = 2**31 - 1
 Read = Callable[[bytes, str, float], Call]
+
+
+def _seconds(value: str) -> float:
+    """The time a deadline header leaves; raises InvalidRequest."""
+    if not (value.isascii() and value.isdigit() and 0 < int(value[:11]) <= _LONGEST):
+        name = DEADLINE.decode()
+        raise InvalidRequest(f"header `{name}` must be whole milliseconds from 1 to {_LONGEST}", param=name)
+    return int(value[:11]) / 1000
 
 
 class OpenAISink:
@@ -136,6 +149,9 @@ class OpenAIFacade:
     async def _answer(self, read: Read, request: Request, exchange: Exchange, request_id: str) -> None:
         clock = self._ports.clock
         call = read(request.body, request_id, clock.monotonic())
+        limit = request.header(DEADLINE)
+        if limit is not None:
+            call = msgspec.structs.replace(call, deadline=call.received + _seconds(limit))
         sink = OpenAISink(exchange, call, int(clock.wall()))
         try:
             result = await self._ports.answer(call, sink)

@@ -130,6 +130,25 @@ def test_a_hanging_backend_is_given_up_at_the_deadline(
     assert "deadline" in answer.json()["error"]["message"]
 
 
+def test_a_deadline_in_a_header_holds_on_the_openai_surface(
+    preferred: tuple[EngineProcess, str], engine: EngineProcess, mended: FleetProcess
+) -> None:
+    """OpenAI's format has no field for it; 504 when it passes, 400 when it is not a number of milliseconds."""
+    path, name = "/v1/chat/completions", "x-orchestra-deadline-ms"
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}
+    answer = engine.post(path, body, **{name: "30000"})
+    assert answer.status_code == 200
+    mended.fault(preferred[1], "hang")
+    mended.fault(OTHER[preferred[1]], "hang")
+    began = time.monotonic()
+    answer = engine.post(path, body, **{name: "300"})
+    assert 0.3 <= time.monotonic() - began < 3
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
+    for wrong in ("0", "-1", "1.5", "soon", "99999999999999999999", ""):
+        answer = engine.post(path, body, **{name: wrong})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, name)
+
+
 def test_an_attempt_ended_by_the_deadline_is_counted(
     preferred: tuple[EngineProcess, str], engine: EngineProcess, mended: FleetProcess
 ) -> None:

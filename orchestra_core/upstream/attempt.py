@@ -7,23 +7,32 @@ commits. For a client that did not ask for a stream the whole answer is held, an
 tried again.
 The end is a single future, `done`, resolved with the one Outcome; whoever awaits it and is cancelled calls
 `abort`, which closes the connection, and that is how a backend learns that its client left.
+A call that goes on with an interrupted answer (`Call.so_far`) finds its sink committed: its increments are then
+rendered after what the client has, and its failures never lead to a second beginning.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orchestra_core.domain.call import Call, Kind
 from orchestra_core.domain.fault import Fault, WireError
-from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.outcome import Outcome, Partial, Verdict
 from orchestra_core.domain.reply import Delta, Usage
 from orchestra_core.domain.sink import Serving, Sink
+from orchestra_core.resilience.continuation import continuable
 from orchestra_core.upstream.codec import Codec, Reader
+from orchestra_core.upstream.kept import Kept
+from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection
 from orchestra_core.wire.openai.answers import tally
 from orchestra_core.wire.openai.streams import Relay
 
 _ERROR_LIMIT = 65536
 _BODY_LIMIT = 64 * 1024 * 1024
+# Before the first token a stream has only its opening; what is more than this is no answer.
+_OPENING_LIMIT = 128 * 1024
+# After the end of an answer, for the end of its HTTP message: without it the connection cannot be kept.
+_LAST_CHUNK_SECONDS = 2.0
 
 
 class Attempt:
@@ -35,17 +44,23 @@ class Attempt:
         "_collected",
         "_connection",
         "_endpoint_id",
+        "_final",
         "_first_at",
+        "_first_limit",
         "_headers",
         "_held",
         "_held_size",
-        "_loop",
+        "_keep",
+        "_kept",
+        "_now",
+        "_opened",
         "_reader",
         "_relay",
         "_serving",
         "_sink",
         "_status",
         "_tokens",
+        "_told_at",
         "committed",
         "done",
         "heard_at",
@@ -60,13 +75,17 @@ class Attempt:
         sink: Sink,
         serving: Serving,
         loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float] | None = None,
+        first_token_limit: float | None = None,
+        keep: bool = True,
     ) -> None:
+        """`now` is the loop's time unless given. `keep`: what a stream brings is kept to be continued from."""
         self._call = call
         self._endpoint_id = endpoint_id
         self._codec = codec
         self._sink = sink
         self._serving = serving
-        self._loop = loop
+        self._now = now or loop.time
         self._held: list[bytes] = []
         self._held_size = 0
         self._collected: list[Delta] = []
@@ -76,14 +95,27 @@ class Attempt:
         self._headers: Sequence[tuple[bytes, bytes]] = ()
         self._tokens = 0
         self._first_at: float | None = None
+        self._first_limit = first_token_limit
         self._connection: Connection | None = None
-        self.committed = False
-        self.started_at = self.heard_at = loop.time()
+        self._kept: Kept | None = None
+        self._keep = keep
+        self._opened = self._final = False
+        self.committed = sink.committed
+        self.started_at = self.heard_at = self._told_at = self._now()
         self.done: asyncio.Future[Outcome] = loop.create_future()
 
     def bind(self, connection: Connection) -> None:
         self._connection = connection
-        self._sink.bind_flow(connection.pause, connection.resume)
+        self._sink.bind_flow(self.pause, self.resume)
+
+    def pause(self) -> None:
+        """The client is slow. A connection that has been given back is another request's by then."""
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        if self._connection is not None:
+            self._connection.resume()
 
     def abort(self) -> None:
         """The client left or time is up: the backend sees the connection close at once."""
@@ -94,44 +126,56 @@ class Attempt:
     # -- what the connection says ----------------------------------------------------------------------
 
     def on_head(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        self.heard_at = self._loop.time()
+        self.heard_at = self._now()
         self._status = status
         self._headers = headers
-        if status != 200 or not self._codec.streams(self._call):
-            return
+        if self._connection is not None and self._connection.encoded and status == 200:
+            self._fail(
+                Fault(Verdict.FAILED, 502, "the backend sent a compressed answer, although asked not to")
+            )
+        elif status == 200 and self._codec.streams(self._call):
+            self._begin_stream(headers)
+
+    def _begin_stream(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         content_type = next((value for name, value in headers if name == b"content-type"), b"")
         if b"text/event-stream" not in content_type and b"ndjson" not in content_type:
             self._fail(
                 Fault(Verdict.FAILED, 200, f"expected a stream, got {content_type[:80].decode('latin-1')!r}")
             )
-        elif self._sink.relays == self._codec.format and self._sink.streaming:
+            return
+        keep = self._keep and continuable(self._call)
+        if self._sink.relays == self._codec.format and self._sink.streaming and not self.committed:
             self._relay = Relay(keep_usage=self._call.wants_usage)
+            self._kept = Kept(self._codec.reader(self._call.kind).feed) if keep else None
         else:
             self._reader = self._codec.reader(self._call.kind)
+            self._kept = Kept() if keep else None
 
     def on_body(self, data: bytes) -> None:
         relay = self._relay
         try:
             if relay is not None:
-                self.heard_at = self._loop.time()
+                events = relay.events
                 passed = relay.feed(data)
-                if self.committed:
+                if not self._opened:
+                    self._before_first(relay, data, passed)
+                elif passed:
+                    if relay.events != events:
+                        self.heard_at = self._now()
+                    if self._kept is not None:
+                        self._kept.add(passed)
                     self._sink.relay(passed)
-                else:
-                    self._hold(passed)
-                    if relay.started:
-                        self._first_at = self.heard_at
-                        self._commit()
-                        self._sink.relay(b"".join(self._held))
             elif self._reader is not None:
                 self._decode(self._reader, data)
             else:
-                self._hold(data)
+                self._hold(data, _BODY_LIMIT if self._status == 200 else _ERROR_LIMIT)
         except WireError as error:
             self._fail(error.fault)
 
     def on_complete(self) -> None:
-        self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.paused:
+            connection.resume()
         try:
             self._finish()
         except WireError as error:
@@ -150,35 +194,108 @@ class Attempt:
         else:
             self._fail(Fault(Verdict.FAILED if heard else Verdict.DROPPED, 0, reason))
 
-    def expire(self, verdict: Verdict, message: str) -> None:
-        self._fail(Fault(verdict, 0, message))
+    # -- time ------------------------------------------------------------------------------------------
+
+    def watch(self, now: float, limits: Timeouts) -> None:
+        """Called a few times a second: ends what takes too long, and tells a waiting client it is not forgotten.
+
+        While the client is slow the backend is not heard by our own will: that time does not count.
+        """
+        if self._connection is not None and self._connection.paused:
+            self.heard_at = self._told_at = now
+        source = self._relay or self._reader
+        if source is not None and source.done:
+            if now - self.heard_at > _LAST_CHUNK_SECONDS:
+                self._finish_late()
+            return
+        overdue = self._overdue(now, limits)
+        if overdue:
+            self._fail(Fault(Verdict.TIMEOUT, 0, overdue))
+        elif self._sink.streaming:
+            told = max(self._told_at, self.heard_at) if self._opened else self._told_at
+            if now - told >= limits.keep_alive:
+                self._told_at = now
+                self._sink.alive("")
+
+    def _overdue(self, now: float, limits: Timeouts) -> str:
+        """Which limit has passed, in words; empty while there is time."""
+        age, silent = now - self.started_at, now - self.heard_at
+        streams = self._codec.streams(self._call)
+        if age > (limits.total if streams else limits.unstreamed):
+            self._final = True
+            return f"the answer took longer than {limits.total if streams else limits.unstreamed:g} s"
+        if self._first_at is not None:
+            return f"no token for {limits.between_tokens:g} s" if silent > limits.between_tokens else ""
+        if self._first_limit is not None and age > self._first_limit:
+            return f"no first token within {self._first_limit:g} s"
+        if streams and silent > limits.first_token:
+            return f"no first token within {limits.first_token:g} s"
+        return ""
+
+    def _finish_late(self) -> None:
+        """The answer is complete and its HTTP message is not: it counts, the connection cannot be used again."""
+        self.abort()
+        try:
+            self._finish_stream("")
+        except WireError as error:
+            self._fail(error.fault)
 
     # -- what follows ----------------------------------------------------------------------------------
 
-    def _hold(self, data: bytes) -> None:
+    def _hold(self, data: bytes, limit: int) -> None:
         self._held.append(data)
+        self._count(data, limit)
+
+    def _count(self, data: bytes, limit: int) -> None:
         self._held_size += len(data)
-        if self._held_size > (_BODY_LIMIT if self._status == 200 else _ERROR_LIMIT):
+        if self._held_size > limit:
             raise WireError(Fault(Verdict.FAILED, self._status, "the backend's answer is too large"))
 
+    def _before_first(self, relay: Relay, data: bytes, passed: bytes) -> None:
+        """Until the first token comments and openings are signs of life too; half an event is none."""
+        if b"\n" in data:
+            self.heard_at = self._now()
+        if passed:
+            self._hold(passed, _OPENING_LIMIT)
+        if relay.started:
+            self._first_at = self.heard_at
+            self._commit()
+            self._relay_held()
+
+    def _relay_held(self) -> None:
+        opening = b"".join(self._held)
+        self._held.clear()
+        if self._kept is not None:
+            self._kept.add(opening)
+        self._sink.relay(opening)
+
     def _decode(self, reader: Reader, data: bytes) -> None:
+        self._count(data, _BODY_LIMIT)
         deltas = reader.feed(data)
         if not deltas:
+            if self._first_at is None and b"\n" in data:
+                self.heard_at = self._now()
             return
-        self.heard_at = self._loop.time()
+        self.heard_at = self._now()
         self._tokens += len(deltas)
         if self._first_at is None:
             self._first_at = self.heard_at
-        if self._sink.streaming:
-            if not self.committed:
-                self._commit()
-            self._sink.deltas(deltas)
-        else:
+        if not self._sink.streaming:
             self._collected += deltas
+            return
+        if not self._opened:
+            self._commit()
+        if self._kept is not None:
+            self._kept.take(deltas)
+        self._sink.deltas(deltas)
 
     def _commit(self) -> None:
-        self.committed = True
-        self._sink.open(self._serving)
+        """The answer comes from here; where the client has its beginning already, it goes on from here."""
+        self._opened = self.committed = True
+        if self._call.so_far is None:
+            self._sink.open(self._serving)
+        else:
+            self._sink.resume(self._serving, self._call.so_far)
 
     def _finish(self) -> None:
         if self._relay is not None or self._reader is not None:
@@ -187,6 +304,8 @@ class Attempt:
         body = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         if self._status != 200:
             names = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers}
+            if "content-encoding" in names:
+                body = b""
             self._fail(self._codec.read_error(self._status, names, body))
         elif self._call.kind is Kind.EMBEDDING:
             self._finish_embeddings(body)
@@ -197,12 +316,12 @@ class Attempt:
         source = self._relay or self._reader
         assert source is not None
         if not source.done:
-            self._fail(Fault(Verdict.INTERRUPTED if self.committed else Verdict.FAILED, 200, reason))
+            self._fail(Fault(Verdict.FAILED, 200, reason))
             return
-        if not self.committed:
+        if not self._opened:
             self._commit()
             if self._relay is not None:
-                self._sink.relay(b"".join(self._held))
+                self._relay_held()
             else:
                 self._sink.deltas(self._collected)
         count = self._relay.events if self._relay is not None else self._tokens
@@ -236,13 +355,24 @@ class Attempt:
         self._resolve(Verdict.SUCCESS, 200, "", usage, finish, None)
 
     def _fail(self, fault: Fault) -> None:
-        verdict = fault.verdict
-        if self.committed and verdict is not Verdict.CANCELLED:
-            verdict = Verdict.INTERRUPTED
-        seen = self._relay.events if self._relay is not None else self._tokens
-        usage = Usage(completion=seen, estimated=True)
+        if self.done.done():
+            return
+        verdict = Verdict.INTERRUPTED if self._opened else fault.verdict
+        source = self._relay or self._reader
+        usage = source.usage if source is not None else None
+        if usage is None:
+            seen = self._relay.events if self._relay is not None else self._tokens
+            usage = Usage(completion=seen, estimated=True)
         self.abort()
         self._resolve(verdict, fault.status, fault.message, usage, None, fault.retry_after)
+
+    def _partial(self) -> Partial | None:
+        """What the client has, if another endpoint may go on from there."""
+        if self._final or not self._keep:
+            return None
+        if not self._opened:
+            return self._call.so_far
+        return self._kept.partial(self._call.so_far) if self._kept is not None else None
 
     def _resolve(
         self,
@@ -264,9 +394,10 @@ class Attempt:
                 message,
                 usage,
                 None if first is None else first - self.started_at,
-                self._loop.time() - self.started_at,
+                self._now() - self.started_at,
                 retry_after,
                 finish,
                 self.committed,
+                None if verdict is Verdict.SUCCESS else self._partial(),
             )
         )

@@ -29,7 +29,8 @@ class Codec(msgspec.Struct, frozen=True):
     """One wire format as the data plane uses it.
 
     `format` names it for relaying. `always_stream`: llama-server does not stop a non-streamed generation when
-    its client leaves (measured; ggml-org/llama.cpp 24496), so it is always asked to stream.
+    its client leaves (measured; ggml-org/llama.cpp 24496), so it is always asked to stream. `to_go_on` are the
+    fields by which it is told that the last message is the beginning of its answer, where it needs telling.
     """
 
     format: str
@@ -39,6 +40,13 @@ class Codec(msgspec.Struct, frozen=True):
     read_answer: Callable[[Kind, bytes], tuple[list[Delta], Usage]]
     read_embeddings: Callable[[bytes], Embeddings]
     read_error: Callable[[int, Mapping[str, str], bytes], Fault]
+    to_go_on: Mapping[str, object] = {}
+
+    def going_on(self, call: Call) -> Call:
+        """A call that carries the beginning of its answer, as this server has to be told."""
+        if not self.to_go_on or call.kind is not Kind.CHAT:
+            return call
+        return msgspec.structs.replace(call, fields={**call.fields, **self.to_go_on})
 
     def streams(self, call: Call) -> bool:
         """Whether the backend is asked to stream this call."""
@@ -53,6 +61,10 @@ OPENAI = Codec(
     openai_answers.read_answer,
     openai_answers.read_embeddings,
     openai_answers.read_error,
+)
+# vLLM's own words; without them it takes the last message as complete (docs.vllm.ai, chat API extra parameters).
+VLLM = msgspec.structs.replace(
+    OPENAI, to_go_on={"continue_final_message": True, "add_generation_prompt": False}
 )
 LLAMACPP = msgspec.structs.replace(OPENAI, always_stream=True)
 OLLAMA = Codec(
@@ -70,5 +82,5 @@ CODECS: dict[BackendKind, Codec] = {
     BackendKind.LLAMACPP: LLAMACPP,
     BackendKind.MANAGED: LLAMACPP,
     BackendKind.OPENAI: OPENAI,
-    BackendKind.VLLM: OPENAI,
+    BackendKind.VLLM: VLLM,
 }

@@ -12,15 +12,9 @@ from orchestra_core.domain.sink import Serving, Sink
 from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.attempt import Attempt
 from orchestra_core.upstream.codec import CODECS
+from orchestra_core.upstream.dialing import Dialer
+from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection, Pool
-
-
-class Timeouts(msgspec.Struct, frozen=True):
-    """Seconds. First token 120 s: a small machine reads a long prompt slowly; between tokens 60 s."""
-
-    first_token: float = 120.0
-    between_tokens: float = 60.0
-    total: float = 3600.0
 
 
 class Execution:
@@ -36,16 +30,27 @@ class Execution:
         defaults: Callable[[Endpoint], Mapping[str, object]],
         *,
         timeouts: Timeouts | None = None,
+        dialer: Dialer | None = None,
+        now: Callable[[], float] | None = None,
+        keep: bool = True,
+        retry_non_idempotent: bool = True,
     ) -> None:
+        """`keep`: what a stream brings is kept, so that it can be continued elsewhere. `retry_non_idempotent`:
+        a request whose kept connection turned out to be closed is sent again, though it may have been executed.
+        """
         self._locate = locate
         self._defaults = defaults
         self._timeouts = timeouts or Timeouts()
         self._loop = asyncio.get_running_loop()
+        self._now = now or self._loop.time
+        self._dialer = dialer or Dialer(self._loop, self._timeouts.connect)
+        self._keep = keep
+        self._retry = retry_non_idempotent
         self._pools: dict[Address, Pool] = {}
         # By endpoint: hashing an address for every request costs more than asking whether it changed.
         self._last: dict[str, Pool] = {}
         self._active: set[Attempt] = set()
-        self._watch()
+        self._timer = self._loop.call_later(self._timeouts.resolution, self._look)
 
     async def __call__(
         self,
@@ -53,12 +58,14 @@ class Execution:
         endpoint: Endpoint,
         sink: Sink,
         serving: Serving,
-        first_token_limit: float | None = None,  # noqa: ARG002  honoured by the next change
+        first_token_limit: float | None = None,
     ) -> Outcome:
         codec = CODECS[endpoint.spec.kind]
         defaults = self._defaults(endpoint)
         if defaults:
             call = msgspec.structs.replace(call, fields=_merged(defaults, call.fields))
+        if call.so_far is not None:
+            call = codec.going_on(call)
         target, body = codec.render_request(call, endpoint.spec.model, stream=codec.streams(call))
         address = self._locate(endpoint)
         pool = self._last.get(endpoint.id)
@@ -66,8 +73,13 @@ class Execution:
             pool = self._last[endpoint.id] = self._pool(address)
         head = pool.head(target, len(body))
         connection = pool.reuse()
+        if first_token_limit is not None:
+            self._look_within(first_token_limit)
+        stale = ""
         while True:
-            attempt = Attempt(call, endpoint.id, codec, sink, serving, self._loop)
+            attempt = Attempt(
+                call, endpoint.id, codec, sink, serving, self._loop, self._now, first_token_limit, self._keep
+            )
             fresh = connection is None
             if connection is None:
                 try:
@@ -77,8 +89,9 @@ class Execution:
             outcome = await self._exchange(attempt, connection, head, body)
             # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
             # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
-            if fresh or outcome.verdict is not Verdict.DROPPED or connection.answered:
-                return outcome if outcome.ok else _without_secrets(outcome, address)
+            if fresh or outcome.verdict is not Verdict.DROPPED or connection.answered or not self._retry:
+                return _told(outcome, address, stale)
+            stale = "sent a second time: the kept connection had been closed"
             connection = None
 
     async def _exchange(self, attempt: Attempt, connection: Connection, head: bytes, body: bytes) -> Outcome:
@@ -94,30 +107,38 @@ class Execution:
     def _pool(self, address: Address) -> Pool:
         pool = self._pools.get(address)
         if pool is None:
-            pool = self._pools[address] = Pool(address, self._loop)
+            pool = self._pools[address] = Pool(address, self._loop, self._dialer, self._now)
         return pool
 
     def _unreachable(self, endpoint: Endpoint, pool: Pool, error: OSError | TimeoutError) -> Outcome:
         why = (
             f"no connection within {pool.connect_seconds:g} s"
-            if isinstance(error, TimeoutError)
+            if isinstance(error, TimeoutError) and not error.args
             else str(error)
         )
         return Outcome(Verdict.UNREACHABLE, endpoint.id, 0, f"cannot connect to {pool.address.label}: {why}")
 
-    def _watch(self) -> None:
-        now = self._loop.time()
-        limits = self._timeouts
+    # -- time ------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Looks at every attempt under way; the timer calls it, tests with time of their own may."""
+        now = self._now()
         for attempt in tuple(self._active):
-            if now - attempt.started_at > limits.total:
-                attempt.expire(Verdict.TIMEOUT, f"the answer took longer than {limits.total:g} s")
-            elif attempt.committed and now - attempt.heard_at > limits.between_tokens:
-                attempt.expire(Verdict.TIMEOUT, f"no token for {limits.between_tokens:g} s")
-            elif not attempt.committed and now - attempt.heard_at > limits.first_token:
-                attempt.expire(Verdict.TIMEOUT, f"no first token within {limits.first_token:g} s")
+            attempt.watch(now, self._timeouts)
         for pool in self._pools.values():
             pool.trim()
-        self._timer = self._loop.call_later(0.5, self._watch)
+
+    def _look(self) -> None:
+        self.watch()
+        self._timer = self._loop.call_later(self._timeouts.resolution, self._look)
+
+    def _look_within(self, seconds: float) -> None:
+        """An attempt with a limit of its own that is short: the one timer comes earlier once."""
+        if seconds < 5 * self._timeouts.resolution:
+            at = self._loop.time() + seconds + 0.001
+            if at < self._timer.when():
+                self._timer.cancel()
+                self._timer = self._loop.call_at(at, self._look)
 
     def close(self) -> None:
         self._timer.cancel()
@@ -136,6 +157,14 @@ def _merged(defaults: Mapping[str, object], fields: Mapping[str, object]) -> dic
 def _stops(value: object) -> list[object]:
     plain = msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
     return plain if isinstance(plain, list) else [] if plain is None else [plain]
+
+
+def _told(outcome: Outcome, address: Address, stale: str) -> Outcome:
+    """The outcome as others may see it, with what is worth knowing of how it came about."""
+    if outcome.ok:
+        return msgspec.structs.replace(outcome, message=stale) if stale else outcome
+    outcome = _without_secrets(outcome, address)
+    return msgspec.structs.replace(outcome, message=f"{outcome.message} ({stale})") if stale else outcome
 
 
 def _without_secrets(outcome: Outcome, address: Address) -> Outcome:

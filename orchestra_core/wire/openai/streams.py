@@ -9,6 +9,9 @@ from orchestra_core.domain.reply import Delta, Usage
 from orchestra_core.wire.framing import LIMIT, SseSplitter
 
 DONE = b"[DONE]"
+_BOM = b"\xef\xbb\xbf"
+# Reads one event may take: putting an event together costs its length each time. 256 bytes each at the longest.
+_MOST_PIECES = 4096
 # A Raw field takes any JSON only when it is no union, so that absence is empty bytes, not None.
 NOTHING = msgspec.Raw(b"")
 
@@ -127,11 +130,24 @@ class Relay:
     inside an event keeps the rest back, so that a cut stream always ends at an event border.
     """
 
-    __slots__ = ("_keep_usage", "_rest", "_splitter", "done", "events", "finish", "started", "usage")
+    __slots__ = (
+        "_keep_usage",
+        "_pieces",
+        "_reads",
+        "_size",
+        "_splitter",
+        "done",
+        "events",
+        "finish",
+        "started",
+        "usage",
+    )
 
     def __init__(self, *, keep_usage: bool) -> None:
         self._keep_usage = keep_usage
-        self._rest = b""
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._reads = 0
         self._splitter: SseSplitter | None = None
         self.started = False
         self.done = False
@@ -141,48 +157,65 @@ class Relay:
 
     def feed(self, data: bytes) -> bytes:
         """The bytes to pass on now. Raises WireError on an error event or on what is not SSE of chunks."""
-        if self._rest:
-            data = self._rest + data
-            self._rest = b""
+        if self._pieces or not data.endswith(b"\n\n"):
+            data = self._whole_events(data)
         if self._splitter is not None or b"\r" in data:
             data = self._unify(data)
-        elif not data.endswith(b"\n\n"):
-            border = data.rfind(b"\n\n") + 2
-            data, self._rest = (data[:border], data[border:]) if border > 1 else (b"", data)
-            if len(self._rest) > LIMIT:
-                raise WireError(
-                    Fault(Verdict.FAILED, 200, f"the backend sent an event longer than {LIMIT} bytes")
-                )
-        if not data:
-            return data
+        if not data or self.done:
+            return b""
         if (
             self.started
+            and data.startswith(b"data:")
             and b'"usage":{' not in data
             and b'"finish_reason":"' not in data
             and b"[DONE]" not in data
             and b'"error"' not in data
             and b'": ' not in data[:64]
         ):
-            self.events += data.count(b"\n\n")
+            self.events += data.count(b"\n\ndata:") + 1
             return data
         return self._read(data)
+
+    def _whole_events(self, data: bytes) -> bytes:
+        """What is complete of the bytes so far; the rest is kept. Lines that end in CR are cut by `_unify`."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if b"\n" in data or b"\r" in data:
+            data = b"".join(self._pieces)
+            border = len(data) if b"\r" in data or self._splitter is not None else data.rfind(b"\n\n") + 2
+            if border > 1:
+                rest = data[border:]
+                self._pieces = [rest] if rest else []
+                self._size, self._reads = len(rest), 0
+                return data[:border]
+        self._reads += 1
+        if self._size > LIMIT or self._reads > _MOST_PIECES:
+            what = f"longer than {LIMIT} bytes" if self._size > LIMIT else f"in over {_MOST_PIECES} pieces"
+            raise WireError(Fault(Verdict.FAILED, 200, f"the backend sent an event {what}"))
+        return b""
 
     def _unify(self, data: bytes) -> bytes:
         """Streams with CR line ends are rare: they are split and written anew with LF."""
         if self._splitter is None:
             self._splitter = SseSplitter()
-        return b"".join(b"data: %b\n\n" % payload for payload in self._splitter.feed(data))
+        return b"".join(
+            b"data: %b\n\n" % payload.replace(b"\n", b"\ndata: ") for payload in self._splitter.feed(data)
+        )
 
     def _read(self, data: bytes) -> bytes:
+        if not self.started:
+            data = data.removeprefix(_BOM)
         return b"".join([event + b"\n\n" for event in data.split(b"\n\n") if event and self._event(event)])
 
     def _event(self, event: bytes) -> bool:
-        """Whether the client gets this event."""
+        """Whether the client gets this event: nothing after the end, and no comments before the first token."""
+        if self.done:
+            return False
         payload = b"\n".join(
             line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")
         )
         if not payload:
-            return True
+            return self.started
         if payload == DONE:
             self.done = True
             return True

@@ -96,6 +96,7 @@ class Engine:
             looked=self.members.suspect,
         )
 
+        self.gate = Gate(_rules(config), clock)
         self.metrics = Metrics()
         self.series = Series()
         self.latencies = Latencies()
@@ -118,6 +119,7 @@ class Engine:
             first_tokens=self.first_tokens,
             record=self.ledger.record,
             failed=self._failed,
+            spent=self.gate.spent,
         )
         planning = Planning(self.catalog, clock, self.lanes.retry_at, self.members.why_nothing)
         self.service = Service(planning, chain, completion, clock)
@@ -141,7 +143,6 @@ class Engine:
             os.getpid(),
             simulated=simulated,
         )
-        self.gate = Gate(_rules(config), clock)
         self.keys = Keys(self.gate, self.ledger, clock, config.keys)
         self.audit = Journal(config.paths.state_dir / "audit.log", self._journal_problem)
         self.access: Access | None = None

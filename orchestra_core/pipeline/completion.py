@@ -18,7 +18,7 @@ Record = Callable[[tuple[object, ...], list[tuple[object, ...]]], None]
 
 
 class Completion:
-    """Totals what ended. `record` gets the rows of storage/tables.py in field order."""
+    """Totals what ended. `record` gets the rows of storage/tables.py in field order, `spent` whom to debit."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Completion:
         first_tokens: Latencies,
         record: Record,
         failed: Callable[[Call, Outcome], None],
+        spent: Callable[[str, int], None],
     ) -> None:
         self._clock = clock
         self._find = find
@@ -40,6 +41,7 @@ class Completion:
         self._first_tokens = first_tokens
         self._record = record
         self._failed = failed
+        self._spent = spent
 
     def __call__(
         self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
@@ -98,7 +100,9 @@ class Completion:
             int(decision.relaxed is not None),
             decision.id,
             outcome.message,
+            call.key,
         )
+        self._spent(call.key, usage.prompt + usage.completion)
         self._record(row, _attempt_rows(call.id, tried) if len(tried) > 1 else [])
         return cost
 

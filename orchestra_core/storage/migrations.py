@@ -39,7 +39,11 @@ def _keys(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables, _keys)
+def _key_of_request(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE requests ADD COLUMN key TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables, _keys, _key_of_request)
 
 
 def version(connection: sqlite3.Connection, path: Path) -> int:

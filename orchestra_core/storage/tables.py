@@ -10,7 +10,8 @@ class RequestRow(SQLModel, table=True):
     """One finished request. `at` is Unix seconds, `*_ms` milliseconds, `cost` in the configured currency.
 
     `tokens_estimated` tells counts we made ourselves from counts the backend reported. `first_token_ms` is
-    None where no token came; `cost` is None where the model has no known price.
+    None where no token came; `cost` is None where the model has no known price. `key` is the id of the API key
+    it came with, else the address.
     """
 
     __tablename__ = "requests"
@@ -39,6 +40,7 @@ class RequestRow(SQLModel, table=True):
     degraded: bool = False
     decision_id: str | None = None
     error: str | None = None
+    key: str = ""
 
 
 class KeyRow(SQLModel, table=True):

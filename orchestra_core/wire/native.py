@@ -89,8 +89,8 @@ def read_selection(body: bytes, call_id: str, now: float) -> Call:
     )
 
 
-def read_route(body: bytes, call_id: str, now: float) -> Call:
-    """POST /api/v1/route. `now` is monotonic seconds."""
+def read_route(body: bytes, call_id: str, now: float, key: str = "") -> Call:
+    """POST /api/v1/route. `now` is monotonic seconds, `key` whom it is counted for."""
     wanted = decode(_route, body)
     messages = _messages(wanted, body)
     task = task_named(wanted.task) if wanted.task is not None else None
@@ -112,6 +112,7 @@ def read_route(body: bytes, call_id: str, now: float) -> Call:
         kind=Kind.CHAT,
         fields=fields,
         received=now,
+        key=key,
         model=asked.model,
         task=task or asked.task,
         stream=wanted.stream,

@@ -94,7 +94,8 @@ class NativeFacade:
 
     async def route(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """POST /api/v1/route."""
-        call = read_route(request.body, request_id, self._ports.clock.monotonic())
+        key = request.principal.id or request.peer
+        call = read_route(request.body, request_id, self._ports.clock.monotonic(), key)
         sink = NativeSink(exchange, call)
         try:
             result = await self._ports.answer(call, sink)

@@ -23,7 +23,7 @@ _FIRST_BYTES = 4096
 # The format has no field for it: milliseconds within which the whole answer must be there.
 DEADLINE = b"x-orchestra-deadline-ms"
 _LONGEST = 2**31 - 1
-Read = Callable[[bytes, str, float], Call]
+Read = Callable[[bytes, str, float, str], Call]
 
 
 def _seconds(value: str) -> float:
@@ -148,7 +148,7 @@ class OpenAIFacade:
 
     async def _answer(self, read: Read, request: Request, exchange: Exchange, request_id: str) -> None:
         clock = self._ports.clock
-        call = read(request.body, request_id, clock.monotonic())
+        call = read(request.body, request_id, clock.monotonic(), request.principal.id or request.peer)
         limit = request.header(DEADLINE)
         if limit is not None:
             call = msgspec.structs.replace(call, deadline=call.received + _seconds(limit))

@@ -71,8 +71,8 @@ def _fields(body: bytes) -> dict[str, object]:
     return fields
 
 
-def read_chat(body: bytes, call_id: str, now: float) -> Call:
-    """POST /v1/chat/completions. `now` is monotonic seconds."""
+def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
+    """POST /v1/chat/completions. `now` is monotonic seconds, `key` whom it is counted for."""
     chat = decode(_chat, body)
     if not chat.messages:
         raise InvalidRequest("field `messages` is required and must not be empty", param="messages")
@@ -87,6 +87,7 @@ def read_chat(body: bytes, call_id: str, now: float) -> Call:
         kind=Kind.CHAT,
         fields=fields,
         received=now,
+        key=key,
         surface="openai",
         model=asked.model,
         task=asked.task,
@@ -100,7 +101,7 @@ def read_chat(body: bytes, call_id: str, now: float) -> Call:
     )
 
 
-def read_completion(body: bytes, call_id: str, now: float) -> Call:
+def read_completion(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     """POST /v1/completions."""
     wanted = decode(_completion, body)
     fields = _fields(body)
@@ -113,6 +114,7 @@ def read_completion(body: bytes, call_id: str, now: float) -> Call:
         kind=Kind.COMPLETION,
         fields=fields,
         received=now,
+        key=key,
         surface="openai",
         model=asked.model,
         task=asked.task or Task.TEXT_GENERATION,
@@ -126,7 +128,7 @@ def read_completion(body: bytes, call_id: str, now: float) -> Call:
     )
 
 
-def read_embedding(body: bytes, call_id: str, now: float) -> Call:
+def read_embedding(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     """POST /v1/embeddings."""
     wanted = decode(_embedding, body)
     if wanted.input == []:
@@ -137,6 +139,7 @@ def read_embedding(body: bytes, call_id: str, now: float) -> Call:
         kind=Kind.EMBEDDING,
         fields=_fields(body),
         received=now,
+        key=key,
         surface="openai",
         model=asked.model,
         task=Task.EMBEDDING,

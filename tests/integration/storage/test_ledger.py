@@ -19,7 +19,7 @@ from orchestra_core.storage.database import table_of
 from orchestra_core.storage.failures import LedgerError
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.migrations import MIGRATIONS
-from orchestra_core.storage.tables import AttemptRow, RequestRow
+from orchestra_core.storage.tables import AttemptRow, KeyRow, RequestRow
 from orchestra_core.storage.writer import Policy
 
 PATIENCE = 20.0
@@ -52,6 +52,7 @@ def request(number: int, **changes: object) -> tuple[object, ...]:
         "degraded": False,
         "decision_id": f"dec-{number}",
         "error": None,
+        "key": "",
     }
     return tuple((row | changes).values())
 
@@ -339,7 +340,7 @@ row = (1.0, "openai", "chat", "t", 0, None, "m", "b", "success", 200, 0, 1, 1, 0
        0, None)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 for number in range(3000):
-    ledger.record((f"{number:08d}", *row, "x" * 200))
+    ledger.record((f"{number:08d}", *row, "x" * 200, ""))
 assert full.wait(20)
 problem = ledger.stats().problem
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -367,7 +368,7 @@ row = (1.0, "openai", "chat", "t", 0, None, "m", "b", "success", 200, 0, 1, 1, 0
        0, None, None)
 number = 0
 while ledger.stats().written < 2000:
-    ledger.record((f"{number:08d}", *row))
+    ledger.record((f"{number:08d}", *row, ""))
     number += 1
     if number % 500 == 0:
         ledger.flush()
@@ -490,7 +491,7 @@ def test_a_database_of_another_program_is_refused(path: Path) -> None:
     assert content(path) == before
 
 
-@pytest.mark.parametrize("table", [RequestRow, AttemptRow])
+@pytest.mark.parametrize("table", [RequestRow, AttemptRow, KeyRow])
 async def test_migrations_lead_to_the_tables(path: Path, table: type[SQLModel]) -> None:
     """The sum of all migrations has exactly the columns, order and primary keys of tables.py."""
     async with opened(path) as ledger:

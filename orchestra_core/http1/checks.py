@@ -24,8 +24,6 @@ _SINGLETONS = frozenset(
 # Fields with rules of their own; most requests have none of them.
 _RULED = frozenset({b"transfer-encoding", b"upgrade", b"expect", b"content-encoding"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# Longer than any method we know and the blanks before it; what is longer the parser refuses by itself.
-_LONGEST_START = 20
 _LEADING_LINES = 2
 
 
@@ -80,25 +78,21 @@ def idle_factor(memory: float) -> float:
     return min(1.0, max(0.0, (0.95 - memory) / 0.10))
 
 
-def check_start(start: bytes) -> Refusal | bool:
+def check_start(start: bytes, limits: Limits) -> Refusal | bool:
     """Judges the first bytes of a message: False means that more of them are needed, True that they are fine.
 
-    The parser skips any number of empty lines, and blanks after the method; RFC 9112 section 2.2 asks to
-    tolerate one empty line, some old clients send two.
+    The parser skips any number of empty lines, and of blanks within the request line; RFC 9112 section 2.2 asks
+    to tolerate one empty line, some old clients send two.
     """
     at = 0
     while start.startswith(b"\r\n", at):
         at += 2
     if at > 2 * _LEADING_LINES:
         return Refusal(400, "malformed_request", "too many empty lines before the request")
-    space = start.find(b" ", at)
-    if space < 0:
-        return len(start) - at > _LONGEST_START
-    if space + 1 == len(start):
-        return False
-    if start[space + 1] == 0x20:
-        return Refusal(400, "malformed_request", "one space must follow the method")
-    return True
+    end = start.find(b"\r\n", at)
+    if b"  " in start[at:end] if end >= 0 else start.find(b"  ", at) >= 0:
+        return Refusal(400, "malformed_request", "the request line has more than single spaces")
+    return end >= 0 or len(start) > limits.request_line
 
 
 def check_head(method: str, target: bytes, version: str, headers: Mapping[bytes, bytes]) -> Refusal | None:
@@ -174,7 +168,9 @@ def _check_coding(version: str, values: Mapping[bytes, bytes]) -> Refusal | None
     if coding is not None and version == "1.0":
         return Refusal(400, "invalid_framing", "Transfer-Encoding is not allowed in HTTP/1.0")
     if coding is not None and coding.strip().lower() != b"chunked":
-        return Refusal(501, "transfer_encoding", "only chunked transfer encoding is supported")
+        if coding.rpartition(b",")[2].strip().lower() != b"chunked":
+            return Refusal(400, "invalid_framing", "the last transfer encoding must be chunked")
+        return Refusal(501, "transfer_encoding", "no transfer encoding but chunked is supported")
     if b"upgrade" in values and (coding is not None or b"content-length" in values):
         # The parser would report an empty body and skip the real one: a smuggling hole (measured).
         return Refusal(400, "upgrade", "a request with a body cannot ask for a protocol upgrade")

@@ -2,10 +2,9 @@
 
 Theory of operation. A whole request whose head was seen before is not parsed again (`Known`). httptools cannot
 pause, so bytes are fed in pieces, and what breaks a bound raises from inside a callback, which ends parsing at
-once (measured: one 256 KiB read can hold 10,000 requests). The usual request, whole in one small read, takes the
-short way of `data_received`: it cannot break a bound on raw bytes. Everything else is counted piece by piece, so
-that a bound holds however the bytes were cut. Where a message begins in the middle of a piece (pipelining), its
-raw count starts with the next piece: at most 64 KiB late.
+once (measured: one 256 KiB read can hold 10,000 requests). Pieces are cut so that no head can be longer than its
+limit without being seen, however the bytes came. Where a message begins in the middle of a piece (pipelining), its
+raw count starts with the next piece: at most 64 KiB late, and its request line is not checked for blanks.
 """
 
 import asyncio
@@ -33,11 +32,10 @@ from orchestra_core.server.room import Room
 
 log = logging.getLogger(__name__)
 _SLICE = 65536
-_SHORT = 8192
-_USUAL = (b"POST /", b"GET /")
 _NO_HEADERS: dict[bytes, bytes] = {}
 _HEAD_TOO_LARGE = Refusal(431, "head_too_large", "the request head is too large")
 _TRAILERS_TOO_LARGE = Refusal(431, "trailers_too_large", "the trailer section is too large")
+_ENDLESS = Refusal(400, "chunk_overhead", "a chunk-size line or a trailer does not end")
 _TINY_CHUNKS = Refusal(400, "tiny_chunks", "the body is cut into too many chunks")
 _MALFORMED = Refusal(400, "malformed_request", "the request is not valid HTTP/1.1")
 _INTERNAL = Refusal(500, "internal_error", "internal error")
@@ -150,15 +148,7 @@ class Intake(asyncio.Protocol):
         try:
             if self._at_start and self._task is None and not self._start and self._is_known(data):
                 return
-            if self._at_start and len(data) <= _SHORT and data.startswith(_USUAL) and not self._start:
-                self._begun = 0
-                self._parser.feed_data(data)
-                if self.phase == "head":
-                    self._head_raw = len(data) if self._begun == 1 else 0
-                elif self.phase == "body":
-                    self.since = self._last = self._loop.time()
-            else:
-                self._feed(data)
+            self._feed(data)
             self._key = None
         except httptools.HttpParserUpgrade:
             # What follows is in a protocol we do not speak: the request is answered, the rest never parsed.
@@ -196,26 +186,27 @@ class Intake(asyncio.Protocol):
             self._reject(_MALFORMED)
 
     def _feed(self, data: bytes) -> None:
-        view = memoryview(data)
-        at = 0
-        while at < len(view) and self.phase != "closing":
+        at, end = 0, len(data)
+        view: bytes | memoryview = data
+        while at < end and self.phase != "closing":
             if self._at_start:
-                self._check_start(bytes(view[at : at + 32]))
+                self._check_start(data[at : at + self._limits.request_line] if at else data)
             room = _SLICE if self.phase == "body" else self._limits.head
             if self.phase == "head":
                 room -= self._head_raw
-            piece = view[at : at + room]
-            at += len(piece)
-            self._feed_piece(piece)
+            if end - at > room and isinstance(view, bytes):
+                view = memoryview(data)
+            self._feed_piece(view if end <= room and not at else view[at : at + room])
+            at += room
 
-    def _feed_piece(self, piece: memoryview) -> None:
+    def _feed_piece(self, piece: bytes | memoryview) -> None:
         was_body, began = self.phase == "body", 0 if self.phase in ("head", "body") else 1
-        self._begun, self._wide = 0, True
+        self._begun = 0
+        self._wide = self._head_raw + len(piece) > self._limits.field
         self._parser.feed_data(piece)
-        if self.phase == "head" and self._begun == began:
-            self._head_raw += len(piece)
-            if self._head_raw >= self._limits.head:
-                self._stop(_HEAD_TOO_LARGE)
+        if self.phase == "head":
+            if self._begun == began:
+                self._count_head(len(piece))
         elif self.phase == "body":
             self._last = self._loop.time()
             if not was_body or self._begun:
@@ -223,20 +214,25 @@ class Intake(asyncio.Protocol):
             else:
                 self._count_body(len(piece))
 
+    def _count_head(self, size: int) -> None:
+        self._head_raw += size
+        if self._head_raw >= self._limits.head:
+            self._stop(_HEAD_TOO_LARGE)
+
     def _count_body(self, size: int) -> None:
-        if not self._chunks:
+        if b"transfer-encoding" not in self._headers:
             return
         self._body_raw += size
         self._quiet += size
         if self._quiet > self._limits.field + _SLICE:
-            self._stop(_TRAILERS_TOO_LARGE)  # a chunk-size line or a trailer that does not end
+            self._stop(_ENDLESS)
         refusal = check_overhead(self._body_raw, self._body_size, self._limits)
         if refusal is not None:
             self._stop(refusal)
 
     def _check_start(self, data: bytes) -> None:
         self._start += data
-        verdict = check_start(self._start)
+        verdict = check_start(self._start, self._limits)
         if verdict is False:
             return
         self._at_start, self._start = False, b""

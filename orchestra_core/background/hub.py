@@ -40,6 +40,10 @@ class Hub:
     def recent(self) -> tuple[Event, ...]:
         return tuple(self._recent)
 
+    @property
+    def subscribers(self) -> int:
+        return len(self._listeners)
+
     def publish(self, kind: str, subject: str, message: str, level: str = "info") -> None:
         """Call on the event loop. What came from outside is sanitised here."""
         event = Event(rfc3339(self._clock.wall()), kind, safe_text(subject), safe_text(message), level)

@@ -136,6 +136,10 @@ class HostMemory:
         self._own = 0
         self._view = self.sample()
 
+    def alert_at(self, warning: float, critical: float) -> None:
+        """New thresholds, in effect with the next sample."""
+        self._thresholds = (warning, critical)
+
     def sample(self) -> MemoryView:
         """Reads the memory now: some small files, well below a millisecond."""
         host = psutil.virtual_memory()

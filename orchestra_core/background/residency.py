@@ -33,7 +33,7 @@ class Residencies:
         beside: Callable[[str], Sequence[Endpoint]],
         loader: Callable[[str], Loader],
         free: Callable[[str], int | None],
-        start: Callable[[Coroutine[object, object, None], str], None],
+        start: Callable[[Coroutine[object, object, None], str], object],
         say: Say,
         looked: Callable[[str], None],
     ) -> None:

@@ -120,7 +120,7 @@ class Snapshots:
 
 def model_status(endpoint: Endpoint) -> str:
     """The four words of api.md."""
-    if not endpoint.reachable or endpoint.circuit is Circuit.OPEN:
+    if not endpoint.reachable or endpoint.circuit is Circuit.OPEN or endpoint.draining:
         return "unavailable"
     if endpoint.residency is Residency.READY:
         return "running"
@@ -133,6 +133,6 @@ def status(models: Sequence[ModelView], backends: Sequence[BackendView], databas
     """unhealthy: nothing can be routed; degraded: a backend, a model of ours or the ledger is out."""
     if not any(view.status in ("running", "available", "loading") for view in models):
         return "unhealthy"
-    down = any(view.health == "down" for view in backends)
+    down = any(view.health == "down" or view.draining for view in backends)
     broken = any(view.circuit != "closed" for view in models)
     return "degraded" if down or broken or database != "connected" else "healthy"

@@ -15,15 +15,16 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[object, object, None], name: str) -> None:
-        """Runs something that ends by itself; its failure is logged."""
+    def start(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        """Runs something that ends by itself; its failure is logged. The task is given to be cancelled, no more."""
         task = self._loop.create_task(self._guard(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    def keep(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
-        """Runs something that should never end."""
-        self.start(self._forever(loop, name), name)
+    def keep(self, loop: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[None]:
+        """Runs something that should never end, unless its task is cancelled."""
+        return self.start(self._forever(loop, name), name)
 
     async def _guard(self, work: Coroutine[object, object, None], name: str) -> None:
         try:

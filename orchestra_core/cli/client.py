@@ -154,7 +154,12 @@ def connect(session: Session) -> EngineClient:
 
 
 def model_path(model: str, action: str) -> str:
-    return f"/api/v1/models/{quote(model, safe='')}/{action}"
+    return named_path("models", model, action)
+
+
+def named_path(what: str, name: str, action: str) -> str:
+    """The path of a verb on something by name; names may contain anything, slashes included."""
+    return f"/api/v1/{what}/{quote(name, safe='')}/{action}"
 
 
 def _content(body: Mapping[str, object] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`config init|show|check`."""
+"""`config init|show|check|reload`."""
 
 import os
 from pathlib import Path
@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 
 from orchestra_core.cli.failure import Code, Failure
-from orchestra_core.cli.options import Session, formatted
+from orchestra_core.cli.options import Session, formatted, talks_to_engine
+from orchestra_core.cli.spelling import join
 from orchestra_core.config import Config, default_file, describe, load, template
 from orchestra_core.domain.errors import ConfigError
 
 
 @click.group()
 def config() -> None:
-    """Write, show or check the configuration."""
+    """Write, show, check or reload the configuration."""
 
 
 def _load(session: Session) -> Config:
@@ -80,3 +81,26 @@ def check(session: Session) -> int:
     for note in settings.notes:
         session.out.talk(f"note: {note}")
     return Code.DONE
+
+
+@config.command()
+@talks_to_engine
+def reload(session: Session) -> None:
+    """Let the running engine read its configuration again; an error in it changes nothing."""
+    # Here, because the other commands of this module talk to nobody and start quicker without.
+    from orchestra_core.cli.client import connect  # noqa: PLC0415
+
+    with connect(session) as engine:
+        done = engine.post("/api/v1/reload", {})
+    if session.out.as_json:
+        session.out.data(done)
+        return
+    lines = [
+        f"{word}: {join(done[word])}" for word in ("added", "removed", "changed", "applied") if done[word]
+    ]
+    lines += [f"still finishing requests: {join(done['leaving'])}"] if done["leaving"] else []
+    lines += [f"needs a restart: {join(done['restart'])}"] if done["restart"] else []
+    for line in lines or ["nothing changed"]:
+        session.out.line(line)
+    for note in done["notes"]:
+        session.out.talk(f"note: {note}")

@@ -25,8 +25,11 @@ COMMANDS = {
     "select": ("ask", "Say which model would be chosen, and why."),
     "load": ("steer", "Load a model into memory."),
     "unload": ("steer", "Unload a model."),
+    "drain": ("operate", "Send a backend no new requests; those that run finish."),
+    "resume": ("operate", "Let a drained backend take requests again."),
+    "breaker": ("operate", "Trip or reset the circuit breaker of an endpoint."),
     "doctor": ("diagnose", "Check everything that may be wrong here, with the fix for each."),
-    "config": ("configuration", "Write, show or check the configuration."),
+    "config": ("configuration", "Write, show, check or reload the configuration."),
     "completion": ("completion", "Print the completion script of a shell."),
     "version": ("version", "Print the version."),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchestra_core import engine
-from orchestra_core.config import load, process_environment
+from orchestra_core.config import Config, load, process_environment
 from orchestra_core.domain.text import safe_text
 
 
@@ -31,7 +31,12 @@ def _zero(flags: Mapping[str, Any]) -> dict[str, int]:
 
 def run(flags: Mapping[str, Any]) -> int:
     """Runs the engine to its end and returns the exit code; raises ConfigError before it starts."""
-    config = load(flags, process_environment(), Path.cwd())
+    place = Path.cwd()
+
+    def read() -> Config:
+        return load(flags, process_environment(), place)
+
+    config = read()
     for note in config.notes:
         click.echo(f"note: {safe_text(note)}", err=True)
-    return engine.run(config)
+    return engine.run(config, read)

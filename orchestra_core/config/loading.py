@@ -179,6 +179,7 @@ def _server(
         values.get("server.allowed_hosts", ()),
         values.get("server.cors_origins", ()),
         required,
+        values.get("server.grace_seconds", 30.0),
     )
 
 

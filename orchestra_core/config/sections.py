@@ -114,6 +114,7 @@ SCALARS: dict[str, dict[str, Field]] = {
             'neither "*" nor "null" is accepted',
         ),
         "require_key": SWITCH,
+        "grace_seconds": number(0, 86_400),
     },
     "storage": {
         "url": Field(_storage, "sqlite:///file.db or postgresql://…"),

@@ -24,6 +24,12 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(***)"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
 
 def hide_password(url: str) -> str:
     """The URL with its password as stars, fit to be shown."""
@@ -38,7 +44,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """Where the engine listens and to whom. `socket` is the absolute path of the private Unix socket.
 
     `allowed_hosts` are names besides loopback and `host` that requests may be addressed to, `cors_origins` the
-    web pages that may ask. `require_key` None: as soon as there is a key.
+    web pages that may ask. `require_key` None: as soon as there is a key. `grace_seconds` is how long running
+    requests may take to finish when the engine is told to stop.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +54,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     require_key: bool | None = None
+    grace_seconds: float = 30.0
 
 
 class LimitSettings(msgspec.Struct, frozen=True):

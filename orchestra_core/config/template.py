@@ -11,6 +11,7 @@ _TEMPLATE = """\
 host = "127.0.0.1"                    # this machine only; environment: ORCHESTRATOR_HOST
 port = 8080                           # environment: API_PORT or ORCHESTRATOR_API_PORT
 # socket = "/run/user/1000/ai-orchestra/engine.sock"    # private socket of console and commands
+# grace_seconds = 30                  # running requests may finish this long when the engine stops
 # allowed_hosts = ["gateway.lan"]     # names besides this machine's that requests may be addressed to
 # cors_origins = ["https://app.example.com"]    # web pages that may ask
 # require_key = true                  # without: as soon as there is a key (`ai-orchestra keys create`)

@@ -133,6 +133,13 @@ class OperationFailed(OrchestraError):
     code = "operation_failed"
 
 
+class InvalidConfig(InvalidRequest):
+    """A new configuration was read and refused; the old one stays in effect."""
+
+    status = 422
+    code = "invalid_config"
+
+
 class ConfigError(OrchestraError):
     """A configuration that cannot be used; the message carries file and line where known."""
 

@@ -35,6 +35,23 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     expected_seconds: float | None = None
 
 
+class Reloaded(msgspec.Struct, frozen=True, gc=False):
+    """What a new configuration changed: backends by name, other settings by key.
+
+    `restart` are the settings that were changed in the file and take effect only when the engine starts again;
+    `leaving` the backends whose running requests finish first.
+    """
+
+    file: str | None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Operation(msgspec.Struct, frozen=True, gc=False):
     """A load or unload that was accepted; its progress is on the event stream."""
 

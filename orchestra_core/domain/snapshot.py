@@ -81,7 +81,10 @@ class BreakerView(msgspec.Struct, frozen=True):
 
 
 class BackendView(msgspec.Struct, frozen=True):
-    """One backend. `health` is up, down or unknown; `memory` is None where the backend does not say."""
+    """One backend. `health` is up, down or unknown; `memory` is None where the backend does not say.
+
+    A `draining` one gets no new requests until an operator resumes it; those that run finish.
+    """
 
     name: str
     kind: str
@@ -98,6 +101,7 @@ class BackendView(msgspec.Struct, frozen=True):
     latency: float | None = None
     memory: MemoryView | None = None
     origin: str = "configured"
+    draining: bool = False
 
 
 class Throughput(msgspec.Struct, frozen=True):

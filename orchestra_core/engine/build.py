@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -19,12 +19,17 @@ from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, Config
 from orchestra_core.domain.call import Call
-from orchestra_core.domain.catalog import Circuit, Endpoint
-from orchestra_core.domain.errors import ConfigError, OrchestraError
-from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.errors import ConfigError, InvalidConfig, OrchestraError
+from orchestra_core.domain.outcome import Outcome
 from orchestra_core.domain.snapshot import Throughput, Totals
 from orchestra_core.engine.keys import Keys
+from orchestra_core.engine.managed import make_managed
 from orchestra_core.engine.members import Member, Members
+from orchestra_core.engine.reload import Reload
+from orchestra_core.engine.sections import register, rules
+from orchestra_core.engine.steering import Steering
+from orchestra_core.engine.stopping import Stopping
+from orchestra_core.engine.tidings import Tidings
 from orchestra_core.pipeline.chain import Chain
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.lanes import Lanes
@@ -34,7 +39,7 @@ from orchestra_core.pipeline.service import Service
 from orchestra_core.resilience.breaker import Breaker, Policy
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.connection import Handler
-from orchestra_core.server.gate import Gate, Rules
+from orchestra_core.server.gate import Gate
 from orchestra_core.server.journal import Access, Audit, Journal
 from orchestra_core.server.listener import Listener
 from orchestra_core.server.ports import Ports
@@ -44,13 +49,11 @@ from orchestra_core.telemetry.metrics import Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
 from orchestra_core.trust.hosts import is_loopback
 from orchestra_core.upstream.discovery import discover
-from orchestra_core.upstream.embedded import NAME, embedded_model
 from orchestra_core.upstream.execution import Execution
-from orchestra_core.upstream.launch import ManagedModel
 from orchestra_core.upstream.managed import Managed
 
 DISCOVERY_SECONDS = 30.0
-GRACE_SECONDS = 10.0
+_FLUSH_SECONDS = 0.5
 _NO_KEYS = (
     "listening on {host} lets other machines in, so it needs an API key first: `ai-orchestra keys create NAME` makes "
     "one in the database, [[keys]] declares one in the configuration; 127.0.0.1 needs none"
@@ -60,15 +63,10 @@ _NO_KEYS = (
 class Engine:
     """One engine: `start`, then it serves until `stop`. All of it lives on one event loop."""
 
-    def __init__(self, config: Config, clock: Clock, *, simulated: bool) -> None:
-        self.config = config
+    def __init__(self, config: Config, clock: Clock, read: Callable[[], Config], *, simulated: bool) -> None:
         self.clock = clock
-        self.stopping = asyncio.Event()
         self._simulated = simulated
-        self._loop = asyncio.get_running_loop()
         rng = random.Random()
-        ids = count(1)
-        boot = int(clock.wall() * 1000)
 
         self.hub = Hub(clock)
         self.supervisor = Supervisor()
@@ -83,8 +81,11 @@ class Engine:
             say=self.hub.publish,
             host_memory=self.memory.view,
             thresholds=(config.alerts.memory_warning, config.alerts.memory_critical),
-            make_managed=self._managed,
+            make_managed=lambda settings: make_managed(
+                settings, config.paths, self.hub.publish, self.members.suspect
+            ),
         )
+        self.tidings = Tidings(self.hub.publish, self.members.suspect, asyncio.get_running_loop())
         self.residencies = Residencies(
             clock=clock,
             serving=self.catalog.serving,
@@ -96,20 +97,20 @@ class Engine:
             looked=self.members.suspect,
         )
 
-        self.gate = Gate(_rules(config), clock)
+        self.gate = Gate(rules(config), clock)
         self.metrics = Metrics()
         self.series = Series()
         self.latencies = Latencies()
         self.first_tokens = Latencies()
-        self._database = "connected"
-        self.ledger = Ledger(config.storage.url, clock, self._ledger_problem)
+        self.ledger = Ledger(config.storage.url, clock, self.tidings.ledger_problem)
 
         self.lanes = Lanes(clock, lambda now: Breaker(Policy(), rng, now))
         self.execution = Execution(self.members.locate, self.members.defaults)
         placement = Placement(
-            self.lanes, self.execution, clock, self.residencies.ensure_ready, self._circuit_changed
+            self.lanes, self.execution, clock, self.residencies.ensure_ready, self.tidings.circuit_changed
         )
-        chain = Chain(placement, self.catalog.get, config.fallbacks, self._failed_over)
+        fallbacks = dict(config.fallbacks)
+        chain = Chain(placement, self.catalog.get, fallbacks, self._failed_over)
         completion = Completion(
             clock=clock,
             find=self.catalog.get,
@@ -118,13 +119,82 @@ class Engine:
             latencies=self.latencies,
             first_tokens=self.first_tokens,
             record=self.ledger.record,
-            failed=self._failed,
+            failed=self.tidings.failed,
             spent=self.gate.spent,
         )
         planning = Planning(self.catalog, clock, self.lanes.retry_at, self.members.why_nothing)
         self.service = Service(planning, chain, completion, clock)
 
-        self.snapshots = Snapshots(
+        self._operators_side(config, read, fallbacks)
+        self.snapshots = self._picture()
+        self.audit = Journal(config.paths.state_dir / "audit.log", self.tidings.journal_problem)
+        self.access: Access | None = None
+        self.routes = self._routes(planning)
+        self.listener: Listener | None = None
+        self.address = ""
+
+    def _operators_side(
+        self, config: Config, read: Callable[[], Config], fallbacks: dict[str, tuple[str, ...]]
+    ) -> None:
+        self.steering = Steering(
+            clock=self.clock,
+            catalog=self.catalog,
+            lanes=self.lanes,
+            members=self.members,
+            circuit_changed=self.tidings.circuit_changed,
+            say=self.hub.publish,
+        )
+        self.reload = Reload(
+            config,
+            read,
+            members=self.members,
+            begin=self._begin,
+            watch=self._watch,
+            start=self.supervisor.start,
+            say=self.hub.publish,
+        )
+        self.stopping = Stopping(
+            self.hub,
+            lambda: self.config.server.grace_seconds,
+            self.execution.interrupt,
+            self.service.end,
+        )
+        self.keys = Keys(self.gate, self.ledger, self.clock, config.keys)
+        register(
+            self.reload,
+            fallbacks=fallbacks,
+            members=self.members,
+            memory=self.memory,
+            gate=self.gate,
+            keys=self.keys,
+        )
+
+    def _routes(self, planning: Planning) -> Routes:
+        ids = count(1)
+        boot = int(self.clock.wall() * 1000)
+        return Routes(
+            Ports(
+                clock=self.clock,
+                next_id=lambda: f"req-{boot:x}-{next(ids):06x}",
+                answer=self.service,
+                plan=planning,
+                snapshot=self.snapshots.current,
+                metrics_text=lambda: prometheus(self.snapshots.current(), self.metrics),
+                events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
+                operate=self.residencies.operate,
+                shutdown=self.stopping.asked.set,
+                steer=self.steering.backend,
+                guard=self.steering.guard,
+                reload=self.reload,
+                refusing=self.stopping.refusing,
+                keys=self.keys,
+            ),
+            self.gate,
+            Audit(self.audit, self.clock),
+        )
+
+    def _picture(self) -> Snapshots:
+        return Snapshots(
             Sources(
                 endpoints=lambda: self.catalog.all,
                 backends=self.members.views,
@@ -134,36 +204,20 @@ class Engine:
                 events=lambda: self.hub.recent,
                 host=self.memory.view,
                 engine_memory=self.memory.own,
-                database=lambda: self._database,
+                database=lambda: self.tidings.database,
                 address=lambda: self.address,
                 notices=self._notices,
             ),
-            clock,
+            self.clock,
             __version__,
             os.getpid(),
-            simulated=simulated,
+            simulated=self._simulated,
         )
-        self.keys = Keys(self.gate, self.ledger, clock, config.keys)
-        self.audit = Journal(config.paths.state_dir / "audit.log", self._journal_problem)
-        self.access: Access | None = None
-        self.routes = Routes(
-            Ports(
-                clock=clock,
-                next_id=lambda: f"req-{boot:x}-{next(ids):06x}",
-                answer=self.service,
-                plan=planning,
-                snapshot=self.snapshots.current,
-                metrics_text=lambda: prometheus(self.snapshots.current(), self.metrics),
-                events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
-                operate=self.residencies.operate,
-                shutdown=self.stopping.set,
-                keys=self.keys,
-            ),
-            self.gate,
-            Audit(self.audit, clock),
-        )
-        self.listener: Listener | None = None
-        self.address = ""
+
+    @property
+    def config(self) -> Config:
+        """What is in effect."""
+        return self.reload.current
 
     # -- start and stop --------------------------------------------------------------------------------
 
@@ -188,7 +242,7 @@ class Engine:
         self.supervisor.keep(self._note_keys, "when keys were used")
         self.hub.publish("engine.started", "engine", f"{self.address} and {settings.socket}")
         await asyncio.gather(*(self._begin(backend, "configured") for backend in self.config.backends))
-        if self.config.discovery.enabled and not self._simulated:
+        if not self._simulated:
             self.supervisor.keep(self._discover, "discovery")
 
     def _handler(self) -> Handler:
@@ -197,7 +251,7 @@ class Engine:
         path = self.config.logging.access
         if path is None:
             return self.routes
-        journal = Journal(path, self._journal_problem)
+        journal = Journal(path, self.tidings.journal_problem)
         self._prepare(journal)
         self.access = Access(journal, self.clock, self.routes)
         return self.access
@@ -211,9 +265,12 @@ class Engine:
     async def _begin(self, settings: BackendSettings, origin: str) -> None:
         member = self.members.join(settings, origin=origin, simulated=self._simulated)
         await member.monitor.look()
-        self.supervisor.keep(member.monitor.run, f"monitor of {settings.name}")
+        self._watch(member)
         if settings.embedded:
             self._preload(member)
+
+    def _watch(self, member: Member) -> None:
+        member.watch = self.supervisor.keep(member.monitor.run, f"monitor of {member.settings.name}")
 
     def _preload(self, member: Member) -> None:
         """The embedded model is loaded at once: a first answer should not wait for it."""
@@ -222,14 +279,9 @@ class Engine:
 
     async def stop(self) -> None:
         """Refuses new work, lets what runs finish for a while, then ends everything; nothing recorded is lost."""
-        self.hub.publish("engine.stopping", "engine", "stopping")
-        self.hub.close()
         if self.listener is not None:
-            self.listener.stop_accepting()
-            deadline = self._loop.time() + GRACE_SECONDS
-            while any(e.inflight for e in self.catalog.all) and self._loop.time() < deadline:  # noqa: ASYNC110  once
-                await asyncio.sleep(0.05)
-            await self.listener.close()
+            await self.stopping.finish(self.listener)
+        self.hub.close()
         if self.access is not None:
             self.access.close()
         await self.supervisor.close()
@@ -239,6 +291,19 @@ class Engine:
         with contextlib.suppress(OrchestraError):
             await self.keys.note_used()
         await self.ledger.close()
+
+    def abandon(self) -> None:
+        """Ends the children and stores what is recorded, without waiting for anybody; the process must exit now."""
+        Managed.end_children(self.config.paths.state_dir)
+        self.ledger.flush(_FLUSH_SECONDS)
+
+    def reload_soon(self) -> None:
+        """Reads the configuration again; what comes of it is an event."""
+        self.supervisor.start(self._reload(), "reload")
+
+    async def _reload(self) -> None:
+        with contextlib.suppress(InvalidConfig):
+            await self.reload()
 
     # -- loops -----------------------------------------------------------------------------------------
 
@@ -250,7 +315,8 @@ class Engine:
                 host = self.memory.view()
                 self.listener.relieve(host.used / host.total if host.total else 0.0)
             for endpoint, circuit in self.lanes.refresh(self.clock.monotonic()):
-                self._circuit_changed(endpoint, circuit, "time for a probe")
+                self.tidings.circuit_changed(endpoint, circuit, "time for a probe")
+            self.steering.look()
             await asyncio.sleep(1)
 
     async def _note_keys(self) -> None:
@@ -263,6 +329,9 @@ class Engine:
     async def _discover(self) -> None:
         """Joins model servers found on their usual local ports."""
         while True:
+            if not self.config.discovery.enabled:
+                await asyncio.sleep(1)
+                continue
             own = int(self.address.rpartition(":")[2])
             extra = self.config.discovery.ports
             for found in await discover(self.client, extra=extra, skip={own, *self.members.local_ports()}):
@@ -273,68 +342,17 @@ class Engine:
 
     # -- what the parts tell ---------------------------------------------------------------------------
 
-    def _managed(self, settings: BackendSettings) -> Managed:
-        paths = self.config.paths
-        given = {
-            name: value for name in ("context", "parallel") if (value := getattr(settings, name)) is not None
-        }
-        if settings.embedded:
-            models = {NAME: embedded_model(paths.cache_dir, **given)}
-        else:
-            models = {name: ManagedModel(path=Path(file), **given) for name, file in settings.files.items()}
-            models |= {name: ManagedModel(**given) for name in settings.models if name not in models}
-
-        def exited(model: str, code: int, lines: Sequence[str]) -> None:
-            last = lines[-1] if lines else "nothing in its log"
-            self.hub.publish(
-                "model.failed", f"{settings.name}/{model}", f"its process ended ({code}): {last}", "error"
-            )
-            self.members.suspect(settings.name)
-
-        return Managed(
-            settings.name,
-            models,
-            command=settings.command,
-            runtime_dir=paths.runtime_dir,
-            state_dir=paths.state_dir,
-            on_exit=exited,
-        )
-
-    def _circuit_changed(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:
-        endpoint.circuit = circuit
-        level = {Circuit.OPEN: "error", Circuit.HALF_OPEN: "warning"}.get(circuit, "info")
-        self.hub.publish(f"breaker.{circuit}", endpoint.id, why or "", level)
-        if circuit is Circuit.OPEN:
-            self.members.suspect(endpoint.spec.backend)
-
     def _failed_over(self, call: Call, outcome: Outcome, to: str) -> None:
         self.metrics.failed_over()
-        self.hub.publish(
-            "request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning"
-        )
-        if outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED):
-            self.members.suspect(outcome.endpoint.partition("/")[0])
-
-    def _failed(self, call: Call, outcome: Outcome) -> None:
-        self.hub.publish(
-            "request.failed", call.id, f"{outcome.endpoint}: {outcome.verdict}: {outcome.message}", "error"
-        )
-
-    def _ledger_problem(self, problem: str) -> None:
-        """Called from the writer's thread."""
-        self._loop.call_soon_threadsafe(self._tell_ledger, problem)
-
-    def _tell_ledger(self, problem: str) -> None:
-        self._database = f"unavailable: {problem}" if problem else "connected"
-        self.hub.publish(
-            "engine.ledger", "ledger", problem or "records are written again", "error" if problem else "info"
-        )
-
-    def _journal_problem(self, problem: str) -> None:
-        self.hub.publish("engine.journal", "journal", problem, "error")
+        self.tidings.failed_over(call, outcome, to)
 
     def _notices(self) -> list[str]:
         notices = list(self.config.notes)
+        notices += [
+            f"backend {member.settings.name} is draining: it gets no new requests until it is resumed"
+            for member in self.members
+            if member.draining
+        ]
         if not self.catalog.all:
             notices.append(self.members.why_nothing())
         return notices
@@ -352,16 +370,3 @@ class Engine:
             latencies=self.latencies,
             first_tokens=self.first_tokens,
         )
-
-
-def _rules(config: Config) -> Rules:
-    """What the gate has to know of the configuration."""
-    server, limits = config.server, config.limits
-    return Rules(
-        host=server.host,
-        allowed_hosts=server.allowed_hosts,
-        cors_origins=server.cors_origins,
-        require_key=server.require_key,
-        requests_per_minute=limits.requests_per_minute,
-        tokens_per_minute=limits.tokens_per_minute,
-    )

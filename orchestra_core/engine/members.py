@@ -11,6 +11,7 @@ from orchestra_core.background.monitor import Found, Monitor
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.config import BackendSettings, ModelSettings
 from orchestra_core.domain.catalog import BackendKind, Endpoint, EndpointSpec, ModelInfo, Residency
+from orchestra_core.domain.errors import OperationFailed
 from orchestra_core.domain.snapshot import BackendView, MemoryView
 from orchestra_core.routing.capability import BackendFacts, Override, describe
 from orchestra_core.routing.catalog import Catalog
@@ -40,7 +41,10 @@ class Member:
         self.control = control
         self.origin = origin
         self.simulated = simulated
+        self.draining = False
+        self.found: Found = ()
         self.monitor: Monitor
+        self.watch: asyncio.Task[None] | None = None
 
     @property
     def facts(self) -> BackendFacts:
@@ -77,38 +81,94 @@ class Members:
         self._clock = clock
         self._catalog = catalog
         self._client = client
-        self._overrides = {
-            name: Override(
-                settings.capabilities,
-                settings.quality,
-                settings.cost_per_million_input,
-                settings.cost_per_million_output,
-                settings.context,
-            )
-            for name, settings in overrides.items()
-        }
+        self._overrides = _overrides(overrides)
         self._say = say
         self._host_memory = host_memory
         self._thresholds = thresholds
         self._make_managed = make_managed
         self._members: dict[str, Member] = {}
+        # Out of the catalog already, while requests still run there.
+        self._leaving: list[Member] = []
 
     def join(
         self, settings: BackendSettings, *, origin: str = "configured", simulated: bool = False
     ) -> Member:
         """Adds a backend; its monitor still has to be run."""
-        member = Member(settings, self._control(settings), origin=origin, simulated=simulated)
-        facts, overrides = member.facts, self._overrides
-
-        def describe_model(info: ModelInfo) -> EndpointSpec:
-            return describe(facts, info, overrides.get(info.name))
-
-        member.monitor = Monitor(
-            settings.name, member.control, describe_model, self._clock, self._publish, self._changed
-        )
+        member = self.prepare(settings, origin=origin, simulated=simulated)
         self._members[settings.name] = member
         self._say("backend.joined", settings.name, f"{settings.kind} at {member.label} ({origin})", "info")
         return member
+
+    def prepare(
+        self, settings: BackendSettings, *, origin: str = "configured", simulated: bool = False
+    ) -> Member:
+        """A backend that is looked at and not yet used: see `replace`."""
+        member = Member(settings, self._control(settings), origin=origin, simulated=simulated)
+        member.monitor = Monitor(
+            settings.name,
+            member.control,
+            lambda info: self._describe(member, info),
+            self._clock,
+            lambda _, found: self._publish(member, found),
+            lambda _, up, message: self._changed(member, up, message),
+        )
+        return member
+
+    def replace(self, member: Member) -> None:
+        """Puts a prepared backend in the place of the one with its name, in one step; what runs there goes on."""
+        name = member.settings.name
+        old = self._members[name]
+        member.draining = old.draining
+        self._catalog.remove(name)
+        self._members[name] = member
+        self._publish(member, member.found)
+        for endpoint in self._catalog.of(name):
+            endpoint.reachable = member.monitor.health == "up"
+        self._stop_watching(old)
+        self._say("backend.joined", name, f"{member.settings.kind} at {member.label} (changed)", "info")
+
+    def adjust(self, member: Member, settings: BackendSettings) -> None:
+        """New facts of the same server: it stays connected and keeps what was learned of it."""
+        member.settings = settings
+        member.origin = "configured"
+        self._describe_again(member)
+        member.monitor.suspect()
+
+    def override(self, overrides: Mapping[str, ModelSettings]) -> None:
+        """New overrides of models, in effect at once."""
+        self._overrides = _overrides(overrides)
+        for member in self:
+            self._describe_again(member)
+
+    def _describe_again(self, member: Member) -> None:
+        for _, info in member.found:
+            endpoint = self._catalog.get(f"{member.settings.name}/{info.name}")
+            if endpoint is not None:
+                endpoint.spec = self._describe(member, info)
+
+    def leave(self, name: str) -> tuple[Member, tuple[Endpoint, ...]]:
+        """Takes a backend out; what runs on the endpoints returned goes on, until `forget`."""
+        member = self._members.pop(name)
+        self._leaving.append(member)
+        self._stop_watching(member)
+        gone = self._catalog.remove(name)
+        for endpoint in gone:
+            endpoint.draining = True
+        self._say("backend.left", name, "removed from the configuration", "info")
+        return member, gone
+
+    async def forget(self, member: Member) -> None:
+        """Nothing runs any more on a backend that has left: its processes end."""
+        self._leaving.remove(member)
+        await member.control.close()
+
+    @staticmethod
+    def _stop_watching(member: Member) -> None:
+        if member.watch is not None:
+            member.watch.cancel()
+
+    def _describe(self, member: Member, info: ModelInfo) -> EndpointSpec:
+        return describe(member.facts, info, self._overrides.get(info.name))
 
     def _control(self, settings: BackendSettings) -> Control:
         if settings.kind is BackendKind.MANAGED:
@@ -120,13 +180,26 @@ class Members:
         control = Ollama if settings.kind is BackendKind.OLLAMA else LlamaCpp
         return control(settings.url, self._client, headers)
 
-    def _publish(self, name: str, found: Found) -> None:
-        settings = self._members[name].settings
+    def _publish(self, member: Member, found: Found) -> None:
+        member.found = found
+        settings = member.settings
+        if self._members.get(settings.name) is not member:
+            return
         if settings.models and settings.kind is not BackendKind.MANAGED:
             found = [(spec, info) for spec, info in found if info.name in settings.models]
-        self._catalog.update(name, found)
+        self._catalog.update(settings.name, found)
+        self.drain(member, member.draining)
 
-    def _changed(self, name: str, up: bool, message: str) -> None:
+    def drain(self, member: Member, draining: bool) -> None:
+        """Its endpoints get no new calls, those listed later neither; what runs is left alone."""
+        member.draining = draining
+        for endpoint in self._catalog.of(member.settings.name):
+            endpoint.draining = draining
+
+    def _changed(self, member: Member, up: bool, message: str) -> None:
+        name = member.settings.name
+        if self._members.get(name) is not member:
+            return
         for endpoint in self._catalog.of(name):
             endpoint.reachable = up
         if up:
@@ -141,6 +214,9 @@ class Members:
 
     def __len__(self) -> int:
         return len(self._members)
+
+    def get(self, name: str) -> Member | None:
+        return self._members.get(name)
 
     def names(self) -> frozenset[str]:
         return frozenset(self._members)
@@ -162,14 +238,20 @@ class Members:
         return f"no backend offers a model: {states}"
 
     def control(self, backend: str) -> Control:
-        return self._members[backend].control
+        """Also of one that is leaving; OperationFailed when it has left."""
+        member = self._members.get(backend)
+        if member is None:
+            member = next((gone for gone in self._leaving if gone.settings.name == backend), None)
+        if member is None:
+            raise OperationFailed(f"backend {backend} has left")
+        return member.control
 
     def locate(self, endpoint: Endpoint) -> Address:
-        return self._members[endpoint.spec.backend].control.address(endpoint.spec.model)
+        return self.control(endpoint.spec.backend).address(endpoint.spec.model)
 
     def defaults(self, endpoint: Endpoint) -> Mapping[str, object]:
         """Fields merged under a call's own: what a model needs to answer well and clients do not know."""
-        control = self._members[endpoint.spec.backend].control
+        control = self.control(endpoint.spec.backend)
         return control.defaults(endpoint.spec.model) if isinstance(control, Managed) else {}
 
     def suspect(self, backend: str) -> None:
@@ -179,11 +261,9 @@ class Members:
 
     def free_memory(self, backend: str) -> int | None:
         """Bytes a load may take on a backend; None where nobody knows."""
-        member = self._members[backend]
-        memory = self._memory(member)
-        if memory is None:
-            return None
-        return memory.total - memory.used
+        member = self._members.get(backend)
+        memory = None if member is None else self._memory(member)
+        return None if memory is None else memory.total - memory.used
 
     def _memory(self, member: Member) -> MemoryView | None:
         ours = sum(endpoint.memory_bytes or 0 for endpoint in self._catalog.of(member.settings.name))
@@ -194,10 +274,13 @@ class Members:
             return msgspec.structs.replace(self._host_memory(), ours=ours)
         return None
 
-    def views(self) -> list[BackendView]:
-        return [self._view(member) for member in self._members.values()]
+    def alert_at(self, warning: float, critical: float) -> None:
+        self._thresholds = (warning, critical)
 
-    def _view(self, member: Member) -> BackendView:
+    def views(self) -> list[BackendView]:
+        return [self.view(member) for member in self._members.values()]
+
+    def view(self, member: Member) -> BackendView:
         endpoints = self._catalog.of(member.settings.name)
         monitor = member.monitor
         return BackendView(
@@ -216,10 +299,25 @@ class Members:
             latency=monitor.latency,
             memory=self._memory(member),
             origin=member.origin,
+            draining=member.draining,
         )
 
     async def close(self) -> None:
-        await asyncio.gather(*(member.control.close() for member in self._members.values()))
+        members = (*self._members.values(), *self._leaving)
+        await asyncio.gather(*(member.control.close() for member in members))
+
+
+def _overrides(models: Mapping[str, ModelSettings]) -> dict[str, Override]:
+    return {
+        name: Override(
+            settings.capabilities,
+            settings.quality,
+            settings.cost_per_million_input,
+            settings.cost_per_million_output,
+            settings.context,
+        )
+        for name, settings in models.items()
+    }
 
 
 def _state(member: Member) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 
 import msgspec
 
@@ -19,8 +20,11 @@ from orchestra_core.engine.demo import Demo
 log = logging.getLogger("orchestra")
 
 
-def run(config: Config) -> int:
-    """Serves until a signal or a shutdown request; the exit code of the process."""
+def run(config: Config, read: Callable[[], Config]) -> int:
+    """Serves until a signal or a shutdown request; the exit code of the process.
+
+    `read` gives the configuration anew for a reload; it raises ConfigError.
+    """
     logging.basicConfig(
         level=config.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -29,7 +33,7 @@ def run(config: Config) -> int:
     os.umask(0o077)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(config))
+            return runner.run(_serve(config, read))
     except OrchestraError as error:
         log.error("%s", error.message)  # noqa: TRY400  words for the operator, no traceback
         return 1
@@ -51,21 +55,27 @@ def _rest_the_collector() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, read: Callable[[], Config]) -> int:
     demo = await Demo.start() if config.demo else None
     if demo is not None:
-        config = msgspec.structs.replace(config, backends=demo.backends, models=demo.models | config.models)
-    engine = Engine(config, SystemClock(), simulated=demo is not None)
+        config = _simulated(config, demo)
+    engine = Engine(
+        config,
+        SystemClock(),
+        read if demo is None else partial(_read_simulated, read, demo),
+        simulated=demo is not None,
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, engine)
+    loop.add_signal_handler(signal.SIGHUP, engine.reload_soon)
     try:
         await engine.start()
         _rest_the_collector()
         log.info(
             "%sready on %s and %s", "SIMULATED FLEET, " if demo else "", engine.address, config.server.socket
         )
-        await engine.stopping.wait()
+        await engine.stopping.asked.wait()
     finally:
         await _finish(engine.stop())
         if demo is not None:
@@ -73,12 +83,21 @@ async def _serve(config: Config) -> int:
     return 0
 
 
+def _simulated(config: Config, demo: Demo) -> Config:
+    return msgspec.structs.replace(config, backends=demo.backends, models=demo.models | config.models)
+
+
+def _read_simulated(read: Callable[[], Config], demo: Demo) -> Config:
+    return _simulated(read(), demo)
+
+
 async def _finish(stop: Coroutine[object, object, None]) -> None:
     await stop
 
 
 def _on_signal(engine: Engine) -> None:
-    """The first signal stops gently, the second at once."""
-    if engine.stopping.is_set():
+    """The first signal stops gently, the second at once: then only the children are not left behind."""
+    if engine.stopping.asked.is_set():
+        engine.abandon()
         os._exit(130)
-    engine.stopping.set()
+    engine.stopping.asked.set()

@@ -14,6 +14,9 @@ from orchestra_core.domain.sink import Sink
 from orchestra_core.pipeline.chain import Chain
 from orchestra_core.pipeline.planning import Planning
 
+# Seconds: what an engine that stops tells those it could not serve; it may be back by then.
+_COME_BACK = 5.0
+
 
 class Complete(Protocol):
     """[Response Handler]: told of every request that was planned, exactly once."""
@@ -30,6 +33,11 @@ class Service:
         self._chain = chain
         self._complete = complete
         self._clock = clock
+        self._ending = ""
+
+    def end(self, why: str) -> None:
+        """From now on a cancelled request was cancelled by us, and its client is still there to be told why."""
+        self._ending = why
 
     async def __call__(self, call: Call, sink: Sink) -> Result:
         """Raises OrchestraError when nothing can serve the call; otherwise the outcome tells how it went."""
@@ -44,10 +52,19 @@ class Service:
                 outcome = await self._within(call.deadline, call, decision, sink, tried)
         except asyncio.CancelledError:
             last = tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint
+            if self._ending:
+                return self._end(call, decision, tried, self._ended(last, sink))
             gone = Outcome(Verdict.CANCELLED, last, 499, "the client left", committed=sink.committed)
             self._end(call, decision, tried, gone)
             raise
         return self._end(call, decision, tried, outcome)
+
+    def _ended(self, endpoint: str, sink: Sink) -> Outcome:
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        verdict = Verdict.INTERRUPTED if sink.committed else Verdict.BUSY
+        return Outcome(verdict, endpoint, 503, self._ending, retry_after=_COME_BACK, committed=sink.committed)
 
     async def _within(
         self, deadline: float, call: Call, decision: Decision, sink: Sink, tried: list[Tried]

@@ -30,6 +30,13 @@ class Catalog:
         self._endpoints = kept | fresh
         self._publish()
 
+    def remove(self, backend: str) -> tuple[Endpoint, ...]:
+        """Takes a backend's endpoints out and returns them: what runs on them goes on."""
+        gone = self.of(backend)
+        self._endpoints = {key: value for key, value in self._endpoints.items() if value not in gone}
+        self._publish()
+        return gone
+
     def _publish(self) -> None:
         self.all = tuple(sorted(self._endpoints.values(), key=lambda endpoint: endpoint.id))
         models: dict[str, list[Endpoint]] = {}

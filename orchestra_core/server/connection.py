@@ -90,6 +90,20 @@ class Http1Protocol(Intake):
         """A client that half-closes is taken as gone, as the common servers do; closing cancels its request."""
         return False
 
+    @property
+    def serving(self) -> bool:
+        """Whether a request is being answered."""
+        return self._task is not None
+
+    def cancel(self) -> None:
+        """Cancels the request that is being answered, if any; its handler may still answer."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def hang_up(self) -> None:
+        """Closes when what was written has gone out."""
+        self.transport.close()
+
     def abort(self) -> None:
         self.transport.abort()
 

@@ -24,6 +24,8 @@ from orchestra_core.server.refusals import Refusals, plain_refusal
 from orchestra_core.server.room import Guest, Room
 
 _UNIX_PATH_LIMIT = 107
+# A client that reads slowly gets the rest of its answer for this long when the engine stops; judgement.
+_FLUSH_SECONDS = 2.0
 
 
 class Listener:
@@ -94,6 +96,16 @@ class Listener:
         self._unix = (path, lock)
         self._servers.append(await self._loop.create_unix_server(self._protocol, sock=sock, backlog=128))
 
+    @property
+    def serving(self) -> int:
+        """How many requests are being answered, event streams included."""
+        return sum(connection.serving for connection in self.connections)
+
+    def cancel_requests(self) -> None:
+        """Their handlers may still answer; nobody is cut off."""
+        for connection in tuple(self.connections):
+            connection.cancel()
+
     def stop_accepting(self) -> None:
         for server in self._servers:
             server.close()
@@ -101,9 +113,14 @@ class Listener:
             connection.close_idle()
 
     async def close(self) -> None:
-        """Closes everything at once; requests in flight are cancelled."""
+        """Ends every connection; requests in flight are cancelled, what was written still goes out."""
         self.stop_accepting()
         self._timer.cancel()
+        for connection in tuple(self.connections):
+            connection.hang_up()
+        deadline = self._loop.time() + _FLUSH_SECONDS
+        while self.connections and self._loop.time() < deadline:  # noqa: ASYNC110  once in a life
+            await asyncio.sleep(0.01)
         for connection in tuple(self.connections):
             connection.abort()
         if self._unix is not None:

@@ -8,11 +8,12 @@ import msgspec
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.principal import Scope
-from orchestra_core.domain.result import Operation, Result
+from orchestra_core.domain.result import Operation, Reloaded, Result
 from orchestra_core.domain.sink import Sink
-from orchestra_core.domain.snapshot import Snapshot
+from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
 
 
 class Operate(Protocol):
@@ -40,7 +41,11 @@ class Keys(Protocol):
 
 
 class Ports(msgspec.Struct, frozen=True):
-    """The engine as the surfaces see it."""
+    """The engine as the surfaces see it. `refusing` tells why new work is not taken, while the engine stops.
+
+    `steer` does `drain` or `resume` to a backend, `guard` does `trip` or `reset` to the breaker of an endpoint, with a
+    reason; both return the new state and raise NotFound.
+    """
 
     clock: Clock
     next_id: Callable[[], str]
@@ -52,3 +57,7 @@ class Ports(msgspec.Struct, frozen=True):
     operate: Operate
     shutdown: Callable[[], None]
     keys: Keys
+    steer: Callable[[str, str], BackendView]
+    guard: Callable[[str, str, str], BreakerView]
+    reload: Callable[[], Awaitable[Reloaded]]
+    refusing: Callable[[], OrchestraError | None]

@@ -13,6 +13,7 @@ from orchestra_core.server.facades.keys import KeysFacade
 from orchestra_core.server.facades.native import NativeFacade
 from orchestra_core.server.facades.openai import OpenAIFacade
 from orchestra_core.server.facades.operations import Operations
+from orchestra_core.server.facades.steering import Steering
 from orchestra_core.server.gate import Gate
 from orchestra_core.server.ports import Ports
 
@@ -22,6 +23,21 @@ Entry = tuple[Answer, Scope | None]
 NamedAnswer = Callable[..., Awaitable[None]]
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
 _NAME = re.compile(r"^[\w.:/@+ -]{1,256}$")
+# What is still answered while the engine lets running requests finish.
+_WHILE_STOPPING = frozenset(
+    {
+        "/api/v1/health",
+        "/api/health",
+        "/health",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/api/v1/metrics",
+        "/api/v1/snapshot",
+        "/api/v1/events",
+        "/api/v1/shutdown",
+    }
+)
 _LATER = {
     "/v1/responses": "the Responses API",
     "/v1/messages": "the Anthropic surface",
@@ -38,10 +54,11 @@ class Routes:
         self, ports: Ports, gate: Gate, audit: Callable[[Request, Exchange, Scope], None] | None = None
     ) -> None:
         self.next_id = ports.next_id
+        self._refusing = ports.refusing
         self._gate = gate
         self._audit = audit
         native, openai, operations = NativeFacade(ports), OpenAIFacade(ports), Operations(ports)
-        keys = KeysFacade(ports)
+        keys, steering = KeysFacade(ports), Steering(ports)
         use, operate, admin = Scope.USE, Scope.OPERATE, Scope.ADMIN
         self._exact: dict[str, dict[str, Entry]] = {
             "/v1/chat/completions": {"POST": (openai.chat, use)},
@@ -62,11 +79,16 @@ class Routes:
             "/api/v1/events": {"GET": (operations.events, use)},
             "/api/v1/keys": {"GET": (keys.list, admin), "POST": (keys.create, admin)},
             "/api/v1/shutdown": {"POST": (operations.shutdown, admin)},
+            "/api/v1/reload": {"POST": (steering.reload, admin)},
         }
         self._named: list[tuple[re.Pattern[str], str, NamedAnswer, Scope]] = [
             (re.compile(r"^/v1/models/(.+)$"), "GET", openai.model, use),
             (re.compile(r"^/api/v1/models/(.+)/load$"), "POST", operations.load, operate),
             (re.compile(r"^/api/v1/models/(.+)/unload$"), "POST", operations.unload, operate),
+            (re.compile(r"^/api/v1/backends/(.+)/drain$"), "POST", steering.drain, operate),
+            (re.compile(r"^/api/v1/backends/(.+)/resume$"), "POST", steering.resume, operate),
+            (re.compile(r"^/api/v1/breakers/(.+)/trip$"), "POST", steering.trip, operate),
+            (re.compile(r"^/api/v1/breakers/(.+)/reset$"), "POST", steering.reset, operate),
             (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),
         ]
 
@@ -86,6 +108,10 @@ class Routes:
         request.id = request_id
         scope = None
         try:
+            refusal = self._refusing()
+            if refusal is not None and request.path not in _WHILE_STOPPING:
+                exchange.keep_alive = False
+                raise refusal
             methods = self._exact.get(request.path)
             found = methods.get(request.method) if methods is not None else None
             if found is None:

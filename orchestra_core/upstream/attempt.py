@@ -217,6 +217,11 @@ class Attempt:
                 self._told_at = now
                 self._sink.alive("")
 
+    def interrupt(self, why: str) -> None:
+        """Ends it from outside, as an answer that was cut and is not to be continued."""
+        self._final = True
+        self._fail(Fault(Verdict.INTERRUPTED, 0, why))
+
     def _overdue(self, now: float, limits: Timeouts) -> str:
         """Which limit has passed, in words; empty while there is time."""
         age, silent = now - self.started_at, now - self.heard_at

@@ -140,6 +140,12 @@ class Execution:
                 self._timer.cancel()
                 self._timer = self._loop.call_at(at, self._look)
 
+    def interrupt(self, why: str) -> None:
+        """Ends every answer that has begun, as one that was cut; what has not begun is left alone."""
+        for attempt in tuple(self._active):
+            if attempt.committed:
+                attempt.interrupt(why)
+
     def close(self) -> None:
         self._timer.cancel()
         for pool in self._pools.values():

@@ -147,6 +147,11 @@ class Managed:
         """Ends children left over by engines that are gone, and says which; blocks: call it in a thread."""
         return orphans.end_orphans(state_dir, grace)
 
+    @staticmethod
+    def end_children(state_dir: Path) -> list[str]:
+        """Kills the children of this engine at once, for when it cannot wait for them to end kindly."""
+        return orphans.end_children(state_dir, os.getpid())
+
     def _served(self, model: str) -> ServedModel:
         try:
             return self._models[model]

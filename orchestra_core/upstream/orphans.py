@@ -87,6 +87,24 @@ def end_orphans(state_dir: Path, grace: float = GRACE_SECONDS) -> list[str]:
     return ended
 
 
+def end_children(state_dir: Path, engine: int) -> list[str]:
+    """Kills the recorded children of the engine with this process id, and says which. Their records stay: an
+    engine that starts later removes them with what they name.
+    """
+    ended = []
+    for path in sorted(_directory(state_dir).glob("*.json")):
+        with suppress(msgspec.DecodeError, OSError, psutil.Error):
+            record = msgspec.json.decode(path.read_bytes(), type=Record)
+            process = record.child.process() if record.engine.pid == engine else None
+            if process is None:
+                continue
+            for member in (*process.children(recursive=True), process):
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
+            ended.append(f"{record.backend}/{record.model} (pid {record.child.pid})")
+    return ended
+
+
 def remove_socket(path: str) -> None:
     """Removes a socket file nobody listens on any more; anything else at that path stays."""
     try:

@@ -53,9 +53,14 @@ class _Placement(msgspec.Struct, forbid_unknown_fields=True):
     backend: str | None = None
 
 
+class _Reason(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str = ""
+
+
 _selection = msgspec.json.Decoder(_Selection)
 _route = msgspec.json.Decoder(_Route)
 _placement = msgspec.json.Decoder(_Placement)
+_reason = msgspec.json.Decoder(_Reason)
 _NONE = frozenset[str]()
 
 
@@ -138,6 +143,11 @@ def _messages(wanted: _Route, body: bytes) -> object:
     if not wanted.messages:
         raise InvalidRequest("field `messages` must not be empty", param="messages")
     return decode(raw_object, body)["messages"]
+
+
+def read_reason(body: bytes) -> str:
+    """The optional body of an operator's verb: why; "" where it is not said."""
+    return decode(_reason, body).reason[:200] if body.strip() else ""
 
 
 def read_placement(body: bytes) -> str | None:

@@ -13,6 +13,8 @@ class State(NamedTuple):
 
 
 def health(view: BackendView, glyphs: Glyphs) -> State:
+    if view.draining and view.health == "up":
+        return State(glyphs.down, "draining", "warn")
     if view.health == "up":
         return State(glyphs.full, "up", "good")
     if view.health == "down":

@@ -40,6 +40,10 @@ class Operations:
         self._send(exchange, request_id, {"status": "alive"})
 
     async def ready(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        stopping = self._ports.refusing()
+        if stopping is not None:
+            exchange.keep_alive = False
+            raise stopping
         snapshot = self._ports.snapshot()
         able = snapshot.status != "unhealthy"
         told = Scope.USE in request.principal.scopes

@@ -1,0 +1,92 @@
+"""Commands of the operator on backends and breakers; each prints the new state."""
+
+from typing import Any
+
+import click
+import msgspec
+
+from orchestra_core.cli.client import connect, named_path
+from orchestra_core.cli.failure import Failure
+from orchestra_core.cli.options import Session, talks_to_engine
+from orchestra_core.domain.snapshot import BackendView, Snapshot
+
+
+@click.command()
+@click.argument("backend")
+@click.option("--wait/--no-wait", default=False, help="Return when nothing runs there any more, or at once.")
+@talks_to_engine
+def drain(session: Session, backend: str, wait: bool) -> None:
+    """Send a backend no new requests; those that run finish."""
+    with connect(session) as engine:
+        state = engine.post(named_path("backends", backend, "drain"), {})
+        if wait and state["inflight"]:
+            session.out.talk(_backend(state))
+            for _, data in engine.events("GET", "/api/v1/events?snapshots=1&interval=0.5"):
+                view = _view(data, backend)
+                if view is not None and not view.inflight:
+                    state = msgspec.to_builtins(view)
+                    break
+            else:
+                raise Failure(f"{engine.target.label} stopped talking before {backend} was drained")
+    _show(session, state, _backend(state))
+
+
+@click.command()
+@click.argument("backend")
+@talks_to_engine
+def resume(session: Session, backend: str) -> None:
+    """Let a drained backend take requests again."""
+    with connect(session) as engine:
+        state = engine.post(named_path("backends", backend, "resume"), {})
+    _show(session, state, _backend(state))
+
+
+@click.group()
+def breaker() -> None:
+    """Trip or reset the circuit breaker of an endpoint, which is backend/model."""
+
+
+@breaker.command()
+@click.argument("endpoint")
+@click.option("--reason", default="", help="Why; shown beside it.")
+@talks_to_engine
+def trip(session: Session, endpoint: str, reason: str) -> None:
+    """Send an endpoint nothing, not even probes, until it is reset."""
+    _guard(session, endpoint, "trip", {"reason": reason} if reason else {})
+
+
+@breaker.command()
+@click.argument("endpoint")
+@talks_to_engine
+def reset(session: Session, endpoint: str) -> None:
+    """Close a breaker and forget what opened it; it starts slowly."""
+    _guard(session, endpoint, "reset", {})
+
+
+def _guard(session: Session, endpoint: str, action: str, body: dict[str, str]) -> None:
+    with connect(session) as engine:
+        state = engine.post(named_path("breakers", endpoint, action), body)
+    why = f", {state['reason']}" if state.get("reason") else ""
+    _show(session, state, f"{state['endpoint']} is {state['state']}{why}")
+
+
+def _show(session: Session, state: dict[str, Any], text: str) -> None:
+    if session.out.as_json:
+        session.out.data(state)
+    else:
+        session.out.line(text)
+
+
+def _backend(state: dict[str, Any]) -> str:
+    if not state.get("draining"):
+        return f"{state['name']} takes requests, it is {state['health']}"
+    left = state["inflight"]
+    return f"{state['name']} is draining, {left} still running" if left else f"{state['name']} is drained"
+
+
+def _view(data: bytes, backend: str) -> BackendView | None:
+    try:
+        snapshot = msgspec.json.decode(data, type=Snapshot)
+    except msgspec.ValidationError:
+        return None  # an event, not a snapshot
+    return next((view for view in snapshot.backends if view.name == backend), None)

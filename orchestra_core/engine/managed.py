@@ -1,0 +1,40 @@
+"""The managed backends of this engine: which models each can start, and what happens when a child ends."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from orchestra_core.config import BackendSettings, Paths
+from orchestra_core.upstream.embedded import NAME, embedded_model
+from orchestra_core.upstream.launch import ManagedModel
+from orchestra_core.upstream.managed import Managed
+
+
+def make_managed(
+    settings: BackendSettings,
+    paths: Paths,
+    say: Callable[[str, str, str, str], None],
+    suspect: Callable[[str], None],
+) -> Managed:
+    """Raises ConfigError for a command, file or directory that cannot work."""
+    given = {
+        name: value for name in ("context", "parallel") if (value := getattr(settings, name)) is not None
+    }
+    if settings.embedded:
+        models = {NAME: embedded_model(paths.cache_dir, **given)}
+    else:
+        models = {name: ManagedModel(path=Path(file), **given) for name, file in settings.files.items()}
+        models |= {name: ManagedModel(**given) for name in settings.models if name not in models}
+
+    def exited(model: str, code: int, lines: Sequence[str]) -> None:
+        last = lines[-1] if lines else "nothing in its log"
+        say("model.failed", f"{settings.name}/{model}", f"its process ended ({code}): {last}", "error")
+        suspect(settings.name)
+
+    return Managed(
+        settings.name,
+        models,
+        command=settings.command,
+        runtime_dir=paths.runtime_dir,
+        state_dir=paths.state_dir,
+        on_exit=exited,
+    )

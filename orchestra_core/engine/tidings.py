@@ -1,0 +1,52 @@
+"""What the parts of the engine tell of, as events for people; and who has to look again because of it."""
+
+import asyncio
+from collections.abc import Callable
+
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.catalog import Circuit, Endpoint
+from orchestra_core.domain.outcome import Outcome, Verdict
+
+Publish = Callable[[str, str, str, str], None]
+_LEVELS = {Circuit.OPEN: "error", Circuit.HALF_OPEN: "warning"}
+
+
+class Tidings:
+    """`suspect` makes the monitor of a backend look at once. `database` is the ledger's state in words."""
+
+    def __init__(
+        self, publish: Publish, suspect: Callable[[str], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._publish = publish
+        self._suspect = suspect
+        self._loop = loop
+        self.database = "connected"
+
+    def circuit_changed(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:
+        endpoint.circuit = circuit
+        self._publish(f"breaker.{circuit}", endpoint.id, why or "", _LEVELS.get(circuit, "info"))
+        if circuit is Circuit.OPEN:
+            self._suspect(endpoint.spec.backend)
+
+    def failed_over(self, call: Call, outcome: Outcome, to: str) -> None:
+        self._publish(
+            "request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning"
+        )
+        if outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED):
+            self._suspect(outcome.endpoint.partition("/")[0])
+
+    def failed(self, call: Call, outcome: Outcome) -> None:
+        why = f"{outcome.endpoint}: {outcome.verdict}: {outcome.message}"
+        self._publish("request.failed", call.id, why, "error")
+
+    def ledger_problem(self, problem: str) -> None:
+        """Called from the writer's thread."""
+        self._loop.call_soon_threadsafe(self._ledger, problem)
+
+    def _ledger(self, problem: str) -> None:
+        self.database = f"unavailable: {problem}" if problem else "connected"
+        level = "error" if problem else "info"
+        self._publish("engine.ledger", "ledger", problem or "records are written again", level)
+
+    def journal_problem(self, problem: str) -> None:
+        self._publish("engine.journal", "journal", problem, "error")

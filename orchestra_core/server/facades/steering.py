@@ -1,0 +1,35 @@
+"""The native surface's verbs of the operator: drain and resume, trip and reset, reload."""
+
+import msgspec
+
+from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.ports import Ports
+from orchestra_core.wire.native import read_reason
+
+
+class Steering:
+    """Every verb answers with the new state."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def _send(self, exchange: Exchange, request_id: str, state: object) -> None:
+        exchange.send(200, msgspec.json.encode(state), [("x-request-id", request_id)])
+
+    async def drain(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        read_reason(request.body)
+        self._send(exchange, request_id, self._ports.steer("drain", name))
+
+    async def resume(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        read_reason(request.body)
+        self._send(exchange, request_id, self._ports.steer("resume", name))
+
+    async def trip(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        self._send(exchange, request_id, self._ports.guard("trip", name, read_reason(request.body)))
+
+    async def reset(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        self._send(exchange, request_id, self._ports.guard("reset", name, read_reason(request.body)))
+
+    async def reload(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        read_reason(request.body)
+        self._send(exchange, request_id, await self._ports.reload())

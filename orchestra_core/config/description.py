@@ -28,6 +28,14 @@ def describe(config: Config) -> list[Line]:
         "discovery.enabled": _spell(config.discovery.enabled),
         "discovery.ports": _spell(config.discovery.ports),
         "embedded.enabled": _spell(config.embedded),
+        **{
+            f"timeouts.{name}": _spell(value)
+            for name, value in msgspec.structs.asdict(config.timeouts).items()
+        },
+        **{
+            f"resilience.{name}": _spell(value)
+            for name, value in msgspec.structs.asdict(config.resilience).items()
+        },
         "alerts.memory_warning": _spell(config.alerts.memory_warning),
         "alerts.memory_critical": _spell(config.alerts.memory_critical),
         "log_level": config.log_level,

@@ -27,8 +27,10 @@ from orchestra_core.config.settings import (
     LimitSettings,
     LoggingSettings,
     Paths,
+    ResilienceSettings,
     ServerSettings,
     StorageSettings,
+    TimeoutSettings,
 )
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.errors import ConfigError
@@ -136,6 +138,8 @@ def _compose(
         embedded=values.get("embedded.enabled", True),
         sources=sources,
         notes=tuple(unused(environ) + _missing_keys(backends)),
+        timeouts=TimeoutSettings(**_of("timeouts", values)),
+        resilience=ResilienceSettings(**_of("resilience", values)),
         limits=LimitSettings(
             values.get("limits.requests_per_minute", 0), values.get("limits.tokens_per_minute", 0)
         ),
@@ -201,6 +205,11 @@ def _storage_url(url: str | None, paths: Paths, problems: list[str]) -> str:
     if importlib.util.find_spec("psycopg") is None:
         problems.append("storage.url: PostgreSQL needs its driver: pip install 'ai-orchestra[postgres]'")
     return f"postgresql+psycopg://{rest}"
+
+
+def _of(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is set of one table, by the names of its keys."""
+    return {key.partition(".")[2]: value for key, value in values.items() if key.partition(".")[0] == table}
 
 
 def _alerts(values: Mapping[str, Any], sources: Mapping[str, str], problems: list[str]) -> AlertSettings:

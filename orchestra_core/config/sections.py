@@ -23,7 +23,7 @@ from orchestra_core.config.fields import (
     whole,
 )
 from orchestra_core.config.lines import Path
-from orchestra_core.config.settings import BackendSettings, ModelSettings, Secret
+from orchestra_core.config.settings import BackendSettings, ModelSettings, Secret, TimeoutSettings
 from orchestra_core.domain.call import TASK_ALIASES, Level, Task
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.principal import Scope
@@ -124,6 +124,8 @@ SCALARS: dict[str, dict[str, Field]] = {
     "embedded": {"enabled": SWITCH},
     "limits": {"requests_per_minute": whole(0, 10**9), "tokens_per_minute": whole(0, 10**9)},
     "logging": {"access": TEXT},
+    "timeouts": {name: number(0, 86_400, above=True) for name in TimeoutSettings.__struct_fields__},
+    "resilience": {"continuation": SWITCH, "retry_non_idempotent": SWITCH},
     "alerts": {
         "memory_warning": number(0, 1, above=True),
         "memory_critical": number(0, 1, above=True),
@@ -142,6 +144,8 @@ TABLES = (
     "keys",
     "limits",
     "logging",
+    "timeouts",
+    "resilience",
 )
 
 KEY: dict[str, Field] = {
@@ -166,6 +170,7 @@ BACKEND: dict[str, Field] = {
     "files": TEXT_TABLE,
     "context": whole(256),
     "parallel": whole(1, 256),
+    "prefill": SWITCH,
 }
 
 MODEL: dict[str, Field] = {

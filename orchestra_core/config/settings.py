@@ -91,7 +91,8 @@ class BackendSettings(msgspec.Struct, frozen=True):
     """One backend. `memory` in bytes; `files` maps a model's name to its weights, for `managed`.
 
     `embedded` marks the managed backend that serves the model installed with the `embedded` extra: it has
-    no files, the engine assembles them.
+    no files, the engine assembles them. `prefill`: its models go on from a given beginning of their answer; None is
+    as usual for the kind.
     """
 
     name: str
@@ -108,6 +109,7 @@ class BackendSettings(msgspec.Struct, frozen=True):
     files: dict[str, str] = {}
     context: int | None = None
     parallel: int | None = None
+    prefill: bool | None = None
     embedded: bool = False
 
 
@@ -119,6 +121,26 @@ class ModelSettings(msgspec.Struct, frozen=True):
     cost_per_million_input: float | None = None
     cost_per_million_output: float | None = None
     context: int | None = None
+
+
+class TimeoutSettings(msgspec.Struct, frozen=True):
+    """Seconds a backend may take; what each counts is said in upstream/timeouts.py."""
+
+    connect: float = 5.0
+    first_token: float = 120.0
+    between_tokens: float = 60.0
+    total: float = 3600.0
+    unstreamed: float = 600.0
+    keep_alive: float = 15.0
+
+
+class ResilienceSettings(msgspec.Struct, frozen=True):
+    """`continuation`: a stream that dies is continued by another endpoint of its model. `retry_non_idempotent`: a
+    request is sent again when the kept connection it went out on had been closed, though it may have been executed.
+    """
+
+    continuation: bool = True
+    retry_non_idempotent: bool = True
 
 
 class AlertSettings(msgspec.Struct, frozen=True):
@@ -160,3 +182,5 @@ class Config(msgspec.Struct, frozen=True):
     limits: LimitSettings = LimitSettings()
     logging: LoggingSettings = LoggingSettings()
     keys: tuple[ApiKey, ...] = ()
+    timeouts: TimeoutSettings = TimeoutSettings()
+    resilience: ResilienceSettings = ResilienceSettings()

@@ -52,6 +52,7 @@ enabled = true                        # serve the small installed model if there
 # [[backends]]
 # name = "cloud"
 # kind = "openai"
+# prefill = true                      # goes on from a given beginning of its answer (openai: false, others: true)
 # url = "https://api.openai.com/v1"
 # api_key_env = "OPENAI_API_KEY"      # name of the variable that holds the key
 # models = ["gpt-5-mini"]             # without: all it lists
@@ -75,6 +76,19 @@ enabled = true                        # serve the small installed model if there
 # Models to try, in order, when the choice for a task fails.
 [fallbacks]
 # code_generation = ["codellama:7b", "llama3.2:3b"]
+
+# Seconds a backend may take.
+[timeouts]
+connect = 5                           # to another machine; to this one at most 1
+first_token = 120                     # without any sign of life
+between_tokens = 60                   # from one complete event to the next
+total = 3600                          # a whole streamed answer
+unstreamed = 600                      # a whole answer in one piece
+keep_alive = 15                       # a client that waits for a stream gets a comment this often
+
+[resilience]
+continuation = true                   # a stream that dies is continued by another endpoint of its model
+retry_non_idempotent = true           # send again when a kept connection turns out to be closed
 
 [alerts]
 memory_warning = 0.70                 # share of memory in use

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from orchestra_core import __version__
 from orchestra_core.background.hub import Hub
@@ -51,6 +52,7 @@ from orchestra_core.trust.hosts import is_loopback
 from orchestra_core.upstream.discovery import discover
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.managed import Managed
+from orchestra_core.upstream.timeouts import Timeouts
 
 DISCOVERY_SECONDS = 30.0
 _FLUSH_SECONDS = 0.5
@@ -105,7 +107,13 @@ class Engine:
         self.ledger = Ledger(config.storage.url, clock, self.tidings.ledger_problem)
 
         self.lanes = Lanes(clock, lambda now: Breaker(Policy(), rng, now))
-        self.execution = Execution(self.members.locate, self.members.defaults)
+        self.execution = Execution(
+            self.members.locate,
+            self.members.defaults,
+            timeouts=Timeouts(**msgspec.structs.asdict(config.timeouts)),
+            keep=config.resilience.continuation,
+            retry_non_idempotent=config.resilience.retry_non_idempotent,
+        )
         placement = Placement(
             self.lanes, self.execution, clock, self.residencies.ensure_ready, self.tidings.circuit_changed
         )

@@ -58,6 +58,7 @@ class Member:
             weight=settings.weight,
             rtt=rtt,
             loopback=loopback and settings.region == "local",
+            prefill=True if self.simulated and settings.prefill is None else settings.prefill,
         )
 
     @property

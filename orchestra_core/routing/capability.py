@@ -20,7 +20,8 @@ class BackendFacts(msgspec.Struct, frozen=True):
     """What is known of a backend as a whole; None is "not known".
 
     `loopback`: it runs on this machine. `loadable`: whether models can be loaded on it; None: as usual for
-    its kind. Prices are per million tokens, `rtt` in seconds.
+    its kind. Prices are per million tokens, `rtt` in seconds. `prefill`: whether its models go on from a beginning
+    of their answer that they are given; None: as usual for its kind.
     """
 
     name: str
@@ -32,6 +33,7 @@ class BackendFacts(msgspec.Struct, frozen=True):
     price_output: float | None = None
     loopback: bool = True
     loadable: bool | None = None
+    prefill: bool | None = None
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -76,6 +78,9 @@ _REMOTE = Machine(1000e9, 100e12, 1e9, 0.0, 16.0, 32, 128_000, 0.01, 0.3)
 # Hosted services answer at much the same speed whatever the size, which they do not tell.
 _REMOTE_PREFILL = 5000.0
 _REMOTE_DECODE = 60.0
+# llama.cpp since b5300 (ggml-org/llama.cpp 13174), Ollama (ollama/ollama 6778) and vLLM (continue_final_message)
+# go on from a last message of the assistant; of other servers one has to know (`prefill` in the configuration).
+_PREFILLS = frozenset({BackendKind.MANAGED, BackendKind.LLAMACPP, BackendKind.OLLAMA, BackendKind.VLLM})
 _LOADS = frozenset({BackendKind.OLLAMA, BackendKind.MANAGED})
 # Rates outside of these are mistakes in a report or a name, not speeds.
 _DECODE_RATES = (0.1, 1000.0)
@@ -150,6 +155,7 @@ def describe(facts: BackendFacts, info: ModelInfo, override: Override | None = N
         loadable=not remote and _loadable(facts, info),
         qualities={task: _fitness(task, quality, tasks, name, wish) for task in Task},
         slowdown=machine.slowdown,
+        prefill=facts.kind in _PREFILLS if facts.prefill is None else facts.prefill,
     )
 
 

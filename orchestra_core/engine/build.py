@@ -49,8 +49,10 @@ from orchestra_core.storage.ledger import Ledger
 from orchestra_core.telemetry.metrics import Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
 from orchestra_core.trust.hosts import is_loopback
+from orchestra_core.upstream.dialing import Dialer
 from orchestra_core.upstream.discovery import discover
 from orchestra_core.upstream.execution import Execution
+from orchestra_core.upstream.guarded import Guarded
 from orchestra_core.upstream.managed import Managed
 from orchestra_core.upstream.timeouts import Timeouts
 
@@ -74,7 +76,11 @@ class Engine:
         self.supervisor = Supervisor()
         self.catalog = Catalog()
         self.memory = HostMemory(config.alerts.memory_warning, config.alerts.memory_critical)
-        self.client = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=5), trust_env=False)
+        self.client = httpx.AsyncClient(
+            timeout=httpx.Timeout(30, connect=5),
+            trust_env=False,
+            transport=Guarded(Dialer(asyncio.get_running_loop())),
+        )
         self.members = Members(
             clock=clock,
             catalog=self.catalog,

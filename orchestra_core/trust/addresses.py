@@ -32,6 +32,17 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 
 
+def is_address(text: str) -> bool:
+    """Whether this is an IP address. Systems also take `2852039166` and `169.254.43518` for one: those are names here,
+    so that what they resolve to is looked at.
+    """
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def refused_address(text: str) -> str | None:
     """Why no backend may be at this IP address, or None. A text that is no IP address is not refused."""
     try:

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from orchestra_core.trust.addresses import refused_address
+from orchestra_core.trust.addresses import is_address, refused_address
 from orchestra_core.upstream.address import Address
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -76,7 +76,7 @@ class Dialer:
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         """Where a host is, never empty; raises OSError when that is unknown or no place for a backend."""
-        if host.replace(".", "").isdigit() or ":" in host:
+        if is_address(host):
             found: Sequence[str] = (host,)
         else:
             found = await self._look_up(host, port)

@@ -9,6 +9,7 @@ from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.sink import Serving, Sink
+from orchestra_core.trust.redaction import redact
 from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.attempt import Attempt
 from orchestra_core.upstream.codec import CODECS
@@ -175,8 +176,6 @@ def _told(outcome: Outcome, address: Address, stale: str) -> Outcome:
 
 def _without_secrets(outcome: Outcome, address: Address) -> Outcome:
     """Backends repeat the key they were sent in their refusals; it must not reach clients, logs or the ledger."""
-    message = outcome.message
-    for _, value in address.headers:
-        for secret in (value, value.removeprefix("Bearer ")):
-            message = message.replace(secret, "***") if secret else message
+    known = [value.removeprefix("Bearer ") for _, value in address.headers if value]
+    message = redact(outcome.message, known)
     return outcome if message == outcome.message else msgspec.structs.replace(outcome, message=message)

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from orchestra_core.domain.text import one_line
+from orchestra_core.trust.redaction import redact
 from orchestra_core.upstream.address import from_url
 from orchestra_core.upstream.control import ControlError
 from orchestra_core.wire.ollama import read_error
@@ -89,7 +90,7 @@ class Remote:
         try:
             return msgspec.json.decode(answer.body, type=kind)
         except (ValueError, RecursionError) as error:
-            start = one_line(answer.body[:60].decode("utf-8", "replace"))
+            start = redact(one_line(answer.body[:60].decode("utf-8", "replace")))
             message = f"{self.url} does not answer like {self.what}: {start!r} ({one_line(str(error))[:120]})"
             raise ControlError(message, answered=answer.status) from error
 
@@ -101,7 +102,12 @@ class Remote:
         elif 300 <= answer.status < 400:
             message = f"{who} redirects elsewhere (HTTP {answer.status}): set url to where it really is"
         else:
-            words = one_line(read_error(answer.status, answer.headers, answer.body).message)
+            known = [
+                value.removeprefix("Bearer ")
+                for name, value in self._headers.items()
+                if name == "authorization"
+            ]
+            words = redact(one_line(read_error(answer.status, answer.headers, answer.body).message), known)
             message = f"{who}: {words[:300]}"
         return ControlError(message, answered=answer.status)
 

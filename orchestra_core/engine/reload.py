@@ -75,12 +75,13 @@ class Reload:
         removed = [name for name in before if name not in after]
         added = [name for name in after if name not in before]
         other = [name for name in after if name in before and after[name] != before[name]]
-        leaving = [name for name in removed if self._leave(name, None)]
-        leaving += [name for name in other if self._is_replaced_late(before[name], after[name])]
         await asyncio.gather(
             *(self._join(after[name]) for name in added),
             *(self._change(before[name], after[name]) for name in other),
         )
+        # Last, so that there is no moment without a model that somebody else serves now.
+        leaving = [name for name in removed if self._leave(name, None)]
+        leaving += [name for name in other if self._is_replaced_late(before[name], after[name])]
         return Reloaded(
             file=str(new.paths.config_file) if new.paths.config_file else None,
             added=tuple(added),

@@ -8,6 +8,10 @@ import contextlib
 import json
 
 TOKENS = 20
+_WHOLE = {
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "all"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1},
+}
 _HEAD = "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n{more}\r\n"
 
 
@@ -83,13 +87,15 @@ class GatedBackend:
         if self.refuse:
             _answer(writer, 500, {"error": {"message": "told to fail"}})
             return True
+        if not self.bodies[-1].get("stream"):
+            if await self._opened(reader):
+                _answer(writer, 200, _WHOLE)
+            return False
         await self._stream(reader, writer)
         return False
 
-    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        more = "transfer-encoding: chunked\r\nconnection: close\r\n"
-        writer.write(_HEAD.format(status="200 OK", kind="text/event-stream", more=more).encode())
-        writer.write(_chunk({"choices": [{"index": 0, "delta": {"content": "token 0 "}}]}))
+    async def _opened(self, reader: asyncio.StreamReader) -> bool:
+        """Waits for the gate; False when the client left before."""
         gone = asyncio.ensure_future(reader.read(1))
         opened = asyncio.ensure_future(self.gate.wait())
         try:
@@ -99,6 +105,13 @@ class GatedBackend:
             opened.cancel()
         if not self.gate.is_set():
             self.aborted += 1
+        return self.gate.is_set()
+
+    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        more = "transfer-encoding: chunked\r\nconnection: close\r\n"
+        writer.write(_HEAD.format(status="200 OK", kind="text/event-stream", more=more).encode())
+        writer.write(_chunk({"choices": [{"index": 0, "delta": {"content": "token 0 "}}]}))
+        if not await self._opened(reader):
             return
         for number in range(1, TOKENS):
             writer.write(_chunk({"choices": [{"index": 0, "delta": {"content": f"token {number} "}}]}))

@@ -129,6 +129,11 @@ class Execution:
         for pool in self._pools.values():
             pool.trim()
 
+    @property
+    def looks_in(self) -> float:
+        """Seconds of the loop until the timer looks again."""
+        return self._timer.when() - self._loop.time()
+
     def _look(self) -> None:
         self.watch()
         self._timer = self._loop.call_later(self._timeouts.resolution, self._look)

@@ -17,12 +17,13 @@ def main(
     start: Sequence[str] | None,
     log: str | None = None,
     *,
+    api_key: str | None = None,
     mouse: bool = True,
 ) -> int:
     """Runs the console to its end and returns the exit code.
 
     Attaches to `url`, else to the Unix socket. `start` is the command line of an engine to start if nothing
-    listens; its output is appended to `log` (by default `engine.log` beside the socket).
+    listens; its output is appended to `log` (by default `engine.log` beside the socket). `api_key` is for `url`.
     """
     launcher = None
     if start and not url:
@@ -30,7 +31,7 @@ def main(
     environ = os.environ  # noqa: TID251 - the one place where the console looks at its terminal's variables
     keep_escaped_digits()
     terminal = describe(environ, bool(sys.flags.utf8_mode))
-    app = Orchestra(EngineClient(socket, url), launcher=launcher, terminal=terminal)
+    app = Orchestra(EngineClient(socket, url, api_key=api_key), launcher=launcher, terminal=terminal)
     result = app.run(mouse=mouse)
     if result == "kept" and launcher is not None:
         print(f"The engine keeps running (process {launcher.pid}); ai-orchestra attaches to it again.")

@@ -125,16 +125,26 @@ class Frames:
 class EngineClient:
     """An engine at a Unix socket, or at `url` where one is given."""
 
-    def __init__(self, socket: str, url: str | None = None, delays: tuple[float, ...] = DELAYS) -> None:
+    def __init__(
+        self,
+        socket: str,
+        url: str | None = None,
+        delays: tuple[float, ...] = DELAYS,
+        *,
+        api_key: str | None = None,
+    ) -> None:
         self.target = url or socket
         self._delays = delays
         self._wake = asyncio.Event()
         transport = httpx.AsyncHTTPTransport() if url else httpx.AsyncHTTPTransport(uds=socket)
+        headers = {"user-agent": f"ai-orchestra-console/{__version__}"}
+        if url and api_key:
+            headers["authorization"] = f"Bearer {api_key}"
         self._http = httpx.AsyncClient(
             transport=transport,
             base_url=(url or "http://engine").rstrip("/"),
             timeout=httpx.Timeout(10.0, connect=3.0),
-            headers={"user-agent": f"ai-orchestra-console/{__version__}"},
+            headers=headers,
             trust_env=False,
         )
 

@@ -78,13 +78,16 @@ def _answers(path: Path) -> bool:
 class EngineClient:
     """Requests to one engine. Every method raises Failure with the engine's own words, or that it is away."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, api_key: str | None = None) -> None:
         self.target = target
+        # The Unix socket knows who asks, so the key stays here.
+        headers = {"authorization": f"Bearer {_sendable(api_key)}"} if api_key and not target.socket else {}
         loopback = target.socket is not None or urlsplit(target.url).hostname in _LOOPBACK
         self._http = httpx.Client(
             base_url=target.url,
             transport=httpx.HTTPTransport(uds=target.socket, verify=False) if target.socket else None,
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            headers=headers,
             trust_env=not loopback,
             # Certificates take 25 ms to load (measured); plain HTTP and sockets have no use for them.
             verify=target.url.startswith("https:"),
@@ -109,6 +112,9 @@ class EngineClient:
 
     def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         return self._decode(self._send("POST", path, body))
+
+    def delete(self, path: str) -> dict[str, Any]:
+        return self._decode(self._send("DELETE", path))
 
     def events(
         self, method: str, path: str, body: Mapping[str, object] | None = None
@@ -150,7 +156,14 @@ class EngineClient:
 
 def connect(session: Session) -> EngineClient:
     """The engine this command talks to; nothing is sent yet."""
-    return EngineClient(find_target(session.url, session.socket, session.environ, session.config))
+    target = find_target(session.url, session.socket, session.environ, session.config)
+    return EngineClient(target, session.api_key)
+
+
+def _sendable(api_key: str) -> str:
+    if not (api_key.isascii() and api_key.isprintable()) or " " in api_key:
+        raise Failure("the API key has characters that no key has; it looks like ork-…", Code.USAGE)
+    return api_key
 
 
 def model_path(model: str, action: str) -> str:

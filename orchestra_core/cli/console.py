@@ -8,12 +8,14 @@ from orchestra_core.config import load, process_environment
 from orchestra_tui.__main__ import main as open_console
 
 
-def run(*, config: str | None, url: str | None, socket: str | None, demo: bool) -> int:
+def run(*, config: str | None, url: str | None, socket: str | None, api_key: str | None, demo: bool) -> int:
     """Returns the exit code. The console attaches to `url`, else to the engine's socket."""
     environ = process_environment()
     remote = url or (None if socket else environ.get("ORCHESTRATOR_URL"))
     if remote:
-        return open_console(socket="", url=find_target(remote, None, environ).url, start=None, log=None)
+        url = find_target(remote, None, environ).url
+        key = api_key or environ.get("ORCHESTRATOR_API_KEY")
+        return open_console(socket="", url=url, start=None, log=None, api_key=key)
     settings = load({"config": config, "socket": socket, "demo": demo}, environ, Path.cwd())
     start = [sys.executable, "-m", "orchestra_core", "serve", "--socket", settings.server.socket]
     start += ["--config", str(settings.paths.config_file)] if settings.paths.config_file else []

@@ -20,12 +20,15 @@ LEVEL = click.Choice([level.value for level in Level])
 class Session:
     """What every command gets: the environment, a printer, and where the engine was said to be."""
 
-    def __init__(self, as_json: bool, url: str | None, socket: str | None, config: str | None) -> None:
+    def __init__(
+        self, as_json: bool, url: str | None, socket: str | None, config: str | None, api_key: str | None
+    ) -> None:
         self.environ: Mapping[str, str] = process_environment()
         self.out = Printer(as_json, self.environ)
         self.url = url
         self.socket = socket
         self.config = config
+        self.api_key = api_key or self.environ.get("ORCHESTRATOR_API_KEY")
 
 
 def _inherited(context: click.Context, name: str, given: str | None) -> str | None:
@@ -46,16 +49,20 @@ def formatted(command: Callable[..., R]) -> Callable[..., R]:
         url = _inherited(context, "url", rest.pop("url", None))
         socket = _inherited(context, "socket", rest.pop("socket", None))
         config = _inherited(context, "config", rest.pop("config", None))
-        session = Session(as_json or form == "json", url, socket, config)
+        api_key = _inherited(context, "api_key", rest.pop("api_key", None))
+        session = Session(as_json or form == "json", url, socket, config, api_key)
         return command(session, *args, **rest)
 
     return run
 
 
 def talks_to_engine(command: Callable[..., R]) -> Callable[..., R]:
-    """`formatted`, with --url and --socket."""
+    """`formatted`, with --url, --socket and --api-key."""
+    with_key = click.option(
+        "--api-key", metavar="TOKEN", help="Key for an engine at --url; better ORCHESTRATOR_API_KEY."
+    )
     with_socket = click.option("--socket", metavar="PATH", help="The engine's Unix socket.")
     with_url = click.option(
         "--url", metavar="URL", help="The engine's address, such as http://127.0.0.1:8080."
     )
-    return with_url(with_socket(formatted(command)))
+    return with_url(with_socket(with_key(formatted(command))))

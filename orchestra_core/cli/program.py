@@ -28,6 +28,7 @@ COMMANDS = {
     "drain": ("operate", "Send a backend no new requests; those that run finish."),
     "resume": ("operate", "Let a drained backend take requests again."),
     "breaker": ("operate", "Trip or reset the circuit breaker of an endpoint."),
+    "keys": ("keys", "Make, list or revoke API keys."),
     "doctor": ("diagnose", "Check everything that may be wrong here, with the fix for each."),
     "config": ("configuration", "Write, show, check or reload the configuration."),
     "completion": ("completion", "Print the completion script of a shell."),
@@ -61,10 +62,16 @@ class Commands(click.Group):
 @click.option("--config", metavar="FILE", help="Configuration file of an engine that the console starts.")
 @click.option("--url", metavar="URL", help="The engine's address, such as http://127.0.0.1:8080.")
 @click.option("--socket", metavar="PATH", help="The engine's Unix socket.")
+@click.option("--api-key", metavar="TOKEN", help="Key for an engine at --url; better ORCHESTRATOR_API_KEY.")
 @click.option("--demo", is_flag=True, help="Let the console start an engine with a simulated fleet.")
 @click.pass_context
 def root(
-    ctx: click.Context, config: str | None, url: str | None, socket: str | None, demo: bool
+    ctx: click.Context,
+    config: str | None,
+    url: str | None,
+    socket: str | None,
+    api_key: str | None,
+    demo: bool,
 ) -> int | None:
     """One engine in front of all your model servers. Without a command: the console.
 
@@ -84,7 +91,7 @@ def root(
         serve = importlib.import_module("orchestra_core.cli.serve")
         return int(serve.run({"config": config, "socket": socket, "demo": demo}))
     console = importlib.import_module("orchestra_core.cli.console")
-    return int(console.run(config=config, url=url, socket=socket, demo=demo))
+    return int(console.run(config=config, url=url, socket=socket, api_key=api_key, demo=demo))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

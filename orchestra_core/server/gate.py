@@ -50,14 +50,15 @@ class Gate:
         self._tokens = Buckets()
         self._keyring = Keyring(keys)
         self._used: dict[str, float] = {}
+        self._bound = rules.host
         self._port = 0
         self.configure(rules)
 
     # -- what is in force ------------------------------------------------------------------------------
 
     def configure(self, rules: Rules) -> None:
-        """New rules, from the next request on; nobody's balance is lost."""
-        self._rules = rules
+        """New rules, from the next request on; nobody's balance is lost. Where we listen is not changed by that."""
+        self._rules = rules = msgspec.structs.replace(rules, host=self._bound)
         self._origins = Origins(rules.cors_origins)
         self.listening(self._port)
         self._refresh()

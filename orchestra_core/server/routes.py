@@ -22,7 +22,7 @@ Answer = Callable[[Request, Exchange, str], Awaitable[None]]
 Entry = tuple[Answer, Scope | None]
 NamedAnswer = Callable[..., Awaitable[None]]
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
-_NAME = re.compile(r"^[\w.:/@+ -]{1,256}$")
+_NAME = re.compile(r"^[\w.:/@+ -]{1,256}\Z")
 # What is still answered while the engine lets running requests finish.
 _WHILE_STOPPING = frozenset(
     {

@@ -12,6 +12,8 @@ import msgspec
 
 from orchestra_core.domain.principal import Principal, Scope, including
 
+# What a key may be called: it is printed in lists and written to logs.
+NAME = r"^[\w .@+-]{1,64}\Z"
 ID_BYTES = 4
 SECRET_BYTES = 24
 # Longer than any token; bounds what is hashed for a stranger.

@@ -7,9 +7,10 @@ import msgspec
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
+from orchestra_core.trust.keys import NAME
 from orchestra_core.wire.bodies import decode
 
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w .@+-]+$")]
+_Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 _Limit = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 _Scopes = Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=3)]
 

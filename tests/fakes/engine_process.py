@@ -259,6 +259,10 @@ class EngineProcess:
         """The event stream from now on; use as a context manager."""
         return Happening(f"{self.url}/api/v1/events{query}")
 
+    def listening_with(self, token: str) -> "Happening":
+        """The event stream, with snapshots, for an engine that wants a key."""
+        return Happening(f"{self.url}/api/v1/events?snapshots=1&interval=0.5", token)
+
     def run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command of the command line, which finds this engine by its socket."""
         return run_cli(*arguments, "--socket", str(self.socket), home=self.home, text=text)
@@ -267,13 +271,16 @@ class EngineProcess:
 class Happening:
     """An open event stream; once entered, nothing that happens is missed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self._url = url
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self.seen: list[tuple[str, dict[str, Any]]] = []
 
     def __enter__(self) -> "Happening":
         self._client = httpx.Client(timeout=httpx.Timeout(30, connect=5), **PLAIN)
-        self._answer = self._client.send(self._client.build_request("GET", self._url), stream=True)
+        self._answer = self._client.send(
+            self._client.build_request("GET", self._url, headers=self._headers), stream=True
+        )
         assert self._answer.status_code == 200
         self._events = sse(self._answer.iter_lines())
         return self

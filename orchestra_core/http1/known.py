@@ -25,9 +25,9 @@ def whole(data: bytes) -> tuple[bytes, int] | None:
     found = _LENGTH.search(data, 0, start)
     if found is None or start > _LONGEST:
         return None
-    first, last = found.span(1)
-    if int(data[first:last]) != len(data) - start:
+    if int(found[1]) != len(data) - start:
         return None
+    first, last = found.span(1)
     return data[:first] + data[last:start], start
 
 

@@ -114,8 +114,8 @@ class Http1Protocol(Intake):
     # -- serving ---------------------------------------------------------------------------------------
 
     def _arrived(self, head: Head, body: bytes) -> None:
-        method, target, headers, keep_alive, chunked = head
-        request = Request(method, target, headers, body, self.peer)
+        method, path, query, headers, keep_alive, chunked = head
+        request = Request(method, path, query, headers, body, self.peer)
         exchange = Exchange(
             self.transport, keep_alive=keep_alive, chunked=chunked, head_only=method == "HEAD"
         )

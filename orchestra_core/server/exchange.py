@@ -28,21 +28,20 @@ class Request:
     of whatever answer this request gets.
     """
 
-    __slots__ = ("body", "extra", "fields", "id", "method", "path", "peer", "principal", "query")
+    # Defaults of the class, because most requests keep them and setting each would cost on every one.
+    principal = ANONYMOUS
+    extra = ""
+    id = ""
 
     def __init__(
-        self, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes, peer: str
+        self, method: str, path: str, query: str, headers: dict[bytes, bytes], body: bytes, peer: str
     ) -> None:
-        path, _, query = target.decode("latin-1").partition("?")
         self.method = method
         self.path = path
         self.query = query
+        self.fields = headers
         self.body = body
         self.peer = peer
-        self.fields = headers
-        self.principal = ANONYMOUS
-        self.extra = ""
-        self.id = ""
 
     def header(self, name: bytes) -> str | None:
         """The value of a header, by its lower-case name."""
@@ -68,21 +67,15 @@ class Exchange:
     the answer given, 0 before it.
     """
 
-    __slots__ = (
-        "_chunked",
-        "_drained",
-        "_head_only",
-        "_pause",
-        "_resume",
-        "_transport",
-        "extra",
-        "finished",
-        "gone",
-        "keep_alive",
-        "paused",
-        "started",
-        "status",
-    )
+    _pause: Callable[[], None] | None = None
+    _resume: Callable[[], None] | None = None
+    _drained: asyncio.Event | None = None
+    extra = ""
+    status = 0
+    started = False
+    finished = False
+    gone = False
+    paused = False
 
     def __init__(
         self, transport: asyncio.Transport, *, keep_alive: bool, chunked: bool, head_only: bool
@@ -90,16 +83,7 @@ class Exchange:
         self._transport = transport
         self._chunked = chunked
         self._head_only = head_only
-        self._pause: Callable[[], None] | None = None
-        self._resume: Callable[[], None] | None = None
-        self._drained: asyncio.Event | None = None
         self.keep_alive = keep_alive
-        self.extra = ""
-        self.status = 0
-        self.started = False
-        self.finished = False
-        self.gone = False
-        self.paused = False
 
     def send(
         self,

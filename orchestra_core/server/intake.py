@@ -45,7 +45,8 @@ class Head(NamedTuple):
     """What a request head said, once it passed every check; shared by all requests with that head."""
 
     method: str
-    target: bytes
+    path: str
+    query: str
     headers: dict[bytes, bytes]
     keep_alive: bool
     chunked: bool
@@ -364,7 +365,8 @@ class Intake(asyncio.Protocol):
             self._body = None
             self._body_size = self._body_raw = self._chunks = self._trailer_size = self._held = 0
         keep_alive = self._parser.should_keep_alive()
-        head = Head(self._method, self._url, self._headers, keep_alive, self._version == "1.1")
+        path, _, query = self._url.decode("latin-1").partition("?")
+        head = Head(self._method, path, query, self._headers, keep_alive, self._version == "1.1")
         if self._key is not None and b"expect" not in self._headers:
             self._known.keep(self._key, head)
         self._url, self._headers, self._extra = b"", _NO_HEADERS, 0

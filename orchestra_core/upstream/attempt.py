@@ -33,39 +33,25 @@ _BODY_LIMIT = 64 * 1024 * 1024
 _OPENING_LIMIT = 128 * 1024
 # After the end of an answer, for the end of its HTTP message: without it the connection cannot be kept.
 _LAST_CHUNK_SECONDS = 2.0
+_UNKNOWN = Usage(estimated=True)
 
 
 class Attempt:
     """Consumer of one exchange. Times are loop seconds."""
 
-    __slots__ = (
-        "_call",
-        "_codec",
-        "_collected",
-        "_connection",
-        "_endpoint_id",
-        "_final",
-        "_first_at",
-        "_first_limit",
-        "_headers",
-        "_held",
-        "_held_size",
-        "_keep",
-        "_kept",
-        "_now",
-        "_opened",
-        "_reader",
-        "_relay",
-        "_serving",
-        "_sink",
-        "_status",
-        "_tokens",
-        "_told_at",
-        "committed",
-        "done",
-        "heard_at",
-        "started_at",
-    )
+    # Defaults of the class: most are never set for an answer that comes in one piece.
+    _collected: list[Delta] | None = None
+    _connection: Connection | None = None
+    _final = False
+    _first_at: float | None = None
+    _headers: Sequence[tuple[bytes, bytes]] = ()
+    _held_size = 0
+    _kept: Kept | None = None
+    _opened = False
+    _reader: Reader | None = None
+    _relay: Relay | None = None
+    _status = 0
+    _tokens = 0
 
     def __init__(
         self,
@@ -85,21 +71,11 @@ class Attempt:
         self._codec = codec
         self._sink = sink
         self._serving = serving
+        self._streams = codec.streams(call)
         self._now = now or loop.time
         self._held: list[bytes] = []
-        self._held_size = 0
-        self._collected: list[Delta] = []
-        self._relay: Relay | None = None
-        self._reader: Reader | None = None
-        self._status = 0
-        self._headers: Sequence[tuple[bytes, bytes]] = ()
-        self._tokens = 0
-        self._first_at: float | None = None
         self._first_limit = first_token_limit
-        self._connection: Connection | None = None
-        self._kept: Kept | None = None
         self._keep = keep
-        self._opened = self._final = False
         self.committed = sink.committed
         self.started_at = self.heard_at = self._told_at = self._now()
         self.done: asyncio.Future[Outcome] = loop.create_future()
@@ -133,7 +109,7 @@ class Attempt:
             self._fail(
                 Fault(Verdict.FAILED, 502, "the backend sent a compressed answer, although asked not to")
             )
-        elif status == 200 and self._codec.streams(self._call):
+        elif status == 200 and self._streams:
             self._begin_stream(headers)
 
     def _begin_stream(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
@@ -169,6 +145,24 @@ class Attempt:
                 self._decode(self._reader, data)
             else:
                 self._hold(data, _BODY_LIMIT if self._status == 200 else _ERROR_LIMIT)
+        except WireError as error:
+            self._fail(error.fault)
+
+    def on_answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        """All of an answer at once; its connection may be another request's by now."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.paused:
+            connection.resume()
+        sink = self._sink
+        if status != 200 or self._streams or sink.streaming or sink.relays != self._codec.format:
+            self.on_head(status, headers)
+            if not self.done.done():
+                self.on_body(body)
+                self.on_complete()
+            return
+        self._status = 200
+        try:
+            self._relay_body(body)
         except WireError as error:
             self._fail(error.fault)
 
@@ -225,7 +219,7 @@ class Attempt:
     def _overdue(self, now: float, limits: Timeouts) -> str:
         """Which limit has passed, in words; empty while there is time."""
         age, silent = now - self.started_at, now - self.heard_at
-        streams = self._codec.streams(self._call)
+        streams = self._streams
         if age > (limits.total if streams else limits.unstreamed):
             self._final = True
             return f"the answer took longer than {limits.total if streams else limits.unstreamed:g} s"
@@ -286,6 +280,7 @@ class Attempt:
         if self._first_at is None:
             self._first_at = self.heard_at
         if not self._sink.streaming:
+            self._collected = [] if self._collected is None else self._collected
             self._collected += deltas
             return
         if not self._opened:
@@ -312,8 +307,6 @@ class Attempt:
             if "content-encoding" in names:
                 body = b""
             self._fail(self._codec.read_error(self._status, names, body))
-        elif self._call.kind is Kind.EMBEDDING:
-            self._finish_embeddings(body)
         else:
             self._finish_body(body)
 
@@ -328,33 +321,30 @@ class Attempt:
             if self._relay is not None:
                 self._relay_held()
             else:
-                self._sink.deltas(self._collected)
+                self._sink.deltas(self._collected or ())
         count = self._relay.events if self._relay is not None else self._tokens
         self._succeed(source.usage or Usage(completion=count, estimated=True), source.finish)
 
     def _finish_body(self, body: bytes) -> None:
         if self._sink.relays == self._codec.format and not self._sink.streaming:
-            usage, finish = tally(body)
+            self._relay_body(body)
+        elif self._call.kind is Kind.EMBEDDING:
+            embeddings = self._codec.read_embeddings(body)
             self._commit()
-            self._sink.relay(body)
-            self._succeed(usage or Usage(estimated=True), finish)
-            return
-        deltas, usage = self._codec.read_answer(self._call.kind, body)
-        self._commit()
-        self._sink.deltas(deltas)
-        self._succeed(usage, deltas[-1].finish if deltas else None)
+            self._sink.embeddings(embeddings)
+            self._succeed(embeddings.usage, None)
+        else:
+            deltas, usage = self._codec.read_answer(self._call.kind, body)
+            self._commit()
+            self._sink.deltas(deltas)
+            self._succeed(usage, deltas[-1].finish if deltas else None)
 
-    def _finish_embeddings(self, body: bytes) -> None:
-        if self._sink.relays == self._codec.format:
-            usage, _ = tally(body)
-            self._commit()
-            self._sink.relay(body)
-            self._succeed(usage or Usage(estimated=True), None)
-            return
-        embeddings = self._codec.read_embeddings(body)
+    def _relay_body(self, body: bytes) -> None:
+        """In the client's own format: passed on as it came."""
+        usage, finish = tally(body)
         self._commit()
-        self._sink.embeddings(embeddings)
-        self._succeed(embeddings.usage, None)
+        self._sink.relay(body)
+        self._succeed(usage or _UNKNOWN, finish)
 
     def _succeed(self, usage: Usage, finish: str | None) -> None:
         self._resolve(Verdict.SUCCESS, 200, "", usage, finish, None)

@@ -32,13 +32,15 @@ _WITHOUT_BODY = (204, 304)  # whatever their Content-Length says (RFC 9112 secti
 
 
 class Consumer(Protocol):
-    """What one exchange is told; exactly one of `on_complete` and `on_lost` ends it."""
+    """What one exchange is told; exactly one of `on_complete`, `on_answer` and `on_lost` ends it."""
 
     def on_head(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None: ...
 
     def on_body(self, data: bytes) -> None: ...
 
     def on_complete(self) -> None: ...
+
+    def on_answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None: ...
 
     def on_lost(self, reason: str) -> None: ...
 
@@ -193,13 +195,14 @@ class Connection(asyncio.Protocol):
         self._complete(keep_alive)
 
     def _whole(self, status: int, headers: list[tuple[bytes, bytes]], keep_alive: bool, body: bytes) -> None:
-        consumer = self._consumer
+        consumer, self._consumer = self._consumer, None
         assert consumer is not None
         self._headers = headers
-        consumer.on_head(status, headers)
-        consumer.on_body(body)
-        if self._consumer is consumer:
-            self._complete(keep_alive)
+        if keep_alive:
+            self._pool.give_back(self)
+        else:
+            self._drop()
+        consumer.on_answer(status, headers, body)
 
     def _complete(self, keep_alive: bool) -> None:
         consumer, self._consumer = self._consumer, None

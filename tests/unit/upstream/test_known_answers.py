@@ -46,6 +46,11 @@ class Heard:
     def on_complete(self) -> None:
         self.end = "complete"
 
+    def on_answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        self.on_head(status, headers)
+        self.on_body(body)
+        self.on_complete()
+
     def on_lost(self, reason: str) -> None:
         self.end = "lost"
 

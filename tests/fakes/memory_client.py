@@ -12,6 +12,7 @@ from orchestra_core.server.exchange import Exchange
 from orchestra_core.server.facades.native import NativeSink
 from orchestra_core.server.facades.openai import OpenAISink
 from orchestra_core.server.failures import failure
+from orchestra_core.wire.framing import SseSplitter
 from orchestra_core.wire.native import Answer, Metrics
 from tests.fakes.transport import FakeTransport
 
@@ -45,9 +46,15 @@ class MemoryClient:
 
     @property
     def chunks(self) -> list[dict[str, Any]]:
-        """The JSON of every data line."""
-        lines = [line[6:] for line in self.body.split(b"\n") if line.startswith(b"data: {")]
-        return [msgspec.json.decode(line) for line in lines]
+        """The JSON of every event that has any."""
+        found = []
+        for payload in SseSplitter().feed(self.body):
+            try:
+                value = msgspec.json.decode(payload)
+            except (ValueError, RecursionError):
+                continue
+            found += [value] if isinstance(value, dict) else []
+        return found
 
     @property
     def comments(self) -> list[bytes]:

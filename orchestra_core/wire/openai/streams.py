@@ -109,10 +109,12 @@ class StreamReader:
 
     def feed(self, data: bytes) -> list[Delta]:
         found: list[Delta] = []
+        if self.done:
+            return found
         for payload in self._events.feed(data):
             if payload == DONE:
                 self.done = True
-                continue
+                break
             chunk = _decode(payload)
             if chunk.usage is not None:
                 self.usage = chunk.usage.usage()
@@ -165,15 +167,18 @@ class Relay:
             return b""
         if (
             self.started
-            and data.startswith(b"data:")
+            and data.startswith(b"data: {")
+            and data.endswith(b"}\n\n")
             and b'"usage":{' not in data
             and b'"finish_reason":"' not in data
             and b"[DONE]" not in data
             and b'"error"' not in data
             and b'": ' not in data[:64]
         ):
-            self.events += data.count(b"\n\ndata:") + 1
-            return data
+            events = data.count(b"\n\n")
+            if events == 1 or data.count(b"}\n\ndata: {") == events - 1:
+                self.events += events
+                return data
         return self._read(data)
 
     def _whole_events(self, data: bytes) -> bytes:
@@ -182,8 +187,9 @@ class Relay:
         self._size += len(data)
         if b"\n" in data or b"\r" in data:
             data = b"".join(self._pieces)
-            border = len(data) if b"\r" in data or self._splitter is not None else data.rfind(b"\n\n") + 2
-            if border > 1:
+            splits = b"\r" in data or self._splitter is not None
+            border = len(data) if splits else data.rfind(b"\n\n") + 2
+            if splits or border > 1:
                 rest = data[border:]
                 self._pieces = [rest] if rest else []
                 self._size, self._reads = len(rest), 0

@@ -59,12 +59,13 @@ class Dialer:
         for ip in found[:-1]:
             try:
                 async with asyncio.timeout(share):
-                    return await self._connect(make, address, ip)
+                    return await self.connect(make, address, ip)
             except (OSError, TimeoutError):
                 continue
-        return await self._connect(make, address, found[-1])
+        return await self.connect(make, address, found[-1])
 
-    async def _connect(self, make: Callable[[], P], address: Address, ip: str) -> P:
+    async def connect(self, make: Callable[[], P], address: Address, ip: str) -> P:
+        """One connection to one address that was checked."""
         if not address.tls:
             return (await self._loop.create_connection(make, ip, address.port))[1]
         if self._context is None:

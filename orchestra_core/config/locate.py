@@ -1,6 +1,8 @@
 """Where the files are: the configuration file by the order of the contract, directories by the XDG rules."""
 
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,13 +57,35 @@ def absolute(path: str, cwd: Path, environ: Mapping[str, str]) -> Path:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raises ConfigError for a file that others could have written: it can name commands to run."""
+    """Raises ConfigError for a file that others could have written or replaced: it can name commands to run."""
     info = path.stat()
-    if info.st_mode & stat.S_IWOTH:
-        raise ConfigError(f"{path} can be written by everybody on this machine; chmod o-w {path}")
+    if _others_may_write(info):
+        raise ConfigError(f"{path} can be written by others on this machine; chmod go-w {path}")
     me = os.getuid() if hasattr(os, "getuid") else info.st_uid
     if me != 0 and info.st_uid not in {me, 0}:
         raise ConfigError(f"{path} belongs to another user; copy it, or name a file of yours with --config")
+    directory = path.resolve().parent
+    above = directory.stat()
+    # In a sticky directory, such as /tmp, others can add files and neither remove nor rename this one.
+    if _others_may_write(above) and not above.st_mode & stat.S_ISVTX:
+        raise ConfigError(
+            f"{path} can be replaced by others on this machine: {directory} is theirs to write; chmod go-w {directory}"
+        )
+
+
+def _others_may_write(info: os.stat_result) -> bool:
+    """Whether anybody but the owner may: a group of the owner's alone is no other (the default on many systems)."""
+    if info.st_mode & stat.S_IWOTH:
+        return True
+    return bool(info.st_mode & stat.S_IWGRP) and not _own_group(info.st_uid, info.st_gid)
+
+
+def _own_group(uid: int, gid: int) -> bool:
+    try:
+        owner, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return group.gr_name == owner.pw_name and set(group.gr_mem) <= {owner.pw_name}
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -1,6 +1,7 @@
 """Where the ledger lives: the URL of the configuration made into a private file."""
 
 import os
+import stat
 from pathlib import Path
 
 from orchestra_core.storage.failures import LedgerError
@@ -26,14 +27,26 @@ def locate(url: str) -> Path:
 
 
 def prepare(path: Path) -> None:
-    """Makes missing directories 0700 and a missing file 0600; who asked what is nobody else's business."""
+    """Makes missing directories 0700 and the file 0600, also one that is there; it holds who asked what, and keys."""
     try:
         _make_directories(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            _make_private(file)
     except OSError as error:
         raise LedgerError(
             f"ledger {path}: {error.strerror}; choose a writable place with storage.url"
         ) from error
+
+
+def _make_private(file: Path) -> None:
+    try:
+        info = file.stat()
+    except FileNotFoundError:
+        return
+    # Somebody else's file is theirs to keep private.
+    if stat.S_IMODE(info.st_mode) & 0o077 and info.st_uid == os.getuid():
+        file.chmod(0o600)
 
 
 def _make_directories(directory: Path) -> None:

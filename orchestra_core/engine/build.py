@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import msgspec
 from orchestra_core import __version__
 from orchestra_core.background.hub import Hub
 from orchestra_core.background.memory import HostMemory
+from orchestra_core.background.probing import Probing
 from orchestra_core.background.residency import Residencies
 from orchestra_core.background.snapshots import Snapshots, Sources
 from orchestra_core.background.supervisor import Supervisor
@@ -24,6 +26,7 @@ from orchestra_core.domain.errors import ConfigError, InvalidConfig, OrchestraEr
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.domain.snapshot import Throughput, Totals
 from orchestra_core.engine.keys import Keys
+from orchestra_core.engine.loops import Housekeeping, keep_discovering
 from orchestra_core.engine.managed import make_managed
 from orchestra_core.engine.members import Member, Members
 from orchestra_core.engine.reload import Reload
@@ -50,13 +53,11 @@ from orchestra_core.telemetry.metrics import Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
 from orchestra_core.trust.hosts import is_loopback
 from orchestra_core.upstream.dialing import Dialer
-from orchestra_core.upstream.discovery import discover
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.guarded import Guarded
 from orchestra_core.upstream.managed import Managed
 from orchestra_core.upstream.timeouts import Timeouts
 
-DISCOVERY_SECONDS = 30.0
 _FLUSH_SECONDS = 0.5
 _NO_KEYS = (
     "listening on {host} lets other machines in, so it needs an API key first: `ai-orchestra keys create NAME` makes "
@@ -92,6 +93,7 @@ class Engine:
             make_managed=lambda settings: make_managed(
                 settings, config.paths, self.hub.publish, self.members.suspect
             ),
+            returned=lambda backend: self.probing.returned(backend),  # noqa: PLW0108  made below
         )
         self.tidings = Tidings(self.hub.publish, self.members.suspect, asyncio.get_running_loop())
         self.residencies = Residencies(
@@ -150,6 +152,14 @@ class Engine:
     def _operators_side(
         self, config: Config, read: Callable[[], Config], fallbacks: dict[str, tuple[str, ...]]
     ) -> None:
+        self.probing = Probing(
+            clock=self.clock,
+            endpoints=lambda: self.catalog.all,
+            guard=lambda endpoint: self.lanes.of(endpoint).breaker,
+            execute=self.execution,
+            start=self.supervisor.start,
+            changed=self.tidings.circuit_changed,
+        )
         self.steering = Steering(
             clock=self.clock,
             catalog=self.catalog,
@@ -157,6 +167,15 @@ class Engine:
             members=self.members,
             circuit_changed=self.tidings.circuit_changed,
             say=self.hub.publish,
+        )
+        self.housekeeping = Housekeeping(
+            clock=self.clock,
+            memory=self.memory,
+            lanes=self.lanes,
+            members=self.members,
+            steering=self.steering,
+            probing=self.probing,
+            circuit_changed=self.tidings.circuit_changed,
         )
         self.reload = Reload(
             config,
@@ -252,7 +271,7 @@ class Engine:
             self.hub.publish(
                 "engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning"
             )
-        self.supervisor.keep(self._tick, "housekeeping")
+        self.supervisor.keep(partial(self.housekeeping.run, self.listener), "housekeeping")
         self.supervisor.keep(self._note_keys, "when keys were used")
         self.hub.publish("engine.started", "engine", f"{self.address} and {settings.socket}")
         await asyncio.gather(*(self._begin(backend, "configured") for backend in self.config.backends))
@@ -321,18 +340,6 @@ class Engine:
 
     # -- loops -----------------------------------------------------------------------------------------
 
-    async def _tick(self) -> None:
-        """Once a second: memory, and breakers whose time has come."""
-        while True:
-            self.memory.sample()
-            if self.listener is not None:
-                host = self.memory.view()
-                self.listener.relieve(host.used / host.total if host.total else 0.0)
-            for endpoint, circuit in self.lanes.refresh(self.clock.monotonic()):
-                self.tidings.circuit_changed(endpoint, circuit, "time for a probe")
-            self.steering.look()
-            await asyncio.sleep(1)
-
     async def _note_keys(self) -> None:
         """Once a minute, when each key was used last."""
         while True:
@@ -341,18 +348,8 @@ class Engine:
                 await self.keys.note_used()
 
     async def _discover(self) -> None:
-        """Joins model servers found on their usual local ports."""
-        while True:
-            if not self.config.discovery.enabled:
-                await asyncio.sleep(1)
-                continue
-            own = int(self.address.rpartition(":")[2])
-            extra = self.config.discovery.ports
-            for found in await discover(self.client, extra=extra, skip={own, *self.members.local_ports()}):
-                if found.name not in self.members.names():
-                    settings = BackendSettings(name=found.name, kind=found.kind, url=found.url)
-                    await self._begin(settings, "discovered")
-            await asyncio.sleep(DISCOVERY_SECONDS)
+        own = int(self.address.rpartition(":")[2])
+        await keep_discovering(self.client, self.members, own, lambda: self.config.discovery, self._begin)
 
     # -- what the parts tell ---------------------------------------------------------------------------
 

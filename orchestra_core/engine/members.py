@@ -78,7 +78,9 @@ class Members:
         host_memory: Callable[[], MemoryView],
         thresholds: tuple[float, float],
         make_managed: Callable[[BackendSettings], Managed],
+        returned: Callable[[str], None],
     ) -> None:
+        """`returned` is told of a backend that answers, at first or again."""
         self._clock = clock
         self._catalog = catalog
         self._client = client
@@ -87,6 +89,7 @@ class Members:
         self._host_memory = host_memory
         self._thresholds = thresholds
         self._make_managed = make_managed
+        self._returned = returned
         self._members: dict[str, Member] = {}
         # Out of the catalog already, while requests still run there.
         self._leaving: list[Member] = []
@@ -190,6 +193,9 @@ class Members:
             found = [(spec, info) for spec, info in found if info.name in settings.models]
         self._catalog.update(settings.name, found)
         self.drain(member, member.draining)
+        if member.monitor.health == "down":
+            for endpoint in self._catalog.of(settings.name):
+                endpoint.reachable = False
 
     def drain(self, member: Member, draining: bool) -> None:
         """Its endpoints get no new calls, those listed later neither; what runs is left alone."""
@@ -205,6 +211,7 @@ class Members:
             endpoint.reachable = up
         if up:
             self._say("backend.up", name, message, "info")
+            self._returned(name)
         else:
             self._say("backend.down", name, message, "error")
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _SHOWN = 30
 _TRIPS = 5
 _REQUESTS = 10
+# Seconds before the regular probe in which a forced one takes its place; health checks look every second.
+_CLOSE_BEFORE = 1.5
 BY_OPERATOR = "tripped by operator"
 
 
@@ -106,7 +108,8 @@ class Breaker:
         """A token although it is open, or None: for the last endpoint of a model, so that one request finds out.
 
         One at a time and one in `force_every` seconds; never against an operator's `trip`. Its success counts as
-        the first of a half-open breaker, its failure changes nothing.
+        the first of a half-open breaker. Its failure changes nothing, unless the time of the regular probe has all
+        but come: then it was that probe.
         """
         if self._state is not Circuit.OPEN:
             return self.admit(now)
@@ -184,6 +187,11 @@ class Breaker:
         return self._retry_at if self._state is Circuit.OPEN and not self._held else None
 
     @property
+    def failures(self) -> int:
+        """Failures in a row so far; 0 after a success."""
+        return self._failures
+
+    @property
     def held(self) -> bool:
         """Whether an operator tripped it."""
         return self._held
@@ -236,10 +244,12 @@ class Breaker:
         if failure:
             self._failures += 1
             self._failing.append(request_id)
-            if self._state is Circuit.OPEN:
-                self._reason = reason
-                return None
-            return self._open(now, reason)
+            if self._state is Circuit.HALF_OPEN:
+                return self._open(now, reason)
+            if self._retry_at - now <= _CLOSE_BEFORE:
+                self._open(now, reason)
+            self._reason = reason
+            return None
         self._failures = 0
         forced = self._state is Circuit.OPEN
         self._succeeded = 1 if forced else self._succeeded + 1

@@ -253,6 +253,16 @@ def test_a_forced_probe_goes_through_an_open_breaker_once_a_second() -> None:
     assert breaker.force_probe(4.0) is not None
 
 
+def test_a_forced_probe_just_before_the_regular_one_takes_its_place() -> None:
+    """Its failure opens the breaker for twice as long, so that no client has to find out again."""
+    breaker = opened()
+    forced = breaker.force_probe(4.0)
+    assert forced is not None
+    assert breaker.record(forced, True, 4.0, "HTTP 502", "health-probe") is None
+    assert breaker.retry_at() == 14.0
+    assert breaker.view("box/m", 4.0).history[-1].requests == ("health-probe",)
+
+
 def test_a_forced_probe_that_succeeds_is_the_first_of_a_half_open_breaker() -> None:
     """Then one more success closes it, and before that only one probe at a time goes through."""
     breaker = opened()

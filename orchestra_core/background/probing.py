@@ -1,0 +1,160 @@
+"""[Health Check] by use: a suspect endpoint is asked for one token, so that no client has to be the guinea pig.
+
+That a server lists its models says nothing of whether it generates (behaviours.md 15). So an endpoint is probed
+when its breaker is about to let a probe through, when its last call failed, and when its backend has come back;
+never one that is well, costs money, would have to load its model, is drained, or has no free slot: then real
+requests tell. A probe goes the way of every call, through the breaker, and counts there like one.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+
+from orchestra_core.clock import Clock
+from orchestra_core.domain.call import Call, Kind
+from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
+from orchestra_core.domain.outcome import Outcome, Partial
+from orchestra_core.domain.reply import Delta, Embeddings
+from orchestra_core.domain.sink import Execute, Serving
+from orchestra_core.resilience.breaker import Breaker
+
+SUSPECT_SECONDS = 2.0
+# A small machine may read even a short prompt slowly while it is busy with others; judgement.
+TOKEN_SECONDS = 10.0
+NAME = "health-probe"
+# A look is taken every second, so this is when an open breaker's time comes before the next one.
+_AHEAD_SECONDS = 1.5
+_KINDS = (Kind.CHAT, Kind.COMPLETION, Kind.EMBEDDING)
+
+
+class _Nowhere:
+    """A sink for an answer that nobody reads."""
+
+    relays = ""
+    streaming = True
+    committed = False
+
+    def alive(self, note: str) -> None: ...
+
+    def open(self, serving: Serving) -> None:  # noqa: ARG002
+        self.committed = True
+
+    def resume(self, serving: Serving, so_far: Partial) -> None: ...
+
+    def relay(self, data: bytes) -> None: ...
+
+    def deltas(self, deltas: Sequence[Delta]) -> None: ...
+
+    def embeddings(self, embeddings: Embeddings) -> None: ...
+
+    def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None: ...
+
+
+def one_token(endpoint: Endpoint, now: float) -> Call | None:
+    """The smallest call an endpoint can answer; None if it can answer none."""
+    kind = next((kind for kind in _KINDS if kind.value in endpoint.spec.capabilities), None)
+    if kind is None:
+        return None
+    fields: dict[Kind, dict[str, object]] = {
+        Kind.CHAT: {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1},
+        Kind.COMPLETION: {"prompt": "Hi", "max_tokens": 1},
+        Kind.EMBEDDING: {"input": "Hi"},
+    }
+    return Call(NAME, kind, fields[kind], now, NAME, endpoint.spec.model, stream=kind is not Kind.EMBEDDING)
+
+
+class Probing:
+    """`guard` is the breaker of an endpoint; `changed` is told what a probe made of it. Call `look` every second."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        endpoints: Callable[[], Sequence[Endpoint]],
+        guard: Callable[[Endpoint], Breaker],
+        execute: Execute,
+        start: Callable[[Coroutine[object, object, None], str], object],
+        changed: Callable[[Endpoint, Circuit, str], None],
+    ) -> None:
+        self._clock = clock
+        self._endpoints = endpoints
+        self._guard = guard
+        self._execute = execute
+        self._start = start
+        self._changed = changed
+        self._back: set[str] = set()
+        self._last: dict[str, float] = {}
+        self._running: set[str] = set()
+
+    def returned(self, backend: str) -> None:
+        """The backend answers again after it did not: its open breakers need not wait out their time."""
+        self._back.add(backend)
+
+    def look(self) -> None:
+        """Starts the probes that are due."""
+        now = self._clock.monotonic()
+        for endpoint in self._endpoints():
+            if self._is_due(endpoint, now):
+                self._running.add(endpoint.id)
+                self._last[endpoint.id] = now
+                self._start(self._probe(endpoint), f"probe of {endpoint.id}")
+        self._back.clear()
+
+    def _is_due(self, endpoint: Endpoint, now: float) -> bool:
+        breaker = self._guard(endpoint)
+        state = breaker.state(now)
+        if state is Circuit.CLOSED and not breaker.failures:
+            return False
+        if endpoint.id in self._running or not _may_be_asked(endpoint):
+            return False
+        if now - self._last.get(endpoint.id, -SUSPECT_SECONDS) < SUSPECT_SECONDS:
+            return False
+        retry_at = breaker.retry_at()
+        if retry_at is None:
+            return not breaker.held
+        return retry_at - now <= _AHEAD_SECONDS or endpoint.spec.backend in self._back
+
+    async def _probe(self, endpoint: Endpoint) -> None:
+        try:
+            # Two in a row where the first one makes it half-open: no client should be needed to close it.
+            while (
+                await self._ask(endpoint)
+                and self._guard(endpoint).state(self._clock.monotonic()) is not Circuit.CLOSED
+            ):
+                continue
+        finally:
+            self._running.discard(endpoint.id)
+
+    async def _ask(self, endpoint: Endpoint) -> bool:
+        """Whether one probe was let through and succeeded."""
+        now = self._clock.monotonic()
+        breaker = self._guard(endpoint)
+        call = one_token(endpoint, now)
+        token = None if call is None else breaker.force_probe(now)
+        if call is None or token is None:
+            return False
+        endpoint.inflight += 1
+        outcome = None
+        try:
+            serving = Serving(endpoint.spec.model, endpoint.spec.backend, NAME, 1, False)
+            outcome = await self._execute(call, endpoint, _Nowhere(), serving, TOKEN_SECONDS)
+        finally:
+            endpoint.inflight -= 1
+            if outcome is None or not (outcome.ok or outcome.trips):
+                breaker.release(token)
+        return self._judge(endpoint, breaker, token, outcome)
+
+    def _judge(self, endpoint: Endpoint, breaker: Breaker, token: int, outcome: Outcome) -> bool:
+        if not (outcome.ok or outcome.trips):
+            return False
+        why = "a health probe succeeded" if outcome.ok else f"health probe: {outcome.message}"
+        changed = breaker.record(token, outcome.trips, self._clock.monotonic(), why, NAME)
+        if changed is not None:
+            self._changed(endpoint, changed, why)
+        return outcome.ok
+
+
+def _may_be_asked(endpoint: Endpoint) -> bool:
+    spec = endpoint.spec
+    free = spec.price_input == 0 and spec.price_output == 0
+    idle = endpoint.inflight < spec.slots and not endpoint.waiting
+    usable = endpoint.reachable and not endpoint.draining and endpoint.residency is Residency.READY
+    return free and idle and usable

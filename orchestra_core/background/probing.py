@@ -3,7 +3,8 @@
 That a server lists its models says nothing of whether it generates (behaviours.md 15). So an endpoint is probed
 when its breaker is about to let a probe through, when its last call failed, and when its backend has come back;
 never one that is well, costs money, would have to load its model, is drained, or has no free slot: then real
-requests tell. A probe goes the way of every call, through the breaker, and counts there like one.
+requests tell. A probe goes the way of every call, through the breaker, and counts there like one. Each backend is
+asked for one token at a time, however many models it has.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -93,7 +94,7 @@ class Probing:
         now = self._clock.monotonic()
         for endpoint in self._endpoints():
             if self._is_due(endpoint, now):
-                self._running.add(endpoint.id)
+                self._running.add(endpoint.spec.backend)
                 self._last[endpoint.id] = now
                 self._start(self._probe(endpoint), f"probe of {endpoint.id}")
         self._back.clear()
@@ -103,9 +104,13 @@ class Probing:
         state = breaker.state(now)
         if state is Circuit.CLOSED and not breaker.failures:
             return False
-        if endpoint.id in self._running or not _may_be_asked(endpoint):
+        if endpoint.spec.backend in self._running or not _may_be_asked(endpoint):
             return False
-        if now - self._last.get(endpoint.id, -SUSPECT_SECONDS) < SUSPECT_SECONDS:
+        # While there are requests they tell enough.
+        asked_at = max(
+            self._last.get(endpoint.id, 0.0), endpoint.last_used if state is Circuit.CLOSED else 0.0
+        )
+        if now - asked_at < SUSPECT_SECONDS:
             return False
         retry_at = breaker.retry_at()
         if retry_at is None:
@@ -121,7 +126,7 @@ class Probing:
             ):
                 continue
         finally:
-            self._running.discard(endpoint.id)
+            self._running.discard(endpoint.spec.backend)
 
     async def _ask(self, endpoint: Endpoint) -> bool:
         """Whether one probe was let through and succeeded."""

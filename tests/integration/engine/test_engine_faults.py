@@ -246,7 +246,7 @@ def test_a_backend_that_goes_away_is_noticed_and_taken_back(mended: FleetProcess
     with EngineProcess(mended.config(weights={"sim-small": 1000})) as engine:
         assert engine.chat(model=MODEL, max_tokens=2).headers["x-orchestra-backend"] == "sim-small"
         with engine.listening() as happening:
-            mended.fault("sim-small", "crash", seconds=80)  # four seconds of ours
+            mended.fault("sim-small", "crash", seconds=140)  # seven seconds of ours
             answer = engine.chat(model=MODEL, max_tokens=2)
             assert (answer.status_code, answer.headers["x-orchestra-backend"]) == (200, "sim-second")
             assert answer.headers["x-orchestra-attempts"] == "2"

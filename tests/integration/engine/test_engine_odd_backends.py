@@ -68,7 +68,9 @@ class Pair:
                         return str(one["state"])
 
     def asked(self, server: ScriptedHttp) -> list[Asked]:
-        return [one for one in server.asked if (one.method, one.path) == CHAT]
+        """Calls of this test's model: health probes may still ask for those of others."""
+        calls = [one for one in server.asked if (one.method, one.path) == CHAT]
+        return [one for one in calls if one.json["model"] == self.model]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -115,6 +115,16 @@ async def test_a_failure_makes_an_endpoint_suspect_until_a_probe_succeeds() -> N
     assert well.breaker.failures == 0
 
 
+async def test_requests_tell_enough_while_there_are_any() -> None:
+    """An endpoint that failed once and is used is not asked besides."""
+    bench = Bench()
+    bench.fail(1)
+    for _ in range(10):
+        bench.endpoint.last_used = bench.clock.monotonic()
+        assert await bench.after(1) == 0
+    assert await bench.after(1) == 1
+
+
 async def test_suspects_are_asked_every_two_seconds() -> None:
     """Not at every look: `busy` says nothing of it, so it stays suspect."""
     bench = Bench(*[Verdict.BUSY] * 99)

@@ -353,13 +353,28 @@ class Attempt:
         if self.done.done():
             return
         verdict = Verdict.INTERRUPTED if self._opened else fault.verdict
-        source = self._relay or self._reader
-        usage = source.usage if source is not None else None
-        if usage is None:
-            seen = self._relay.events if self._relay is not None else self._tokens
-            usage = Usage(completion=seen, estimated=True)
         self.abort()
-        self._resolve(verdict, fault.status, fault.message, usage, None, fault.retry_after)
+        self._resolve(verdict, fault.status, fault.message, self._usage_so_far(), None, fault.retry_after)
+
+    def _usage_so_far(self) -> Usage:
+        source = self._relay or self._reader
+        if source is not None and source.usage is not None:
+            return source.usage
+        seen = self._relay.events if self._relay is not None else self._tokens
+        return Usage(completion=seen, estimated=True)
+
+    def left(self) -> Outcome:
+        """What there was of it when whoever waited for it left."""
+        return Outcome(
+            Verdict.CANCELLED,
+            self._endpoint_id,
+            499,
+            "ended before its answer was complete",
+            self._usage_so_far(),
+            None if self._first_at is None else self._first_at - self.started_at,
+            self._now() - self.started_at,
+            committed=self.committed,
+        )
 
     def _partial(self) -> Partial | None:
         """What the client has, if another endpoint may go on from there."""

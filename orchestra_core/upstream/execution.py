@@ -91,7 +91,7 @@ class Execution:
             # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
             # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
             if fresh or outcome.verdict is not Verdict.DROPPED or connection.answered or not self._retry:
-                return _told(outcome, address, stale)
+                return outcome if outcome.ok and not stale else _told(outcome, address, stale)
             stale = "sent a second time: the kept connection had been closed"
             connection = None
 
@@ -101,6 +101,10 @@ class Execution:
         try:
             connection.send(head, body, attempt)
             return await attempt.done
+        except asyncio.CancelledError as gone:
+            # Who accounts for it learns what had arrived: tokens that were produced have been paid for.
+            gone.args = (attempt.left(),)
+            raise
         finally:
             self._active.discard(attempt)
             attempt.abort()
@@ -128,6 +132,11 @@ class Execution:
             attempt.watch(now, self._timeouts)
         for pool in self._pools.values():
             pool.trim()
+
+    @property
+    def busy(self) -> int:
+        """Attempts that have been sent and have not ended."""
+        return len(self._active)
 
     @property
     def looks_in(self) -> float:

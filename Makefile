@@ -17,11 +17,11 @@ ARGS ?=
 PHASES := structure dependencies unit integration business performance
 PHASE ?= $(PHASES)
 
-.PHONY: help run test check format bench screenshots lock clean install dev
+.PHONY: help run test check format bench bench-availability bench-overload screenshots lock clean install dev
 
 help: ## this list
 	@echo 'AI Model Orchestra Controller. Targets:'
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' Makefile
 	@echo 'Test phases: $(PHASES)'
 	@echo 'Variables: PYTHON=<a Python 3.11 or newer>, PHASE="unit integration", ARGS="<arguments of the program>"'
 
@@ -52,6 +52,12 @@ format: dev ## rewrite the sources in the agreed format
 
 bench: dev ## measure this engine and others against one stub backend (takes minutes)
 	@exec $(PY) -m benchmarks $(ARGS)
+
+bench-availability: dev ## complete answers under faults, beside simpler clients (takes 20 minutes; ARGS=--quick)
+	@exec $(PY) -m benchmarks.availability $(ARGS)
+
+bench-overload: dev ## goodput at up to ten times capacity (takes 5 minutes; ARGS=--quick)
+	@exec $(PY) -m benchmarks.overload $(ARGS)
 
 screenshots: dev ## renew the pictures in screenshots/ from a running demo engine (takes two minutes)
 	@ORCHESTRA_SCREENSHOTS=screenshots ORCHESTRA_SCREENSHOT_SECONDS=60 \

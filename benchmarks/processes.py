@@ -31,10 +31,11 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], log: Path, core: int, environment: Mapping[str, str] | None = None
+    command: Sequence[str], log: Path, core: int | None, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """The process, pinned; ended with SIGTERM, then SIGKILL, together with everything it started."""
-    with log.open("w") as output, born_on(core):
+    """The process, pinned to `core` if given; ended with SIGTERM, then SIGKILL, and all it started with it."""
+    pinned = contextlib.nullcontext() if core is None else born_on(core)
+    with log.open("w") as output, pinned:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -48,10 +49,11 @@ def running(
     try:
         yield process
     finally:
-        _end(process)
+        end(process)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[str]) -> None:
+    """SIGTERM to the process and all it started, SIGKILL after 15 s."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:
@@ -94,7 +96,7 @@ def stub(core: int) -> Iterator[tuple[int, int]]:
         port = int(process.stdout.readline())
         yield process.pid, port
     finally:
-        _end(process)
+        end(process)
         if process.stdout is not None:
             process.stdout.close()
 

@@ -5,6 +5,7 @@ from math import ceil, sqrt
 from zlib import crc32
 
 MARK = "[simulated]"
+_MIX = 0x9E3779B1
 _PREFACE = (
     MARK, " This", " answer", " is", " simulated:", " no", " model", " was", " run,",
     " and", " the", " words", " mean", " nothing.",
@@ -25,7 +26,9 @@ def span(content: str, first: int, count: int) -> str:
 def token(content: str, number: int) -> str:
     if number < len(_PREFACE):
         return _PREFACE[number]
-    return _WORDS[crc32(f"{content}:{number}".encode()) % len(_WORDS)]
+    # CRCs of equal length differ by the same bits at every position: without the product there were 32 texts.
+    mixed = crc32(f"{content}:{number}".encode()) * _MIX >> 20
+    return _WORDS[mixed % len(_WORDS)]
 
 
 def words(text: str) -> int:

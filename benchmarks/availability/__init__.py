@@ -1,0 +1,1 @@
+"""Availability under one stated mix of faults, over real sockets; see benchmarks/README.md."""

@@ -1,0 +1,41 @@
+"""Small versions of two benchmarks: what they count must add up, and the engine must not be worse than nothing."""
+
+import msgspec
+
+from benchmarks.availability.experiment import read
+from benchmarks.availability.measure import measure
+from benchmarks.availability.strategies import ENGINE, FIRST
+from benchmarks.overload.measure import Settings
+from benchmarks.overload.measure import measure as measure_overload
+
+
+def test_the_engine_loses_less_than_the_first_model() -> None:
+    """One seed of a denser mix of faults: every request offered is counted once, and the engine serves more."""
+    experiment = read()
+    experiment = msgspec.structs.replace(
+        experiment,
+        load=msgspec.structs.replace(experiment.load, seeds=(4,), seconds=6.0, rate=30.0),
+    )
+    results = measure(experiment, [FIRST, ENGINE], print)
+    first, engine = results.runs
+    assert (first.strategy, engine.strategy) == (FIRST, ENGINE)
+    assert first.offered == engine.offered > 150
+    for run in results.runs:
+        assert run.good + sum(run.reasons.values()) == run.offered
+        assert len(run.failures) == run.offered - run.good
+        assert run.streamed_good <= min(run.good, run.streamed)
+    assert first.good < first.offered
+    assert engine.good > first.good
+
+
+def test_ten_times_too_much_leaves_goodput() -> None:
+    """Most of what a full backend can do is still done when ten times as much is asked, and refusals come soon."""
+    settings = Settings(seeds=(1,), levels=(1.5, 10.0), seconds=2.5)
+    results = measure_overload(settings, print)
+    for one in results.levels:
+        assert one.run.good + sum(one.run.reasons.values()) == one.run.offered
+    most = results.levels[-1].run
+    assert most.refused > most.offered / 2
+    # Looser than what the benchmark publishes: this machine may be doing anything else meanwhile.
+    assert results.kept > 0.7
+    assert most.refused_p99 < 1.0

@@ -16,6 +16,8 @@ ARGS ?=
 
 PHASES := structure dependencies unit integration business performance
 PHASE ?= $(PHASES)
+# Processes that share the tests; 0 runs them in one, in order. Tests wait more than they compute.
+JOBS ?= 3
 
 .PHONY: help run test check format bench bench-availability bench-overload screenshots lock clean install dev
 
@@ -23,7 +25,7 @@ help: ## this list
 	@echo 'AI Model Orchestra Controller. Targets:'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' Makefile
 	@echo 'Test phases: $(PHASES)'
-	@echo 'Variables: PYTHON=<a Python 3.11 or newer>, PHASE="unit integration", ARGS="<arguments of the program>"'
+	@echo 'Variables: PYTHON=<a Python 3.11 or newer>, PHASE="unit integration", JOBS=<test processes>, ARGS="<arguments of the program>"'
 
 run: install ## install what is needed, then open the console (ARGS="serve --demo" runs a command instead)
 	@exec $(PY) -m orchestra_core $(ARGS)
@@ -38,7 +40,7 @@ test: dev ## install what tests need, then test; PHASE="unit integration" choose
 	  else echo "make test: phase $$phase has no tests" >&2; fi; \
 	done; \
 	if [ $$# -eq 0 ]; then echo 'make test: nothing to test' >&2; exit 2; fi; \
-	exec $(PY) -m pytest "$$@" $(ARGS)
+	exec $(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder "$$@" $(ARGS)
 
 check: dev ## format, lint, strict types, import contracts
 	$(PY) -m ruff format --check .

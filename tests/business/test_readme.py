@@ -25,10 +25,11 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+def engine(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[EngineProcess]:
     """An engine as a new user has it: the embedded model, nothing configured."""
     home = tmp_path_factory.mktemp("readme")
-    with EngineProcess("[discovery]\nenabled = false\n", home=home) as running:
+    cache = {"XDG_CACHE_HOME": str(model_cache)}
+    with EngineProcess("[discovery]\nenabled = false\n", home=home, more=cache) as running:
         running.until(lambda seen: any(model["residency"] == "ready" for model in seen["models"]), 60)
         yield running
 

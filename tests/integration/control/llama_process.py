@@ -12,7 +12,7 @@ params.hostnames = ["127.0.0.1"]
 params.port = int(sys.argv[2])
 params.n_ctx = 2048
 params.n_parallel = 2
-params.cpuparams.n_threads = 2
+params.cpuparams.n_threads = 1
 if "embeddings" in sys.argv[3:]:
     params.embedding = True
     params.pooling_type = 1  # mean, as LLAMA_POOLING_TYPE_MEAN of llama.h

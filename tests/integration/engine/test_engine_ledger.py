@@ -78,7 +78,7 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
     for row in (found[1], found[5]):
         assert 0 < row["first_token_ms"] <= row["total_ms"]
     assert found[0]["error"] in (None, "")
-    assert "closed by the backend" in found[5]["error"]
+    assert "the connection was" in found[5]["error"]  # closed or lost, as the kernel says it
     assert [(one["request_id"], one["n"], one["endpoint"], one["verdict"]) for one in attempts] == [
         (found[4]["id"], 1, f"sim-second/{MODEL}", "failed"),
         (found[4]["id"], 2, f"sim-small/{MODEL}", "success"),

@@ -32,12 +32,6 @@ CAPITAL: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What i
 LOAD_SECONDS = 60
 
 
-@pytest.fixture(scope="session")
-def cache(request: pytest.FixtureRequest) -> Path:
-    """Where the model is put together, once for all runs of the tests."""
-    return Path(request.config.cache.mkdir("engine-models"))
-
-
 def start(cache: Path, home: Path | None = None, config: str = ONLY_EMBEDDED) -> EngineProcess:
     engine = EngineProcess(config, home=home, more={"XDG_CACHE_HOME": str(cache)})
     try:
@@ -57,8 +51,8 @@ def ready(engine: EngineProcess, seconds: float = LOAD_SECONDS) -> dict[str, Any
 
 
 @pytest.fixture(scope="module")
-def started(cache: Path) -> Iterator[EngineProcess]:
-    with start(cache, config=ONE_SLOT) as engine:  # `with` is the clean stop; it runs already
+def started(model_cache: Path) -> Iterator[EngineProcess]:
+    with start(model_cache, config=ONE_SLOT) as engine:  # `with` is the clean stop; it runs already
         yield engine
 
 
@@ -277,15 +271,15 @@ def test_a_request_that_meets_a_dying_child_is_answered_all_the_same(engine: Eng
     assert "Paris" in answered.text
 
 
-def test_a_killed_engine_takes_its_child_along_and_can_be_started_again(cache: Path) -> None:
+def test_a_killed_engine_takes_its_child_along_and_can_be_started_again(model_cache: Path) -> None:
     """SIGKILL of the engine: the model's process ends by itself. The next engine has the same socket, and being
     stopped while the model loads it leaves nothing behind."""
-    with contextlib.closing(start(cache)) as first:
+    with contextlib.closing(start(model_cache, config=ONE_SLOT)) as first:
         ready(first)
         process = child(first)
         first.kill()
         assert gone(process)
-        with start(cache, first.home) as second:
+        with start(model_cache, first.home, ONE_SLOT) as second:
             assert second.socket == first.socket
             assert second.unix.get("/livez").status_code == 200
             within(lambda: bool(psutil.Process(second.pid).children()), 30)

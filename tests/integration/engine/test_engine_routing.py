@@ -140,6 +140,8 @@ def test_a_wish_nothing_can_fulfil_is_served_and_said_to_be_degraded(mended: Fle
 def test_a_burst_spreads_over_what_there_is(mended: FleetProcess) -> None:
     """Fifty at once: nobody is overrun while the other is idle, and all are answered."""
     config = mended.config(slots=8)
+    for name in mended.backends:  # slower than a busy machine sends fifty requests
+        mended.fault(name, "slow", factor=10)
     with EngineProcess(config) as engine, engine.connect(seconds=60) as client:
         body = {"model": "sim-small:1b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 40}
 

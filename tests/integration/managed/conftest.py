@@ -11,33 +11,9 @@ import pytest
 
 from orchestra_core.upstream.launch import ManagedModel
 from orchestra_core.upstream.managed import Managed
+from tests.integration.managed.places import Places, build
 
 TINY = Path(__file__).with_name("tiny_server.py")
-
-
-class Places:
-    """`exits` collects what `on_exit` was told; `exited` is set by it."""
-
-    def __init__(self, root: Path) -> None:
-        self.runtime = root / "run"
-        self.state = root / "state"
-        self.exits: list[tuple[str, int, Sequence[str]]] = []
-        self.exited = asyncio.Event()
-
-    def on_exit(self, model: str, status: int, lines: Sequence[str]) -> None:
-        self.exits.append((model, status, lines))
-        self.exited.set()
-
-    def sockets(self) -> list[Path]:
-        return list(self.runtime.iterdir()) if self.runtime.exists() else []
-
-    def records(self) -> list[Path]:
-        return list((self.state / "children").glob("*"))
-
-    def child(self) -> psutil.Process:
-        """The one child that runs now."""
-        (record,) = self.records()
-        return psutil.Process(int(record.stem))
 
 
 class Make(Protocol):
@@ -54,12 +30,11 @@ async def make(places: Places) -> AsyncIterator[Make]:
     """Makes managed backends called "local"."""
     made: list[Managed] = []
 
-    def build(models: Mapping[str, ManagedModel], **options: Any) -> Managed:
-        settings = {"runtime_dir": places.runtime, "state_dir": places.state, "on_exit": places.on_exit}
-        made.append(Managed("local", models, **{**settings, **options}))
+    def remembered(models: Mapping[str, ManagedModel], **options: Any) -> Managed:
+        made.append(build(places, models, **options))
         return made[-1]
 
-    yield build
+    yield remembered
     await asyncio.gather(*(managed.close() for managed in made))
 
 

@@ -12,7 +12,7 @@ from orchestra_core.upstream.managed import Managed
 
 async def main(runtime: str, state: str, first: str, *rest: str) -> None:
     own = first == "--weights"
-    model = ManagedModel(path=Path(rest[0]) if own else None)
+    model = ManagedModel(path=Path(rest[0]) if own else None, parallel=1)
     managed = Managed(
         "local",
         {"model": model},

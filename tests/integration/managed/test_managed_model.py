@@ -5,25 +5,41 @@ import contextlib
 import json
 import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+import pytest_asyncio
 
 from orchestra_core.domain.catalog import Residency
 from orchestra_core.upstream.control import ControlError
 from orchestra_core.upstream.launch import ManagedModel
 from orchestra_core.upstream.managed import Managed
+from tests.integration.managed.places import Places, build
 
 pytestmark = pytest.mark.model
 NAME = "gemma"
+Loaded = tuple[Managed, Places]
+shared = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture
 def managed(make, gemma_path: Path) -> Managed:
     return make({NAME: ManagedModel(path=gemma_path, context=1024)})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def loaded(gemma_path: Path) -> AsyncIterator[Loaded]:
+    """A backend with its model loaded, which tests share and leave loaded. One slot is warmed up sooner."""
+    with tempfile.TemporaryDirectory(prefix="orch-") as root:
+        places = Places(Path(root))
+        managed = build(places, {NAME: ManagedModel(path=gemma_path, context=1024, parallel=1)})
+        await managed.load(NAME, ignore)
+        yield managed, places
+        await managed.close()
 
 
 @contextlib.asynccontextmanager
@@ -87,9 +103,10 @@ async def test_model_is_loaded_answers_and_is_gone(managed: Managed, places) -> 
     assert (unloaded.residency, unloaded.memory_bytes) == (Residency.ABSENT, None)
 
 
-async def test_leaving_frees_the_slot(managed: Managed) -> None:
+@shared
+async def test_leaving_frees_the_slot(loaded: Loaded) -> None:
     """A client that leaves in mid-answer stops the generation."""
-    await managed.load(NAME, ignore)
+    managed, _ = loaded
     async with connected(managed) as client:
         body = question("Count from one to a thousand.", max_tokens=900, ignore_eos=True, stop=["never said"])
         async with client.stream("POST", "/v1/chat/completions", json=body) as response:
@@ -102,9 +119,10 @@ async def test_leaving_frees_the_slot(managed: Managed) -> None:
                 pass
 
 
-async def test_default_stops_are_offered_for_joining(managed: Managed) -> None:
+@shared
+async def test_default_stops_are_offered_for_joining(loaded: Loaded) -> None:
     """A model without a chat template tells the stop sequences its chats need, once that is known."""
-    await managed.load(NAME, ignore)
+    managed, _ = loaded
     defaults = managed.defaults(NAME)
     assert defaults == {"stop": ["\n\nQuestion:", "\nQuestion:"]}
     async with connected(managed) as client:
@@ -114,9 +132,10 @@ async def test_default_stops_are_offered_for_joining(managed: Managed) -> None:
     assert finish == "stop"
 
 
-async def test_killed_child_is_noticed(managed: Managed, places) -> None:
+@shared
+async def test_killed_child_is_noticed(loaded: Loaded) -> None:
     """A child that dies is told with its signal and last lines; the model is absent and can be loaded again."""
-    await managed.load(NAME, ignore)
+    managed, places = loaded
     os.kill(places.child().pid, signal.SIGKILL)
     async with asyncio.timeout(10):
         await places.exited.wait()

@@ -104,3 +104,14 @@ async def test_shutdown_is_asked_for(engine: FakeEngine, client: EngineClient) -
     await client.shutdown()
     await asyncio.wait_for(engine.stopped.wait(), 5)
     assert "POST /api/v1/shutdown" in engine.asked
+
+
+async def test_a_closed_client_watches_no_more(tmp_path: Path) -> None:
+    """Closed while it waits for the next try, it does not try: that would fail, and the console with it."""
+    client = EngineClient(str(tmp_path / "nobody.sock"), delays=(600.0,))
+    updates = client.watch(1.0)
+    assert isinstance(await anext(updates), Lost)
+    waiting = asyncio.ensure_future(anext(updates, None))
+    await asyncio.sleep(0)
+    await client.close()
+    assert await asyncio.wait_for(waiting, 10) is None

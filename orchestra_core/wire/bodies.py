@@ -16,8 +16,10 @@ _MISSING = re.compile(r"missing required field `(?P<field>.+?)`")
 _UNKNOWN = re.compile(r"contains unknown field `(?P<field>.*)`$", re.DOTALL)
 _STEP = re.compile(r"\[(?:\d+|\.\.\.)\]|[^.\[\]]+")
 _LONGEST_PROMPT_FIELD = 2048
+_MOST_NAMED = 20
 
-Tokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+# Ten times the longest context there is; beyond it a number means something else, or nothing.
+Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Temperature = Annotated[float, msgspec.Meta(ge=0.0, le=2.0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Cost = Annotated[float, msgspec.Meta(ge=0.0)]
@@ -63,7 +65,8 @@ def _unknown(path: str, name: str, wanted: object) -> InvalidRequest:
     near = get_close_matches(name, names, 1)
     hint = f"; did you mean `{near[0]}`?" if near else ""
     field = f"{path}.{name[:64]}" if path else name[:64]
-    return InvalidRequest(f"unknown field `{field}`{hint}; allowed: {', '.join(sorted(names))}", param=field)
+    allowed = f"; allowed: {', '.join(sorted(names))}" if len(names) <= _MOST_NAMED else ""
+    return InvalidRequest(f"unknown field `{field}`{hint}{allowed}", param=field)
 
 
 def _types_at(wanted: object, path: str) -> list[inspect.Type]:

@@ -18,6 +18,7 @@ from orchestra_core.wire.bodies import (
     last_user_text,
     raw_object,
 )
+from orchestra_core.wire.strict import refuse_many, refuse_odd
 
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 
@@ -62,6 +63,7 @@ _route = msgspec.json.Decoder(_Route)
 _placement = msgspec.json.Decoder(_Placement)
 _reason = msgspec.json.Decoder(_Reason)
 _NONE = frozenset[str]()
+_TEXTS = ("prompt", "messages")
 
 
 def _requirements(given: _Requirements | None, max_cost: float | None, asked: Requirements) -> Requirements:
@@ -77,6 +79,7 @@ def _requirements(given: _Requirements | None, max_cost: float | None, asked: Re
 def read_selection(body: bytes, call_id: str, now: float) -> Call:
     """POST /api/v1/select-model: a call that is planned and not sent."""
     wanted = decode(_selection, body)
+    refuse_odd(body, decode(raw_object, body), _TEXTS)
     task = task_named(wanted.task)
     requirements = _requirements(wanted.requirements, None, Requirements())
     prompt = wanted.prompt or ""
@@ -98,6 +101,7 @@ def read_route(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     """POST /api/v1/route. `now` is monotonic seconds, `key` whom it is counted for."""
     wanted = decode(_route, body)
     messages = _messages(wanted, body)
+    refuse_odd(body, decode(raw_object, body), _TEXTS)
     task = task_named(wanted.task) if wanted.task is not None else None
     if task is Task.EMBEDDING:
         raise InvalidRequest(
@@ -142,6 +146,7 @@ def _messages(wanted: _Route, body: bytes) -> object:
         return [{"role": "user", "content": wanted.prompt}]
     if not wanted.messages:
         raise InvalidRequest("field `messages` must not be empty", param="messages")
+    refuse_many("messages", wanted.messages)
     return decode(raw_object, body)["messages"]
 
 
@@ -152,7 +157,11 @@ def read_reason(body: bytes) -> str:
 
 def read_placement(body: bytes) -> str | None:
     """The optional body of load and unload: which backend."""
-    return decode(_placement, body).backend if body.strip() else None
+    if not body.strip():
+        return None
+    wanted = decode(_placement, body)
+    refuse_odd(body, decode(raw_object, body))
+    return wanted.backend
 
 
 class Metrics(msgspec.Struct, frozen=True):

@@ -17,10 +17,10 @@ from orchestra_core.wire.bodies import (
     last_user_text,
     raw_object,
 )
+from orchestra_core.wire.openai.fields import TEXTS, check_fields
+from orchestra_core.wire.strict import refuse_many, refuse_odd
 
 _OWN = ("model", "stream", "stream_options")
-# llama.cpp crashes or multiplies work on these (CVE-2026-21869, llama.cpp PR 24786 and 24017).
-_REFUSED = frozenset({"n_discard", "n_keep", "n_cmpl"})
 _PATHS = {Kind.CHAT: "/chat/completions", Kind.COMPLETION: "/completions", Kind.EMBEDDING: "/embeddings"}
 _WITH_USAGE = {"include_usage": True}
 NOTHING = frozenset[str]()
@@ -61,11 +61,11 @@ _completion = msgspec.json.Decoder(_Completion)
 _embedding = msgspec.json.Decoder(_Embedding)
 
 
-def _fields(body: bytes) -> dict[str, object]:
-    fields = cast(dict[str, object], decode(raw_object, body))
-    if not _REFUSED.isdisjoint(fields):
-        name = min(_REFUSED & fields.keys())
-        raise InvalidRequest(f"field `{name}` is not accepted", param=name)
+def _fields(kind: Kind, body: bytes, entries: int = 0) -> dict[str, object]:
+    raw = decode(raw_object, body)
+    check_fields(kind, body, raw)
+    refuse_odd(body, raw, TEXTS, entries)
+    fields = cast(dict[str, object], raw)
     for name in _OWN:
         fields.pop(name, None)
     return fields
@@ -76,7 +76,8 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     chat = decode(_chat, body)
     if not chat.messages:
         raise InvalidRequest("field `messages` is required and must not be empty", param="messages")
-    fields = _fields(body)
+    refuse_many("messages", chat.messages)
+    fields = _fields(Kind.CHAT, body, len(chat.messages))
     asked = read_model(chat.model)
     needs = _VISION if has_images(chat.messages) else NOTHING
     if chat.tools:
@@ -104,7 +105,8 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
 def read_completion(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     """POST /v1/completions."""
     wanted = decode(_completion, body)
-    fields = _fields(body)
+    refuse_many("prompt", wanted.prompt)
+    fields = _fields(Kind.COMPLETION, body)
     if "prompt" not in fields:
         raise InvalidRequest("field `prompt` is required", param="prompt")
     asked = read_model(wanted.model)
@@ -133,11 +135,12 @@ def read_embedding(body: bytes, call_id: str, now: float, key: str = "") -> Call
     wanted = decode(_embedding, body)
     if wanted.input == []:
         raise InvalidRequest("field `input` must not be empty", param="input")
+    refuse_many("input", wanted.input)
     asked = read_model(wanted.model)
     return Call(
         id=call_id,
         kind=Kind.EMBEDDING,
-        fields=_fields(body),
+        fields=_fields(Kind.EMBEDDING, body),
         received=now,
         key=key,
         surface="openai",

@@ -167,16 +167,20 @@ def test_pictures_go_only_to_models_that_see(client: openai.OpenAI) -> None:
 
 
 def test_fields_of_the_backend_are_passed_on(client: openai.OpenAI) -> None:
-    """What this engine does not know is none of its business: the backend decides."""
+    """Fields that backends are known to take reach them, and they decide; a field nobody knows is refused by name."""
     answer = client.chat.completions.create(
         model=VLLM,
         messages=SAID,
         max_completion_tokens=4,
         seed=7,
         stop=["\n"],
-        extra_body={"repetition_penalty": 1.1, "my_own": {"nested": [1, None]}},
+        extra_body={"repetition_penalty": 1.1, "chat_template_kwargs": {"nested": [1, None]}},
     )
     assert answer.choices[0].message.content == PREFACE
+    for field in ("my_own", "n_discard"):
+        with pytest.raises(openai.BadRequestError, match=field) as unknown:
+            client.chat.completions.create(model=VLLM, messages=SAID, extra_body={field: -1})
+        assert unknown.value.param == field
     with pytest.raises(openai.BadRequestError, match="gives one choice") as refused:
         client.chat.completions.create(model=VLLM, messages=SAID, n=2)
     assert refused.value.code == "rejected_by_backend"

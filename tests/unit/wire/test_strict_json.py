@@ -1,0 +1,377 @@
+"""JSON bodies that are wrong, hostile or odd: each is a 400 that names the field, on every surface."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestra_core.domain.call import Call
+from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.wire.native import read_placement, read_route, read_selection
+from orchestra_core.wire.openai.requests import read_chat, read_completion, read_embedding, render_request
+from orchestra_core.wire.strict import depth_beyond
+
+SAID = [{"role": "user", "content": "Hi"}]
+READERS: dict[str, tuple[Callable[[bytes, str, float], Call], dict[str, Any]]] = {
+    "chat": (read_chat, {"model": "auto", "messages": SAID}),
+    "completion": (read_completion, {"model": "auto", "prompt": "Hi"}),
+    "embedding": (read_embedding, {"model": "auto", "input": "Hi"}),
+    "route": (read_route, {"prompt": "Hi"}),
+    "selection": (read_selection, {"task": "code_generation"}),
+    "placement": (lambda body, _id, _now: read_placement(body), {"backend": "x"}),  # type: ignore[dict-item,return-value]
+}
+EVERY = sorted(READERS)
+
+
+def read(surface: str, body: bytes) -> Call:
+    return READERS[surface][0](body, "req-1", 0.0)
+
+
+def refused(surface: str, body: bytes) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        read(surface, body)
+    assert caught.value.status == 400
+    assert caught.value.type == "invalid_request_error"
+    assert len(caught.value.message) < 2000
+    return caught.value
+
+
+def with_raw(surface: str, member: bytes, name: str = "") -> bytes:
+    """A valid body of that surface, with a raw member more (in place of the field of that name)."""
+    fields = {key: value for key, value in READERS[surface][1].items() if key != name}
+    rest = json.dumps(fields)[:-1].encode()
+    return rest + (b", " if fields else b"") + member + b"}"
+
+
+NOT_JSON = {
+    "BOM": b"\xef\xbb\xbf{}",
+    "UTF-16": "{}".encode("utf-16"),
+    "UTF-16 without mark": '{"a":1}'.encode("utf-16-le"),
+    "UTF-32": "{}".encode("utf-32"),
+    "trailing comma": b'{"a":1,}',
+    "trailing garbage": b'{"a":1} x',
+    "two objects": b"{}{}",
+    "single quotes": b"{'a':1}",
+    "comment": b"{/*a*/}",
+    "bare word": b"{a:1}",
+    "cut": b'{"a":"b',
+    "array": b"[]",
+    "string": b'"a"',
+    "number": b"1",
+    "null": b"null",
+    "NUL": b"\0",
+    "lone quote": b'"',
+    "deep arrays": b"[" * 100_000,
+    "deep objects": b'{"a":' * 100_000,
+    "deep and closed": b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("surface", EVERY)
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
+def test_what_is_no_json_object_is_refused(surface: str, body: bytes) -> None:
+    """Other encodings, other types, broken syntax and bombs: a 400, and no other exception."""
+    refused(surface, body)
+
+
+VALUES = {
+    "invalid UTF-8": b'"\xff\xfe"',
+    "overlong UTF-8": b'"\xc0\x80"',
+    "surrogate in UTF-8": b'"\xed\xa0\x80"',
+    "lone high surrogate": b'"\\ud800aaaaaaaa"',
+    "lone low surrogate": b'"\\udc00aaaaaaaa"',
+    "two high surrogates": b'"\\ud800\\ud800aaaa"',
+    "NaN": b"NaN",
+    "Infinity": b"Infinity",
+    "minus Infinity": b"-Infinity",
+    "leading zero": b"01",
+    "raw control character": b'"a\nb"',
+    "unknown escape": b'"\\q"',
+}
+
+
+@pytest.mark.parametrize("surface", EVERY)
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+@pytest.mark.parametrize("name", [b"user", b"anything"])
+def test_a_wrong_value_is_refused_wherever_it_stands(surface: str, value: bytes, name: bytes) -> None:
+    """Also in a field that is only passed on."""
+    refused(surface, with_raw(surface, b'"' + name + b'":' + value))
+
+
+@pytest.mark.parametrize("value", [VALUES[name] for name in VALUES])
+def test_a_wrong_value_within_messages_is_refused(value: bytes) -> None:
+    """A part of a message that nobody here reads is still checked."""
+    body = b'{"model":"auto","messages":[{"role":"user","content":"Hi","odd":{"deep":[' + value + b"]}}]}"
+
+    refused("chat", body)
+
+
+@pytest.mark.parametrize("surface", EVERY)
+def test_a_key_twice_is_refused(surface: str) -> None:
+    """Who checks one and serves the other lets a client pass: neither is taken."""
+    for name, value in READERS[surface][1].items():
+        member = json.dumps({name: value})[1:-1].encode()
+        error = refused(surface, with_raw(surface, member))
+        assert (error.code, error.param) == ("duplicate_key", name)
+        escaped = member.replace(name.encode(), f"\\u{ord(name[0]):04x}{name[1:]}".encode(), 1)
+        assert refused(surface, with_raw(surface, escaped)).code == "duplicate_key"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],"model":"a"}',
+        b'{"model" : "auto" , "messages" : [{"role":"user","content":"Hi"}] , "model" : "auto"}',
+        b'{"model":"auto","user":{"a":"b","model":"auto"},"user":"","messages":[{"role":"user","content":"Hi"}]}',
+        b'{"model":"auto","user":"b","messages":[{"role":"user","content":"Hi"}],"user":"c"}',
+    ],
+)
+def test_a_second_key_is_found_however_it_is_written(body: bytes) -> None:
+    """With blanks, with the same value, and where the first value looks like what follows."""
+    assert refused("chat", body).code in ("duplicate_key", "invalid_request")
+
+
+@given(
+    st.dictionaries(st.sampled_from(["model", "user", "messages", "stop", "seed"]), st.just(1)),
+    st.sampled_from(["", " ", "\n", "\t\r\n "]),
+    st.sampled_from([None, 2]),
+)
+def test_blanks_are_no_second_key(extra: dict[str, int], blank: str, indent: int | None) -> None:
+    """However a body is laid out, what is there once passes."""
+    fields: dict[str, Any] = {"model": "auto", "messages": SAID}
+    fields |= {"user": "me"} if "user" in extra else {}
+    fields |= {"stop": ["a", '"b"']} if "stop" in extra else {}
+    fields |= {"seed": 5} if "seed" in extra else {}
+    text = blank + json.dumps(fields, indent=indent).replace(": ", f"{blank}:{blank} ") + blank
+
+    assert set(read("chat", text.encode()).fields) == set(fields) - {"model"}
+
+
+def test_text_of_every_kind_passes() -> None:
+    """Emoji as escapes or as bytes, a NUL within a message, brackets within strings."""
+    content = "é😀\x00 {[({[" + "[" * 200 + '"\\'
+    for ascii_only in (True, False):
+        body = json.dumps(
+            {"model": "auto", "messages": [{"role": "user", "content": content}]}, ensure_ascii=ascii_only
+        )
+        assert read("chat", body.encode()).text == content
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+@pytest.mark.parametrize(
+    ("levels", "passes"), [(60, True), (63, True), (64, False), (70, False), (900, False)]
+)
+def test_nesting_is_bounded(levels: int, passes: bool) -> None:
+    """64 levels in all, wherever they are; a long conversation is not deep."""
+    tools = with_raw("chat", b'"metadata":' + nested(levels))
+    long = b'{"model":"auto","messages":[' + b",".join([b'{"role":"user","content":"{["}'] * 500)
+    in_message = long + b',{"role":"user","odd":' + nested(levels - 2) + b"}]}"
+    if passes:
+        read("chat", tools)
+        read("chat", in_message)
+    else:
+        assert "nested deeper" in refused("chat", tools).message or levels > 500
+        assert "nested deeper" in refused("chat", in_message).message or levels > 500
+
+
+@given(
+    st.recursive(
+        st.just(0) | st.text('a"\\[]{}'),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('"\\[]'), inner, max_size=3),
+        max_leaves=20,
+    )
+)
+def test_depth_is_counted_as_it_is(value: Any) -> None:
+    """The quick count agrees with a walk over the decoded value."""
+
+    def depth(of: Any) -> int:
+        inner = of.values() if isinstance(of, dict) else of if isinstance(of, list) else None
+        return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+    body = json.dumps(value).encode()
+    assert not depth_beyond(body, depth(value))
+    assert depth(value) == 0 or depth_beyond(body, depth(value) - 1)
+
+
+RANGES: list[tuple[str, str, bytes]] = [
+    *(
+        (surface, name, value)
+        for surface in ("chat", "completion")
+        for name, values in {
+            "max_tokens": (
+                b"-1",
+                b"0",
+                b"2147483648",
+                b"1000000000",
+                b"1e9",
+                b"true",
+                b'"5"',
+                b"1.5",
+                b"9" * 5000,
+            ),
+            "temperature": (b"-0.1", b"2.1", b'"1"', b"true", b"1e999"),
+            "top_p": (b"-1", b"1.1", b"1e400"),
+            "n": (b"0", b"-1", b"1000000000", b"true", b'"2"'),
+            "stop": (b"5", b"[1]", b"[" + b'"a",' * 99_999 + b'"a"]', b'"' + b"a" * 2000 + b'"'),
+            "seed": (b"1.5", b"9223372036854775808", b'"1"'),
+            "presence_penalty": (b"3", b"-3", b"1e999"),
+            "logit_bias": (b'{"1":101}', b"[]", b'{"1":1e999}', b'{"1":"a"}'),
+            "top_k": (b"-2", b"2147483648", b"1.5"),
+            "min_p": (b"2", b"-1"),
+            "repeat_penalty": (b"-1", b"1e999"),
+            "repeat_last_n": (b"-2", b"2147483647"),
+            "mirostat": (b"3", b"-1"),
+            "n_probs": (b"21", b"-1"),
+            "dry_penalty_last_n": (b"-2", b"2147483647"),
+            "stop_token_ids": (b"[-1]", b"[1.5]", b'["a"]'),
+            "grammar": (b'"' + b"a" * 70_000 + b'"', b"{}"),
+            "user": (b"5", b'"a\\u0000b"', b"{}"),
+            "response_format": (
+                b'"json"',
+                b'{"a":1e999}',
+                b'{"type":"\\u0000"}',
+                b'{"a":' + b"9" * 5000 + b"}",
+            ),
+            "n_discard": (b"-1", b"2147483647", b"0"),
+            "n_keep": (b"1",),
+            "n_cmpl": (b"5",),
+            "n_predict": (b"-1",),
+            "id_slot": (b"0",),
+            "chat_template": (b'"{{ x }}"',),
+            "__proto__": (b'{"a":1}',),
+            "constructor": (b"{}",),
+            "unheard_of": (b"1",),
+        }.items()
+        for value in values
+    ),
+    ("chat", "tools", b'[{"a":1e999}]'),
+    ("chat", "top_logprobs", b"21"),
+    ("chat", "logprobs", b"5"),
+    ("completion", "logprobs", b"true"),
+    ("completion", "best_of", b"1000000"),
+    ("completion", "echo", b'"yes"'),
+    ("embedding", "dimensions", b"-1"),
+    ("embedding", "dimensions", b"1000000000"),
+    ("embedding", "encoding_format", b'"hex"'),
+    ("embedding", "temperature", b"1"),
+    ("route", "max_tokens", b"2147483648"),
+    ("route", "max_tokens", b"1e9"),
+    ("route", "deadline_ms", b"-1"),
+    ("route", "max_cost", b"1e999"),
+    ("route", "model", b'"a\\u0000b"'),
+    ("selection", "task", b'"\\u0000"'),
+    ("placement", "backend", b'"a\\u0000b"'),
+]
+
+
+@pytest.mark.parametrize(("surface", "name", "value"), RANGES, ids=lambda part: str(part)[:30])
+def test_a_value_out_of_range_is_refused_by_name(surface: str, name: str, value: bytes) -> None:
+    """Numbers a backend has crashed on, lists without end, other types, and what is not passed on."""
+    error = refused(surface, with_raw(surface, b'"' + name.encode() + b'":' + value, name))
+
+    assert error.param is not None
+    assert error.param.partition(".")[0].partition("[")[0] == name
+
+
+@pytest.mark.parametrize(
+    ("surface", "name", "entry"),
+    [
+        ("chat", "messages", {"role": "user", "content": "a"}),
+        ("route", "messages", {"role": "user", "content": "a"}),
+        ("completion", "prompt", "a"),
+        ("embedding", "input", "a"),
+    ],
+)
+def test_a_list_without_end_is_refused(surface: str, name: str, entry: object) -> None:
+    """A million messages are no conversation."""
+    body = json.dumps({"model": "auto", name: [entry] * 20_000}).encode()
+
+    assert refused(surface, body).param == name
+
+
+PASSED = {
+    "chat": {
+        "n": 2,
+        "stop": ["a", "b"],
+        "seed": -1,
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tool_choice": "auto",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}},
+        "logit_bias": {"50256": -100},
+        "logprobs": True,
+        "top_logprobs": 5,
+        "top_k": -1,
+        "min_p": 0.05,
+        "repetition_penalty": 1.1,
+        "dry_multiplier": 0.8,
+        "chat_template_kwargs": {"enable_thinking": False},
+        "reasoning_effort": "low",
+        "user": "me",
+        "metadata": {"a": "b"},
+    },
+    "completion": {"suffix": "a\x00", "echo": False, "logprobs": 3, "best_of": 1, "top_k": 40},
+    "embedding": {"dimensions": 256, "encoding_format": "float", "user": "me"},
+}
+
+
+@pytest.mark.parametrize("surface", PASSED)
+def test_known_fields_in_range_reach_the_backend_as_sent(surface: str) -> None:
+    """What is allowed is neither dropped nor changed."""
+    body = READERS[surface][1] | PASSED[surface]
+    call = read(surface, json.dumps(body).encode())
+    sent = msgspec.json.decode(render_request(call, "m", stream=False)[1])
+
+    assert sent == body | {"model": "m"}
+
+
+NEAR_JSON = st.lists(
+    st.sampled_from(
+        [
+            *(
+                b"{",
+                b"}",
+                b"[",
+                b"]",
+                b",",
+                b":",
+                b'"',
+                b'"model"',
+                b'"messages"',
+                b'"role"',
+                b'"content"',
+                b'"a"',
+            ),
+            *(
+                b"1",
+                b"null",
+                b"true",
+                b"-",
+                b"1e999",
+                b"\\u0000",
+                b"\\ud800",
+                b"\xff",
+                b"\\",
+                b" ",
+                b"9" * 30,
+            ),
+        ]
+    ),
+    max_size=40,
+).map(b"".join)
+
+
+@given(st.sampled_from(EVERY), NEAR_JSON, st.integers(0, 60), st.integers(0, 12))
+@settings(max_examples=500, deadline=None)
+def test_damaged_json_is_read_or_refused(surface: str, damage: bytes, at: int, removed: int) -> None:
+    """Whatever stands in a body, it is a call or an InvalidRequest."""
+    body = json.dumps(READERS[surface][1]).encode()
+    with suppress(InvalidRequest):
+        assert read(surface, body[:at] + damage + body[at + removed :]) is not NotImplemented

@@ -34,6 +34,7 @@ class Sources(msgspec.Struct, frozen=True):
     database: Callable[[], str]
     address: Callable[[], str]
     notices: Callable[[], Iterable[str]]
+    loop: Callable[[], tuple[float, int]]
 
 
 class Snapshots:
@@ -62,6 +63,7 @@ class Snapshots:
         self._sequence += 1
         models = tuple(self._model(endpoint, now) for endpoint in sources.endpoints())
         backends = tuple(sources.backends())
+        lag, stalls = sources.loop()
         return Snapshot(
             sequence=self._sequence,
             now=rfc3339(self._clock.wall()),
@@ -82,6 +84,8 @@ class Snapshots:
             events=sources.events(),
             notices=tuple(sources.notices()),
             database=sources.database(),
+            loop_lag=lag,
+            loop_stalls=stalls,
         )
 
     def _model(self, endpoint: Endpoint, now: float) -> ModelView:

@@ -6,7 +6,7 @@ import msgspec
 class Event(msgspec.Struct, frozen=True):
     """One thing that happened. `at` is wall-clock RFC 3339 UTC; `kind` is dotted, as `model.ready`.
 
-    Kinds: engine.started, engine.stopping, backend.joined, backend.up, backend.down, backend.draining,
+    Kinds: engine.started, engine.stopping, engine.stalled, backend.joined, backend.up, backend.down, backend.draining,
     backend.drained, backend.resumed, backend.left, model.loading, model.progress, model.ready, model.unloading,
     model.absent, model.failed, breaker.open, breaker.half_open, breaker.closed, request.failed, request.failover,
     config.reloaded, config.invalid.

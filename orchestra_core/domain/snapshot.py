@@ -136,7 +136,11 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Everything at one moment. `sequence` rises with each one; `now` is RFC 3339 UTC."""
+    """Everything at one moment. `sequence` rises with each one; `now` is RFC 3339 UTC.
+
+    `loop_lag` is the longest the event loop was blocked in the last half minute or more, `loop_stalls` how often it
+    was for more than 250 ms since the start.
+    """
 
     sequence: int
     now: str
@@ -157,3 +161,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
     notices: tuple[str, ...] = ()
     database: str = "connected"
+    loop_lag: float = 0.0
+    loop_stalls: int = 0

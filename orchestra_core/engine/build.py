@@ -19,6 +19,7 @@ from orchestra_core.background.probing import Probing
 from orchestra_core.background.residency import Residencies
 from orchestra_core.background.snapshots import Snapshots, Sources
 from orchestra_core.background.supervisor import Supervisor
+from orchestra_core.background.watchdog import Watchdog
 from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, Config
 from orchestra_core.domain.call import Call
@@ -75,6 +76,7 @@ class Engine:
 
         self.hub = Hub(clock)
         self.supervisor = Supervisor()
+        self.watchdog = Watchdog(clock, self.hub.publish)
         self.catalog = Catalog()
         self.memory = HostMemory(config.alerts.memory_warning, config.alerts.memory_critical)
         self.client = httpx.AsyncClient(
@@ -240,6 +242,7 @@ class Engine:
                 database=lambda: self.tidings.database,
                 address=lambda: self.address,
                 notices=self._notices,
+                loop=lambda: (self.watchdog.lag, self.watchdog.stalls),
             ),
             self.clock,
             __version__,
@@ -318,6 +321,7 @@ class Engine:
         if self.access is not None:
             self.access.close()
         await self.supervisor.close()
+        self.watchdog.close()
         self.execution.close()
         await self.members.close()
         await self.client.aclose()

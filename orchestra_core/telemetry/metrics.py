@@ -167,6 +167,13 @@ def _engine(page: Page, snapshot: Snapshot, metrics: Metrics) -> None:
     page.gauge(
         "orchestra_engine_memory_bytes", "Resident memory of the engine.", [({}, snapshot.engine_memory)]
     )
+    page.gauge(
+        "orchestra_event_loop_lag_seconds",
+        "Longest the event loop was blocked in the last half minute or more.",
+        [({}, snapshot.loop_lag)],
+    )
+    help_text = "Times the event loop was blocked for more than 250 ms."
+    page.counter("orchestra_event_loop_stalls_total", help_text, [({}, snapshot.loop_stalls)])
     page.counter("orchestra_failovers_total", "Attempts that moved on.", [({}, metrics.failovers)])
     pools = [("host", snapshot.host)]
     pools += [(view.name, view.memory) for view in snapshot.backends if view.memory is not None]
@@ -222,5 +229,8 @@ def _endpoints(page: Page, snapshot: Snapshot) -> None:
 def _backends(page: Page, snapshot: Snapshot) -> None:
     rows = [({"backend": view.name, "kind": view.kind}, view) for view in snapshot.backends]
     page.gauge("orchestra_backend_up", "1 when it answers.", [(n, v.health == "up") for n, v in rows])
+    page.gauge(
+        "orchestra_backend_draining", "1 while it gets nothing new.", [(n, v.draining) for n, v in rows]
+    )
     known = [(names, view.latency) for names, view in rows if view.latency is not None]
     page.gauge("orchestra_backend_probe_seconds", "Duration of the last probe.", known)

@@ -189,10 +189,12 @@ def test_the_state_of_everything_is_exported() -> None:
     """Gauges of engine, memory, endpoints, breakers and backends, where they are known."""
     page = prometheus(
         snapshot(
+            loop_lag=0.3,
+            loop_stalls=2,
             models=(model(), model(model="n", residency="absent", circuit="open", memory_bytes=9)),
             breakers=(BreakerView("box/m", "open", 1.0, 5, opened=2),),
             backends=(
-                BackendView("box", "ollama", "", "up", False, 0, 2, 2, 1, latency=0.01),
+                BackendView("box", "ollama", "", "up", False, 0, 2, 2, 1, latency=0.01, draining=True),
                 BackendView("gpu", "vllm", "", "down", False, 0, 2, 0, 0, memory=MemoryView(50, 20)),
             ),
         ),
@@ -205,6 +207,8 @@ def test_the_state_of_everything_is_exported() -> None:
         ("orchestra_uptime_seconds", ()): 12.5,
         ("orchestra_engine_memory_bytes", ()): 77,
         ("orchestra_failovers_total", ()): 0,
+        ("orchestra_event_loop_lag_seconds", ()): 0.3,
+        ("orchestra_event_loop_stalls_total", ()): 2,
         ("orchestra_memory_bytes", (("pool", "host"),)): 1000,
         ("orchestra_memory_bytes", (("pool", "gpu"),)): 50,
         ("orchestra_memory_used_bytes", (("pool", "host"),)): 400,
@@ -223,6 +227,8 @@ def test_the_state_of_everything_is_exported() -> None:
         ("orchestra_breaker_opened_total", (("endpoint", "box/m"),)): 2,
         ("orchestra_backend_up", (("backend", "box"), ("kind", "ollama"))): 1,
         ("orchestra_backend_up", (("backend", "gpu"), ("kind", "vllm"))): 0,
+        ("orchestra_backend_draining", (("backend", "box"), ("kind", "ollama"))): 1,
+        ("orchestra_backend_draining", (("backend", "gpu"), ("kind", "vllm"))): 0,
         ("orchestra_backend_probe_seconds", (("backend", "box"), ("kind", "ollama"))): 0.01,
     }
     assert samples == expected

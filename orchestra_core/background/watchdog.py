@@ -48,11 +48,9 @@ class Watchdog:
         self.stalls += 1
         if now - self._said_at >= SAY_SECONDS:
             self._said_at = now
+            lost = f"blocked for {lag * 1000:.0f} ms: nothing was served in that time"
             self._say(
-                "engine.stalled",
-                "event loop",
-                f"blocked for {lag * 1000:.0f} ms: nothing was served in that time (number {self.stalls} since the start)",
-                "warning",
+                "engine.stalled", "event loop", f"{lost} (number {self.stalls} since the start)", "warning"
             )
 
     def _next(self) -> None:

@@ -34,7 +34,10 @@ def health(session: Session, verbose: bool) -> int:
 def _print_health(session: Session, report: dict[str, Any]) -> None:
     out = session.out
     click.echo(f"{out.state(str(report.get('status', 'unknown')))}  version {report.get('version', '?')}")
-    out.line(f"services  {pairs(report.get('services', {}))}")
+    if "services" not in report:
+        out.talk("This engine tells the rest to whoever has a key: ORCHESTRATOR_API_KEY or --api-key.")
+        return
+    out.line(f"services  {pairs(report['services'])}")
     out.line(f"system    {pairs(report.get('system', {}))}")
 
 

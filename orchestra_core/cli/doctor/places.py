@@ -12,8 +12,11 @@ import psutil
 from orchestra_core.cli.doctor.finding import Finding, fail, ok, warn
 from orchestra_core.cli.spelling import size
 from orchestra_core.config import Config
+from orchestra_core.domain.errors import OrchestraError
+from orchestra_core.trust.hosts import is_loopback
 
 _SOCKET_LIMIT = 107
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _WEIGHTS = "gemma-3-270m-q4_k_m.gguf"
 _ROOM_TO_RUN = 100_000_000
 _ROOM_TO_GROW = 1_000_000_000
@@ -21,6 +24,8 @@ _ROOM_TO_GROW = 1_000_000_000
 
 def check_places(config: Config) -> list[Finding]:
     findings = [_port(config), _socket(Path(config.server.socket)), _database(config), _disk(config)]
+    if not is_loopback(config.server.host):
+        findings.append(_entrance(config))
     if config.paths.config_file is not None:
         findings.append(_privacy(config.paths.config_file))
     if any(backend.embedded for backend in config.backends):
@@ -42,7 +47,8 @@ def _port(config: Config) -> Finding:
                 )
         else:
             return ok("port", f"{host}:{port} is free")
-    if _is_engine(f"http://{f'[{host}]' if ':' in host else host}:{port}"):
+    near = _ANYWHERE.get(host, host)
+    if _is_engine(f"http://{f'[{near}]' if ':' in near else near}:{port}"):
         return ok("port", f"{host}:{port} is in use by a running engine")
     return fail(
         "port",
@@ -51,11 +57,33 @@ def _port(config: Config) -> Finding:
     )
 
 
+def _entrance(config: Config) -> Finding:
+    """Only asked where others can reach the engine; reading keys takes the database's libraries."""
+    from orchestra_core.storage.keys import stored_keys  # noqa: PLC0415
+    from orchestra_core.storage.location import locate  # noqa: PLC0415
+
+    host = config.server.host
+    try:
+        keys = [*config.keys, *stored_keys(locate(config.storage.url))]
+    except OrchestraError as error:
+        return fail("entrance", error.message, "restore the database, or choose another with storage.url")
+    usable = sum(key.revoked is None for key in keys)
+    if not usable:
+        return fail(
+            "entrance", f"{host} lets other machines in, and there is no key", "ai-orchestra keys create NAME"
+        )
+    if host in _ANYWHERE and not config.server.allowed_hosts:
+        detail = f"{usable} keys; under its own name or address this machine is refused"
+        return warn("entrance", detail, 'name them in the configuration: server.allowed_hosts = ["…"]')
+    return ok("entrance", f"{host} for whoever has one of {usable} keys")
+
+
 def _is_engine(url: str) -> bool:
     try:
         answer = httpx.get(f"{url}/api/v1/health", timeout=2.0, trust_env=False)
-        return "services" in answer.json()
-    except (httpx.HTTPError, ValueError):
+        # Without a key, where one is needed, an engine tells its status and the time.
+        return bool(answer.json().keys() >= {"status", "timestamp"})
+    except (httpx.HTTPError, ValueError, AttributeError):
         return False
 
 

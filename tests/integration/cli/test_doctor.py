@@ -63,7 +63,7 @@ def test_a_server_of_somebody_else_on_our_port_is_named(
 
 def test_our_own_engine_on_the_port_is_no_failure(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An engine that runs already is recognised by its health answer."""
-    with scripted({("GET", "/api/v1/health"): (200, {"services": {}})}) as server:
+    with scripted({("GET", "/api/v1/health"): (200, {"status": "healthy", "timestamp": "t"})}) as server:
         port = server.url.rsplit(":", 1)[1]
         _, found = examine(home, capsys, f"[server]\nport = {port}\n")
     assert found["port"]["status"] == "ok"
@@ -105,6 +105,23 @@ def test_places_that_cannot_be_used_are_told(home: Path, capsys: pytest.CaptureF
     _, found = examine(home, capsys, text)
     assert "not an SQLite database" in found["database"]["detail"]
     assert found["socket"]["fix"] == f"chmod 700 {home}/open"
+
+
+def test_an_open_engine_without_a_key_is_found(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beyond this machine: no key is a failure with its mending, a wildcard without names something to look at."""
+    server = f"[server]\nport = {free_port()}\nhost = '0.0.0.0'\n"
+    _, found = examine(home, capsys, server)
+    assert (found["entrance"]["status"], found["entrance"]["fix"]) == (
+        "fail",
+        "ai-orchestra keys create NAME",
+    )
+    key = "[[keys]]\nname = 'a'\ndigest = 'sha256:" + "ab" * 32 + "'\n"
+    _, found = examine(home, capsys, server + key)
+    assert found["entrance"]["status"] == "warn"
+    _, found = examine(home, capsys, server + "allowed_hosts = ['gw.lan']\n" + key)
+    assert found["entrance"]["status"] == "ok"
+    _, found = examine(home, capsys, "")
+    assert "entrance" not in found
 
 
 def test_nothing_is_changed_by_looking(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,9 @@ async def test_no_secret_is_said_or_written() -> None:
                 await asyncio.to_thread(happening.until, lambda name, _: name == "snapshot")
             shown = run_cli("config", "show", "--config", str(engine.config), home=engine.home, **environment)
             assert await asyncio.to_thread(engine.stop) == 0
+            database = engine.home / ".local/share/ai-orchestra/orchestra.db"
+            with closing(sqlite3.connect(database)) as connection:
+                counted = [row[0] for row in connection.execute("SELECT DISTINCT key FROM requests")]
             settings = load({"config": str(engine.config)}, {**engine.environment}, engine.home)
             said: dict[str, Any] = {
                 "answers": " ".join(f"{answer.headers} {answer.text}" for answer in answers),
@@ -126,6 +131,7 @@ async def test_no_secret_is_said_or_written() -> None:
         finally:
             engine.close()
         received = [asked for asked in backend.asked if asked.method == "POST"]
+    assert counted == [sha256(ADMIN_TOKEN.encode()).hexdigest()[:8]], "requests are counted for their key"
     # The proof that there was something to be found.
     assert any(asked.headers.get("authorization") == f"Bearer {BACKEND_KEY}" for asked in received)
     assert any("wrong key" in answer.text for answer in answers)

@@ -97,6 +97,15 @@ def test_everybody_is_welcome_where_nothing_is_told() -> None:
         made.welcome(request(host=b"evil.com"))
 
 
+def test_a_revoked_key_still_keeps_the_door_shut() -> None:
+    """Revoking the last key must not let everybody in, unless it is configured so."""
+    revoked = key(Scope.USE, revoked=1.0)
+    for token in ("", TOKEN):
+        with pytest.raises(Unauthorized):
+            gate(None, revoked).admit(request(token=token), Scope.USE)
+    assert gate(Rules(require_key=False), revoked).admit(request(), Scope.USE) is LOCAL
+
+
 def test_guessing_costs_the_address_and_not_the_key() -> None:
     """Wrong keys use up what the address has; the right key from there still works."""
     made = gate(Rules(requests_per_minute=2), key(Scope.USE, requests_per_minute=0))

@@ -34,6 +34,7 @@ class Hub:
         self._recent: deque[Event] = deque(maxlen=_KEPT)
         self._listeners: set[_Listener] = set()
         self._loop = asyncio.get_running_loop()
+        self.published = 0
         self.closing = False
 
     @property
@@ -49,6 +50,7 @@ class Hub:
         event = Event(rfc3339(self._clock.wall()), kind, safe_text(subject), safe_text(message), level)
         log.log(_LEVELS.get(level, logging.INFO), "%s %s: %s", kind, event.subject, event.message)
         self._recent.append(event)
+        self.published += 1
         for listener in self._listeners:
             listener.queue.append(event)
             listener.wake.set()

@@ -211,6 +211,8 @@ class Residencies:
 
         def progress(text: str) -> None:
             nonlocal told
+            if endpoint.residency is Residency.READY:  # as its backend has said meanwhile
+                return
             endpoint.progress = text
             if self._clock.monotonic() - told >= PROGRESS_SECONDS:
                 told = self._clock.monotonic()

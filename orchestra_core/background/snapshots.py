@@ -21,7 +21,7 @@ FRESH_SECONDS = 0.2
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """Where each part of a snapshot comes from; all are cheap and none waits."""
+    """Where each part of a snapshot comes from; all are cheap and none waits. `happened` counts events."""
 
     endpoints: Callable[[], Sequence[Endpoint]]
     backends: Callable[[], Sequence[BackendView]]
@@ -29,6 +29,7 @@ class Sources(msgspec.Struct, frozen=True):
     totals: Callable[[], Totals]
     throughput: Callable[[], Throughput]
     events: Callable[[], tuple[Event, ...]]
+    happened: Callable[[], int]
     host: Callable[[], MemoryView]
     engine_memory: Callable[[], int]
     database: Callable[[], str]
@@ -48,13 +49,14 @@ class Snapshots:
         self._started = clock.monotonic()
         self._sequence = 0
         self._made_at = float("-inf")
+        self._made_after = -1
         self._last: Snapshot | None = None
 
     def current(self) -> Snapshot:
-        """The snapshot, not older than 0.2 s."""
-        now = self._clock.monotonic()
-        if self._last is None or now - self._made_at > FRESH_SECONDS:
-            self._made_at = now
+        """The snapshot, not older than 0.2 s nor than the last event: who was told of it sees what it changed."""
+        now, happened = self._clock.monotonic(), self._sources.happened()
+        if self._last is None or happened != self._made_after or now - self._made_at > FRESH_SECONDS:
+            self._made_at, self._made_after = now, happened
             self._last = self._build(now)
         return self._last
 

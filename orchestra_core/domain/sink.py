@@ -7,6 +7,7 @@ import msgspec
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
+from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import Outcome, Partial
 from orchestra_core.domain.reply import Delta, Embeddings
 
@@ -19,6 +20,7 @@ class Serving(msgspec.Struct, frozen=True, gc=False):
     decision_id: str
     attempt: int
     degraded: bool
+    decision: Decision | None = None
 
 
 class Sink(Protocol):

@@ -237,6 +237,7 @@ class Engine:
                 totals=self._totals,
                 throughput=self._throughput,
                 events=lambda: self.hub.recent,
+                happened=lambda: self.hub.published,
                 host=self.memory.view,
                 engine_memory=self.memory.own,
                 database=lambda: self.tidings.database,

@@ -44,7 +44,9 @@ class Chain:
             if endpoint is None:
                 outcome = Outcome(Verdict.UNREACHABLE, candidate.endpoint, 0, GONE)
             else:
-                serving = Serving(candidate.model, candidate.backend, decision.id, number, decision.degraded)
+                serving = Serving(
+                    candidate.model, candidate.backend, decision.id, number, decision.degraded, decision
+                )
                 try:
                     outcome = await self._placement(call, candidate, endpoint, sink, serving)
                 except asyncio.CancelledError:

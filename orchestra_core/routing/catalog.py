@@ -24,6 +24,8 @@ class Catalog:
             endpoint.spec = spec
             if _believes(endpoint.residency, info.residency):
                 endpoint.residency = info.residency
+                if info.residency is Residency.READY:
+                    endpoint.progress = ""  # a backend may list a model before it says that the load is done
             endpoint.memory_bytes = info.memory_bytes
             fresh[spec.id] = endpoint
         kept = {key: value for key, value in self._endpoints.items() if value.spec.backend != backend}

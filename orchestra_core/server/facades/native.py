@@ -55,6 +55,7 @@ class NativeSink:
                 "model": serving.model,
                 "backend": serving.backend,
                 "decision_id": serving.decision_id,
+                "reasoning": "" if serving.decision is None else sentence(serving.decision),
             }
             self._exchange.write(event("start", started))
 

@@ -170,11 +170,13 @@ def test_route_streamed(http: httpx.Client) -> None:
     names = [name for name, _ in events]
     assert names == ["start", *["token"] * (len(names) - 2), "done"]
     start = events[0][1]
-    fits(start, {"request_id": str, "model": MODEL, "backend": "sim-workstation", "decision_id": str})
+    ids = {"request_id": str, "decision_id": str}
+    fits(start, {"model": MODEL, "backend": "sim-workstation", "reasoning": str, **ids})
     done = events[-1][1]
     fits(done, {**ANSWER, "metrics": {**METRICS, "time_to_first_token_ms": int}})
     assert "".join(data["text"] for name, data in events if name == "token") == done["response"]
     assert done["request_id"] == start["request_id"] == answer.headers["x-request-id"]
+    assert done["reasoning"] == start["reasoning"]
 
 
 def test_metrics(http: httpx.Client) -> None:

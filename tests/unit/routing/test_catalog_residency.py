@@ -32,3 +32,15 @@ def test_a_look_does_not_undo_what_we_are_doing(
     catalog.all[0].residency = known
     catalog.update("b", [(SPEC, msgspec.structs.replace(INFO, residency=reported))])
     assert catalog.all[0].residency is then
+
+
+def test_a_model_that_is_seen_ready_is_no_longer_loading() -> None:
+    """A backend lists a model before it says that the load has ended: ready, it tells no progress any more."""
+    catalog = Catalog()
+    catalog.update("b", [(SPEC, msgspec.structs.replace(INFO, residency=Residency.ABSENT))])
+    (endpoint,) = catalog.all
+    endpoint.residency, endpoint.progress = Residency.LOADING, "Ollama is loading it"
+    catalog.update("b", [(SPEC, msgspec.structs.replace(INFO, residency=Residency.ABSENT))])
+    assert endpoint.progress == "Ollama is loading it"
+    catalog.update("b", [(SPEC, INFO)])
+    assert (endpoint.residency, endpoint.progress) == (Residency.READY, "")

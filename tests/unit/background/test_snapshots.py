@@ -1,0 +1,57 @@
+"""How old the picture of the engine may be."""
+
+from orchestra_core.background.hub import Hub
+from orchestra_core.background.snapshots import FRESH_SECONDS, Snapshots, Sources
+from orchestra_core.domain.catalog import Endpoint, Residency
+from orchestra_core.domain.snapshot import MemoryView, Throughput, Totals
+from tests.fakes.clock import ManualClock
+from tests.unit.routing.fleet import spec
+
+
+class Watched:
+    """A picture of one endpoint."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.hub = Hub(self.clock)
+        self.endpoint = Endpoint(spec("box/m"), Residency.ABSENT)
+        sources = Sources(
+            endpoints=lambda: (self.endpoint,),
+            backends=tuple,
+            breakers=tuple,
+            totals=Totals,
+            throughput=Throughput,
+            events=lambda: self.hub.recent,
+            happened=lambda: self.hub.published,
+            host=lambda: MemoryView(total=1, used=0),
+            engine_memory=lambda: 0,
+            database=lambda: "connected",
+            address=str,
+            notices=tuple,
+        )
+        self.snapshots = Snapshots(sources, self.clock, "0", 1, simulated=False)
+
+    @property
+    def residency(self) -> str:
+        (view,) = self.snapshots.current().models
+        return view.residency
+
+
+async def test_the_picture_is_never_older_than_the_last_event() -> None:
+    """Who asks because of an event sees what it was about, however soon that is."""
+    watched = Watched()
+    assert watched.residency == "absent"
+    watched.endpoint.residency = Residency.READY
+    watched.hub.publish("model.ready", "box/m", "ready")
+    assert watched.residency == "ready"
+    assert watched.snapshots.current().events[-1].kind == "model.ready"
+
+
+async def test_without_events_the_picture_is_made_some_times_a_second() -> None:
+    """Many may look at it at the cost of one."""
+    watched = Watched()
+    first = watched.snapshots.current()
+    watched.clock.advance(FRESH_SECONDS / 2)
+    assert watched.snapshots.current() is first
+    watched.clock.advance(FRESH_SECONDS)
+    assert watched.snapshots.current() is not first

@@ -10,7 +10,6 @@ from itertools import count
 from pathlib import Path
 
 import httpx
-import msgspec
 
 from orchestra_core import __version__
 from orchestra_core.background.hub import Hub
@@ -31,7 +30,7 @@ from orchestra_core.engine.loops import Housekeeping, keep_discovering
 from orchestra_core.engine.managed import make_managed
 from orchestra_core.engine.members import Member, Members
 from orchestra_core.engine.reload import Reload
-from orchestra_core.engine.sections import register, rules
+from orchestra_core.engine.sections import register, rules, timeouts
 from orchestra_core.engine.steering import Steering
 from orchestra_core.engine.stopping import Stopping
 from orchestra_core.engine.tidings import Tidings
@@ -57,7 +56,6 @@ from orchestra_core.upstream.dialing import Dialer
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.guarded import Guarded
 from orchestra_core.upstream.managed import Managed
-from orchestra_core.upstream.timeouts import Timeouts
 
 _FLUSH_SECONDS = 0.5
 _NO_KEYS = (
@@ -120,7 +118,7 @@ class Engine:
         self.execution = Execution(
             self.members.locate,
             self.members.defaults,
-            timeouts=Timeouts(**msgspec.structs.asdict(config.timeouts)),
+            timeouts=timeouts(config),
             keep=config.resilience.continuation,
             retry_non_idempotent=config.resilience.retry_non_idempotent,
         )
@@ -202,6 +200,7 @@ class Engine:
             memory=self.memory,
             gate=self.gate,
             keys=self.keys,
+            execution=self.execution,
         )
 
     def _routes(self, planning: Planning) -> Routes:

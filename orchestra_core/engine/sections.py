@@ -2,12 +2,16 @@
 
 import logging
 
+import msgspec
+
 from orchestra_core.background.memory import HostMemory
 from orchestra_core.config import Config
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.members import Members
 from orchestra_core.engine.reload import Reload
 from orchestra_core.server.gate import Gate, Rules
+from orchestra_core.upstream.execution import Execution
+from orchestra_core.upstream.timeouts import Timeouts
 
 # Whoever needs these reads them where they are in effect.
 _READ_LIVE = ("discovery", "embedded", "server.grace_seconds")
@@ -22,6 +26,7 @@ def register(
     memory: HostMemory,
     gate: Gate,
     keys: Keys,
+    execution: Execution,
 ) -> None:
     """`fallbacks` is what the chain reads."""
 
@@ -36,7 +41,15 @@ def register(
     def take_rules(new: Config) -> None:
         gate.configure(rules(new))
 
+    def take_execution(new: Config) -> None:
+        resilience = new.resilience
+        execution.configure(
+            timeouts(new), keep=resilience.continuation, retry_non_idempotent=resilience.retry_non_idempotent
+        )
+
     reload.takes("fallbacks", take_fallbacks)
+    for name in ("timeouts", "resilience.continuation", "resilience.retry_non_idempotent"):
+        reload.takes(name, take_execution)
     reload.takes("models", lambda new: members.override(new.models))
     reload.takes("alerts", take_alerts)
     reload.takes("log_level", lambda new: logging.getLogger().setLevel(new.log_level.upper()))
@@ -45,6 +58,11 @@ def register(
         reload.takes(name, take_rules)
     for name in _READ_LIVE:
         reload.takes(name, lambda _new: None)
+
+
+def timeouts(config: Config) -> Timeouts:
+    """What the execution has to know of the configuration."""
+    return Timeouts(**msgspec.structs.asdict(config.timeouts))
 
 
 def rules(config: Config) -> Rules:

@@ -41,6 +41,10 @@ class Dialer:
         self._failed: dict[str, tuple[float, str]] = {}
         self._context: ssl.SSLContext | None = None
 
+    def allow(self, seconds: float) -> None:
+        """How long connecting to another machine may take from now on."""
+        self._seconds = seconds
+
     def seconds(self, address: Address) -> float:
         """How long connecting may take in all: what is on this machine answers at once or not at all."""
         near = address.unix is not None or address.host in _LOOPBACK

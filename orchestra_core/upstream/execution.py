@@ -53,6 +53,11 @@ class Execution:
         self._active: set[Attempt] = set()
         self._timer = self._loop.call_later(self._timeouts.resolution, self._look)
 
+    def configure(self, timeouts: Timeouts, *, keep: bool, retry_non_idempotent: bool) -> None:
+        """New values, for what runs too; what has begun keeps whether it can be continued."""
+        self._timeouts, self._keep, self._retry = timeouts, keep, retry_non_idempotent
+        self._dialer.allow(timeouts.connect)
+
     async def __call__(
         self,
         call: Call,

@@ -124,6 +124,20 @@ async def test_facts_and_sections_take_effect_without_a_restart() -> None:
         assert not any(again[what] for what in ("added", "removed", "changed", "applied", "restart"))
 
 
+async def test_new_timeouts_hold_for_what_runs() -> None:
+    """A stream that has gone silent is ended by a limit that was set after it had begun."""
+    async with scene() as now, asyncio.TaskGroup() as tasks:
+        (backend,) = now.backends
+        backend.gate.clear()
+        running = tasks.create_task(now.chat(stream=True))
+        await backend.until_asked(1)
+        now.write(backend.config("b0") + "[timeouts]\nbetween_tokens = 1\n")
+        assert (await now.reload())["applied"] == ["timeouts.between_tokens"]
+        answer = await running
+    assert "no token for 1 s" in answer.text
+    assert "[DONE]" not in answer.text
+
+
 async def test_what_needs_a_restart_is_named_and_left_as_it_is() -> None:
     """The engine goes on listening where it did; the answer says which settings wait."""
     async with scene() as now:

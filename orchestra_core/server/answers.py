@@ -49,6 +49,8 @@ def send_error(exchange: Exchange, error: OrchestraError, request_id: str, attem
         headers.append(("retry-after", str(max(1, round(wait)))))
     if error.should_retry is not None:
         headers.append(("x-should-retry", "true" if error.should_retry else "false"))
+    if error.status == 401:
+        headers.append(("www-authenticate", "Bearer"))
     if isinstance(error, MethodNotAllowed):
         headers.append(("allow", ", ".join(error.allow)))
     exchange.send(error.status, render_error(error, request_id), headers)

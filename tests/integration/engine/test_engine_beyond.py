@@ -4,6 +4,7 @@ import socket
 import sqlite3
 import stat
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -75,12 +76,27 @@ def test_revoking_the_last_key_lets_nobody_in(tmp_path: Path) -> None:
 
 
 def test_keys_are_needed_where_that_is_configured(tmp_path: Path) -> None:
-    """require_key without any key: closed over TCP; require_key = false: open in spite of keys."""
+    """require_key: closed over TCP until a key is declared, and again without it; false: open in spite of keys.
+
+    An administrator's key stops the engine over TCP.
+    """
     required = HERE.replace("[discovery]", "require_key = true\n[discovery]")
     with EngineProcess(required, home=tmp_path) as engine:
         assert get(engine, "/v1/models").status_code == 401
         assert get(engine, "/livez").status_code == 200
-        engine.unix.post("/api/v1/keys", json={"name": "one"})
+        declared = "ork-00000000-" + "7" * 48
+        digest = sha256(declared.encode()).hexdigest()
+        table = f'[[keys]]\nname = "b"\ndigest = "sha256:{digest}"\n'
+        engine.config.write_text(required + table)
+        assert engine.unix.post("/api/v1/reload").status_code == 200
+        assert get(engine, "/v1/models", declared).status_code == 200
+        engine.config.write_text(required)
+        assert engine.unix.post("/api/v1/reload").status_code == 200
+        assert get(engine, "/v1/models", declared).status_code == 401
+        boss = engine.unix.post("/api/v1/keys", json={"name": "one", "scopes": ["admin"]}).json()["token"]
+        headers = {"authorization": f"Bearer {boss}"}
+        assert httpx.post(f"{engine.url}/api/v1/shutdown", headers=headers, **PLAIN).status_code == 202
+        assert engine.wait() == 0
     with EngineProcess(required.replace("= true", "= false", 1), home=tmp_path) as engine:
         assert get(engine, "/v1/models").status_code == 200
         assert get(engine, "/api/v1/keys").status_code == 403

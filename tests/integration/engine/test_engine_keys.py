@@ -10,6 +10,7 @@ import httpx
 import openai
 import pytest
 
+from orchestra_tui.client import EngineClient, EngineError
 from tests.fakes.engine_process import PLAIN, EngineProcess, FleetProcess, run_cli
 
 USE, OPERATE, ADMIN, SLOW, DEAR = (f"ork-{name:0>8}-{'0' * 48}" for name in ("1", "2", "3", "4", "5"))
@@ -104,6 +105,7 @@ def test_without_a_key_nothing_is_answered(engine: EngineProcess, method: str, p
     """401 in the surface's own shape, on every path that is not open to all."""
     answer = ask(engine, method, path)
     assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
     if method != "HEAD":
         told = error(answer)
         assert (told["type"], told["code"]) == ("authentication_error", "invalid_api_key")
@@ -390,6 +392,17 @@ def test_commands_bring_a_key_to_an_address(engine: EngineProcess) -> None:
     assert "API key" in bare.stderr
     assert run_cli("models", "--url", engine.url, home=engine.home, ORCHESTRATOR_API_KEY=USE).returncode == 0
     assert run_cli("models", "--url", engine.url, "--api-key", USE, home=engine.home).returncode == 0
+
+
+async def test_the_console_brings_a_key_to_an_address(engine: EngineProcess) -> None:
+    """With it all is as over the socket; without it says what is missing."""
+    client = EngineClient("", engine.url, api_key=USE)
+    assert (await client.fetch()).address == engine.url
+    await client.close()
+    stranger = EngineClient("", engine.url)
+    with pytest.raises(EngineError, match="API key"):
+        await stranger.fetch()
+    await stranger.close()
 
 
 def test_keys_are_made_at_the_command_line(engine: EngineProcess) -> None:

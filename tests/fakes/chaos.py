@@ -47,6 +47,12 @@ class Seen:
         return bool(self.json.get("stream", self.ollama))
 
     @property
+    def is_probe(self) -> bool:
+        """Whether the engine asks for one token, to know whether it generates."""
+        asked = self.json
+        return 1 in (asked.get("max_tokens"), asked.get("options", {}).get("num_predict"))
+
+    @property
     def ollama(self) -> bool:
         return self.path.startswith("/api/")
 
@@ -150,6 +156,7 @@ class Talk(asyncio.Protocol):
 class ChaosBackend:
     """One such server. Use as an async context manager; `kind` is what the engine is told that it is.
 
+    `well` is the script of a call without one of its own, `probed` that of the engine's own calls for one token.
     `greeting` is played on every new connection, before anything is read; `control` instead of good answers to
     probes and lists of models; `loading` makes it a llama-server that has not loaded its model yet.
     """
@@ -167,6 +174,7 @@ class ChaosBackend:
         self.greeting: Sequence[Step] | None = None
         self.control: Sequence[Step] | None = None
         self.well: Sequence[Step] = ()
+        self.probed: Sequence[Step] = ()
         self.port = 0
         self._scripts: deque[Sequence[Step]] = deque()
         self._gates: dict[str, asyncio.Event] = {}
@@ -219,6 +227,8 @@ class ChaosBackend:
         self._arrived.set()
         if (seen.method, seen.path) not in [("POST", path) for path in CALLS]:
             return self.control or [_control(self, seen)]
+        if seen.is_probe:
+            return self.probed or self.well
         self.calls.append(seen)
         self.connections_for_calls += talk.calls == 0
         talk.calls += 1
@@ -266,7 +276,11 @@ def _control(backend: ChaosBackend, seen: Seen) -> Step:
     answers: dict[str, object] = {
         "/v1/models": listed,
         "/health": {"status": "ok"},
-        "/props": {"total_slots": 4, "default_generation_settings": {"n_ctx": 4096}},
+        "/props": {
+            "total_slots": 4,
+            "default_generation_settings": {"n_ctx": 4096},
+            "chat_template_caps": {"supports_tool_calls": True},
+        },
         "/api/version": {"version": "0.12.0"},
         "/api/tags": {"models": [{"name": name, "model": name, "details": details} for name in names]},
         "/api/ps": {"models": [{"name": name, "model": name} for name in names]},

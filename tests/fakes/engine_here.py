@@ -5,11 +5,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestra_core.config import load
+from orchestra_core.config import Config, load
 from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.snapshot import BreakerView, Snapshot, Totals
 from orchestra_core.engine.build import Engine
-from orchestra_core.storage.tables import RequestRow
+from orchestra_core.storage.tables import AttemptRow, RequestRow
 from tests.fakes.chaos import ChaosBackend
 from tests.fakes.leaping_loop import LoopClock
 from tests.fakes.plain_client import Answer, PlainClient
@@ -36,8 +36,16 @@ class EngineHere:
         self.file.write_text(described(backends, slots=slots) + more)
         self.file.chmod(0o600)
         flags = {"config": str(self.file), "port": 0, "socket": str(home / "engine.sock")}
-        config = load(flags, {"HOME": str(home)}, home)
-        self.engine = Engine(config, LoopClock(asyncio.get_running_loop()), simulated=False)
+
+        def read() -> Config:
+            return load(flags, {"HOME": str(home)}, home)
+
+        self.engine = Engine(read(), LoopClock(asyncio.get_running_loop()), read, simulated=False)
+
+    async def reload(self, text: str) -> None:
+        """The engine reads this configuration in place of the one it runs with; raises what it answers."""
+        self.file.write_text(text)
+        await self.engine.reload()
 
     async def __aenter__(self) -> "EngineHere":
         await self.engine.start()
@@ -57,6 +65,11 @@ class EngineHere:
         """One question on a connection of its own."""
         async with self.client() as client:
             client.chat(model, text, **fields)
+            return await client.answer()
+
+    async def get(self, path: str) -> Answer:
+        async with self.client() as client:
+            client.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
             return await client.answer()
 
     async def post(self, path: str, fields: object, **headers: str) -> Answer:
@@ -97,6 +110,13 @@ class EngineHere:
         """The ledger, newest first, with everything recorded so far."""
         assert await asyncio.to_thread(self.engine.ledger.flush)
         return await asyncio.to_thread(self.engine.ledger.recent, 10_000)
+
+    async def attempts(self, request_id: str) -> list[AttemptRow]:
+        """The attempts of one request as the ledger has them."""
+        assert await asyncio.to_thread(self.engine.ledger.flush)
+        found = await asyncio.to_thread(self.engine.ledger.request, request_id)
+        assert found is not None
+        return found[1]
 
     @staticmethod
     def descriptors() -> int:

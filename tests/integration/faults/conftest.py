@@ -15,7 +15,9 @@ from tests.fakes.engine_here import EngineHere
 from tests.fakes.leaping_loop import LeapingLoop
 
 # Real seconds after which a test that waits for what never comes is failed, with the place where it waits.
-PATIENCE = 15.0
+# Configuration for what happens to a stream that nobody goes on with.
+WHOLE_OR_CUT = "[resilience]\ncontinuation = false\n"
+PATIENCE = 20.0
 
 
 def pytest_asyncio_loop_factories(
@@ -25,8 +27,13 @@ def pytest_asyncio_loop_factories(
     return {"leaping": LeapingLoop} if "leap" in item.fixturenames else {"uvloop": uvloop.new_event_loop}
 
 
+@pytest.fixture
+def patient_for() -> float:
+    return PATIENCE
+
+
 @pytest.fixture(autouse=True)
-async def patience() -> AsyncIterator[None]:
+async def patience(patient_for: float) -> AsyncIterator[None]:
     """Cancels whatever still runs when patience is at its end: real time, whatever the loop leaps over."""
     loop = asyncio.get_running_loop()
     ours = asyncio.current_task()
@@ -36,7 +43,7 @@ async def patience() -> AsyncIterator[None]:
             if task is not ours and "test_" in repr(task.get_coro()):
                 task.cancel("the test waited for what never came")
 
-    timer = threading.Timer(PATIENCE, loop.call_soon_threadsafe, [give_up])
+    timer = threading.Timer(patient_for, loop.call_soon_threadsafe, [give_up])
     timer.start()
     yield
     timer.cancel()
@@ -66,11 +73,11 @@ class Stage:
         return await self._stack.enter_async_context(EngineHere(self._home, backends, more, slots=slots))
 
     async def pair(
-        self, kind: str = "openai", more: str = ""
+        self, kind: str = "openai", more: str = "", *, slots: int | None = 16
     ) -> tuple[EngineHere, ChaosBackend, ChaosBackend]:
-        """An engine that prefers the first of two backends by far."""
+        """An engine that prefers the first of two backends by far, and has room for a dozen calls on each."""
         first, second = await self.backend("first", kind), await self.backend("second", kind)
-        return await self.engine(first, second, more=more), first, second
+        return await self.engine(first, second, more=more, slots=slots), first, second
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.fakes.chaos_steps import (
     whole,
 )
 from tests.fakes.plain_client import Answer
-from tests.integration.faults.conftest import Stage
+from tests.integration.faults.conftest import WHOLE_OR_CUT, Stage
 
 KINDS = pytest.mark.parametrize("kind", ["openai", "ollama"])
 JSON = "application/json"
@@ -68,7 +68,7 @@ async def test_a_stream_that_breaks_after_its_first_token_says_so(
     stage: Stage, kind: str, ending: Sequence[Step]
 ) -> None:
     """An error event and no `[DONE]`; nobody else is asked, and the breaker counts it."""
-    engine, first, second = await stage.pair(kind)
+    engine, first, second = await stage.pair(kind, WHOLE_OR_CUT)
     first.script(head(), token(), token(), wait("cut"), *ending)
     async with engine.client() as client:
         client.chat(stream=True)

@@ -18,7 +18,7 @@ from tests.fakes.chaos_steps import (
     token,
     wait,
 )
-from tests.integration.faults.conftest import Stage
+from tests.integration.faults.conftest import WHOLE_OR_CUT, Stage
 from tests.integration.faults.test_fault_matrix_cuts import assert_cut
 
 KINDS = pytest.mark.parametrize("kind", ["openai", "ollama"])
@@ -52,7 +52,7 @@ async def test_an_error_in_a_stream_after_its_first_token_is_translated(
     stage: Stage, kind: str, error: Step
 ) -> None:
     """The client gets it as its own surface's error event, in the backend's words, and no more."""
-    engine, first, second = await stage.pair(kind)
+    engine, first, second = await stage.pair(kind, WHOLE_OR_CUT)
     first.script(head(), token(), wait("err"), error, token(), finish(), end())
     async with engine.client() as client:
         client.chat(stream=True)
@@ -118,7 +118,7 @@ async def test_a_malformed_event_after_the_first_token_ends_the_stream(
     stage: Stage, kind: str, data: bytes
 ) -> None:
     """Where an answer is translated, the first bad event is its end: an error event, nothing from behind it."""
-    engine, first, _ = await stage.pair(kind)
+    engine, first, _ = await stage.pair(kind, WHOLE_OR_CUT)
     first.script(head(), token(), wait("bad"), body(data), token(), finish(), end())
     async with engine.client() as client:
         client.send("/api/v1/route", {"prompt": "Hi", "model": "m", "stream": True})

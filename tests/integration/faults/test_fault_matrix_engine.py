@@ -189,9 +189,11 @@ async def test_a_blocked_event_loop_is_told(stage: Stage) -> None:
         client.chat()
         await client.answer()
         time.sleep(0.5)  # noqa: ASYNC251  the fault itself
-        while not engine.told("engine.blocked"):
+        while not engine.told("engine.stalled"):
             client.chat()
             await client.answer()
     metrics = await engine.get("/metrics")
-    (line,) = [line for line in metrics.text.splitlines() if line.startswith("orchestra_loop_lag_seconds")]
+    (line,) = [
+        line for line in metrics.text.splitlines() if line.startswith("orchestra_event_loop_lag_seconds")
+    ]
     assert 0.25 < float(line.split()[-1]) < 5

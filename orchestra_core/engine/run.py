@@ -16,6 +16,7 @@ from orchestra_core.config import Config
 from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.engine.build import Engine
 from orchestra_core.engine.demo import Demo
+from orchestra_core.server.listener import use_descriptors
 
 log = logging.getLogger("orchestra")
 
@@ -31,6 +32,7 @@ def run(config: Config, read: Callable[[], Config]) -> int:
     # httpx logs every probe at INFO; that is noise here.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     os.umask(0o077)
+    use_descriptors()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(config, read))

@@ -85,7 +85,7 @@ def check_start(start: bytes, limits: Limits) -> Refusal | bool:
     to tolerate one empty line, some old clients send two.
     """
     at = 0
-    while start.startswith(b"\r\n", at):
+    while at <= 2 * _LEADING_LINES and start.startswith(b"\r\n", at):
         at += 2
     if at > 2 * _LEADING_LINES:
         return Refusal(400, "malformed_request", "too many empty lines before the request")

@@ -191,7 +191,7 @@ class Intake(asyncio.Protocol):
         view: bytes | memoryview = data
         while at < end and self.phase != "closing":
             if self._at_start:
-                self._check_start(data[at : at + self._limits.request_line] if at else data)
+                self._check_start(data[at : at + self._limits.request_line])
             room = _SLICE if self.phase == "body" else self._limits.head
             if self.phase == "head":
                 room -= self._head_raw

@@ -24,6 +24,8 @@ from orchestra_core.server.refusals import Refusals, plain_refusal
 from orchestra_core.server.room import Guest, Room
 
 _UNIX_PATH_LIMIT = 107
+# Enough for 4,096 clients with as many backend connections, and more than any of that needs.
+_MOST_DESCRIPTORS = 65536
 # A client that reads slowly gets the rest of its answer for this long when the engine stops; judgement.
 _FLUSH_SECONDS = 2.0
 
@@ -48,8 +50,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._servers: list[asyncio.Server] = []
         self._unix: tuple[Path, int] | None = None
-        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._room = Room(self._limits, capacity(self._limits, descriptors))
+        self._room = Room(self._limits, capacity(self._limits, _descriptors()))
         self._known: Known[Head] = Known()
         self._tick()
 
@@ -141,6 +142,20 @@ async def listen_unix(handler: Handler, path: str) -> Listener:
     listener = Listener(handler)
     await listener.unix(Path(path))
     return listener
+
+
+def use_descriptors() -> None:
+    """Raises the process's soft limit of open files as far as the system lets it: many give 1,024 by habit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _descriptors() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
 def port_owner(port: int, connections: Callable[..., list[object]] = psutil.net_connections) -> str:

@@ -121,6 +121,7 @@ class Snapshots:
             speed_observations=endpoint.speed.observations,
             last_used=rfc3339(self._clock.wall() - (now - last)) if last else None,
             progress=endpoint.progress,
+            draining=endpoint.draining,
         )
 
 

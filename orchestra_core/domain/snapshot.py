@@ -49,6 +49,7 @@ class ModelView(msgspec.Struct, frozen=True):
     speed_observations: int = 0
     last_used: str | None = None
     progress: str = ""
+    draining: bool = False
 
 
 class TripView(msgspec.Struct, frozen=True):

@@ -65,6 +65,10 @@ def _backends(snapshot: Snapshot) -> list[Problem]:
         Problem(True, view.name, f"down: {view.error or 'no answer'}", "backends")
         for view in snapshot.backends
         if view.health == "down"
+    ] + [
+        Problem(False, view.name, "draining: it gets no new requests until it is resumed", "backends")
+        for view in snapshot.backends
+        if view.draining
     ]
 
 

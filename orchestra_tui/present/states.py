@@ -37,6 +37,8 @@ def residency(view: ModelView, glyphs: Glyphs) -> State:
     """
     if view.circuit == "open":
         return State(glyphs.open, "tripped", "bad")
+    if view.draining:
+        return State(glyphs.down, "draining", "warn")
     if view.status == "unavailable":
         return State(glyphs.cross, "unavail", "bad")
     if view.circuit == "half_open":

@@ -11,6 +11,7 @@ from orchestra_tui.present import frame, health, models, overview, problems
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Launch, Link, LinkState, Picture, broken, linked
 from orchestra_tui.present.spans import plain, width
+from orchestra_tui.present.states import health as backend_health
 from orchestra_tui.present.states import residency
 from tests.fakes.fake_engine import World
 
@@ -91,6 +92,20 @@ def test_a_tripped_model_is_told_from_an_unreachable_one() -> None:
     ready = next(view for view in World().snapshot().models if view.residency == "ready")
     tripped = msgspec.structs.replace(ready, status="unavailable", circuit="open")
     assert residency(tripped, UNICODE).word == "tripped"
+
+
+def test_a_drained_backend_is_told_from_a_dead_one() -> None:
+    """It and its models are draining, which is a warning and not a failure."""
+    now = World().snapshot()
+    up = next(view for view in now.backends if view.health == "up")
+    drained = msgspec.structs.replace(up, draining=True)
+    assert backend_health(drained, UNICODE).word == "draining"
+    model = next(view for view in now.models if view.residency == "ready")
+    left = msgspec.structs.replace(model, status="unavailable", draining=True)
+    assert residency(left, UNICODE) == (UNICODE.down, "draining", "warn")
+    found = problems.problems(msgspec.structs.replace(now, backends=(drained,), breakers=()))
+    (told,) = [problem for problem in found if problem.text.startswith("draining")]
+    assert (told.bad, told.subject) == (False, drained.name)
 
 
 def test_backends_that_tell_nothing_have_an_unknown_use() -> None:

@@ -247,15 +247,23 @@ class Members:
 
     def control(self, backend: str) -> Control:
         """Also of one that is leaving; OperationFailed when it has left."""
-        member = self._members.get(backend)
-        if member is None:
-            member = next((gone for gone in self._leaving if gone.settings.name == backend), None)
+        try:
+            return self._members[backend].control
+        except KeyError:
+            return self._left(backend).control
+
+    def _left(self, backend: str) -> Member:
+        member = next((gone for gone in self._leaving if gone.settings.name == backend), None)
         if member is None:
             raise OperationFailed(f"backend {backend} has left")
-        return member.control
+        return member
 
     def locate(self, endpoint: Endpoint) -> Address:
-        return self.control(endpoint.spec.backend).address(endpoint.spec.model)
+        spec = endpoint.spec
+        try:
+            return self._members[spec.backend].control.address(spec.model)
+        except KeyError:
+            return self._left(spec.backend).control.address(spec.model)
 
     def defaults(self, endpoint: Endpoint) -> Mapping[str, object]:
         """Fields merged under a call's own: what a model needs to answer well and clients do not know."""

@@ -22,6 +22,7 @@ from orchestra_core.domain.sink import Serving, Sink
 from orchestra_core.resilience.continuation import continuable
 from orchestra_core.upstream.codec import Codec, Reader
 from orchestra_core.upstream.kept import Kept
+from orchestra_core.upstream.pace import Pace
 from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection
 from orchestra_core.wire.openai.answers import tally
@@ -52,6 +53,7 @@ class Attempt:
     _relay: Relay | None = None
     _status = 0
     _tokens = 0
+    pace: Pace | None = None
 
     def __init__(
         self,
@@ -202,7 +204,7 @@ class Attempt:
             if now - self.heard_at > _LAST_CHUNK_SECONDS:
                 self._finish_late()
             return
-        overdue = self._overdue(now, limits)
+        overdue = self._overdue(now, limits) or (self._crawls(now) if self.pace is not None else "")
         if overdue:
             self._fail(Fault(Verdict.TIMEOUT, 0, overdue))
         elif self._sink.streaming:
@@ -230,6 +232,13 @@ class Attempt:
         if streams and silent > limits.first_token:
             return f"no first token within {limits.first_token:g} s"
         return ""
+
+    def _crawls(self, now: float) -> str:
+        """Why it will miss its deadline; an answer that the client has begun to read must be one that can move."""
+        if self.pace is None or self._first_at is None or (self.committed and self._kept is None):
+            return ""
+        seen = self._relay.events if self._relay is not None else self._tokens
+        return self.pace.lost(seen, self._first_at, now)
 
     def _finish_late(self) -> None:
         """The answer is complete and its HTTP message is not: it counts, the connection cannot be used again."""

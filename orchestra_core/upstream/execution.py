@@ -14,6 +14,7 @@ from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.attempt import Attempt
 from orchestra_core.upstream.codec import CODECS
 from orchestra_core.upstream.dialing import Dialer
+from orchestra_core.upstream.pace import pace_of
 from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection, Pool
 
@@ -86,6 +87,8 @@ class Execution:
             attempt = Attempt(
                 call, endpoint.id, codec, sink, serving, self._loop, self._now, first_token_limit, self._keep
             )
+            if first_token_limit is not None:
+                attempt.pace = pace_of(call, endpoint)
             fresh = connection is None
             if connection is None:
                 try:

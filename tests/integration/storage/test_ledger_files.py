@@ -1,0 +1,135 @@
+"""The files of the ledger: private, writable, sound, of this program and of a schema it knows."""
+
+import contextlib
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import SQLModel
+
+from orchestra_core.storage.database import table_of
+from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.ledger import Ledger
+from orchestra_core.storage.migrations import MIGRATIONS
+from orchestra_core.storage.tables import AttemptRow, KeyRow, RequestRow
+from tests.integration.storage.ledgers import PATIENCE, opened, request, run
+
+READ_ONLY = """
+import os, sys
+from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.location import locate, prepare
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    prepare(locate(sys.argv[1]))
+except LedgerError as error:
+    print(error)
+"""
+
+
+def test_directories_and_file_are_private(tmp_path: Path) -> None:
+    """Created directories are 0700 and the database 0600, whatever the umask says."""
+    path = tmp_path / "a" / "b" / "orchestra.db"
+    ledger = Ledger(f"sqlite:///{path}")
+    before = os.umask(0)
+    try:
+        ledger.open()
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(place.stat().st_mode) for place in (path, path.parent, path.parent.parent)]
+    assert modes == [0o600, 0o700, 0o700]
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
+    """The error names the file and the setting to change."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match=r"file/orchestra\.db.*storage\.url"):
+        Ledger(f"sqlite:///{tmp_path}/file/orchestra.db").open()
+
+
+@pytest.fixture
+def readonly() -> Iterator[Path]:
+    """A directory anybody may enter and nobody may write to (root gives up its rights in the test)."""
+    with tempfile.TemporaryDirectory() as top:
+        place = Path(top) / "readonly"
+        place.mkdir()
+        place.chmod(0o555)
+        Path(top).chmod(0o755)
+        yield place
+
+
+def test_a_read_only_directory_is_refused_at_the_start(readonly: Path) -> None:
+    """The error says that permission is missing and which setting to change."""
+    done = run(READ_ONLY, readonly / "orchestra.db")
+    assert "Permission denied" in done.stdout, done.stderr
+    assert "storage.url" in done.stdout
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _damage_header(path: Path) -> None:
+    path.write_bytes(b"this is not a database, it is a text" * 100)
+
+
+def _damage_page(path: Path) -> None:
+    pages = bytearray(path.read_bytes())
+    pages[4096:8192] = b"\xff" * 4096
+    path.write_bytes(pages)
+
+
+@pytest.mark.parametrize("damage", [_damage_header, _damage_page])
+async def test_a_damaged_file_is_refused_and_kept(path: Path, damage: Callable[[Path], None]) -> None:
+    """The error names the file and the way out; not a byte of the file changes."""
+    async with opened(path) as ledger:
+        for number in range(2000):
+            ledger.record(request(number))
+        assert ledger.flush(PATIENCE)
+    damage(path)
+    before = content(path)
+    with pytest.raises(LedgerError, match="damaged") as caught:
+        Ledger(f"sqlite:///{path}").open()
+    assert str(path) in caught.value.message
+    assert content(path) == before
+
+
+async def test_a_newer_schema_is_refused_and_untouched(path: Path) -> None:
+    """A file of a later version is not written to and not downgraded."""
+    async with opened(path) as ledger:
+        ledger.record(request(1))
+        assert ledger.flush(PATIENCE)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO schema_version VALUES (?, 0)", (len(MIGRATIONS) + 1,))
+        connection.commit()
+    before = content(path)
+    with pytest.raises(LedgerError, match=f"has schema {len(MIGRATIONS) + 1}, this version knows"):
+        Ledger(f"sqlite:///{path}").open()
+    assert content(path) == before
+
+
+def test_a_database_of_another_program_is_refused(path: Path) -> None:
+    """Pointing storage.url at somebody else's SQLite file adds no tables to it."""
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    before = content(path)
+    with pytest.raises(LedgerError, match="another program"):
+        Ledger(f"sqlite:///{path}").open()
+    assert content(path) == before
+
+
+@pytest.mark.parametrize("table", [RequestRow, AttemptRow, KeyRow])
+async def test_migrations_lead_to_the_tables(path: Path, table: type[SQLModel]) -> None:
+    """The sum of all migrations has exactly the columns, order and primary keys of tables.py."""
+    async with opened(path) as ledger:
+        ledger.record(request(1))
+        assert ledger.flush(PATIENCE)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        columns = connection.execute(f"PRAGMA table_info({table.__tablename__})").fetchall()
+    expected = [(column.name, not column.nullable, column.primary_key) for column in table_of(table).columns]
+    assert [(name, bool(required), bool(key)) for _, name, _, required, _, key in columns] == expected

@@ -1,94 +1,38 @@
-"""A real engine, and a real simulated fleet, as processes of their own: what the tests of the whole engine talk to.
+"""A real engine as a process of its own: what the tests of the whole engine talk to.
 
 Nothing of the machine's user is read or written: home, configuration, sockets and database are in a directory of
 the test's own, ports are the system's choice. Readiness is what the process says of itself, never a sleep.
 """
 
-import contextlib
-import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
-# Loopback and plain HTTP only; certificates, which take 25 ms to load for each client, are not needed.
-PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
-START_SECONDS = 40.0
+from tests.fakes.fleet_process import FleetProcess
+from tests.fakes.happenings import Happening, sse
+from tests.fakes.processes import PLAIN, ROOT, START_SECONDS, Lines, clean_environment, run_cli
+
+__all__ = [
+    "PLAIN",
+    "ROOT",
+    "EngineProcess",
+    "FleetProcess",
+    "Happening",
+    "Lines",
+    "clean_environment",
+    "run_cli",
+    "sse",
+]
 STOP_SECONDS = 25.0
 _READY = re.compile(r"ready on (?P<url>http://\S+) and (?P<socket>\S+)")
-JSON = {"content-type": "application/json"}
-
-
-def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment of a process that must not see this user's configuration."""
-    kept = {
-        name: os.environ[name]
-        for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-        if name in os.environ
-    }
-    return {
-        **kept,
-        "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
-        "NO_COLOR": "1",
-        **more,
-    }
-
-
-class Lines:
-    """What a process writes, collected by a thread so that it never blocks on a full pipe."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._lines: list[str] = []
-        self._changed = threading.Condition()
-        self._ended = False
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        for line in self._stream:
-            with self._changed:
-                self._lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    @property
-    def text(self) -> str:
-        with self._changed:
-            return "\n".join(self._lines)
-
-    def wait_for(self, pattern: str | re.Pattern[str], seconds: float) -> re.Match[str]:
-        """The first match in what was or will be written; AssertionError with all of it if there is none."""
-        searched = re.compile(pattern)
-
-        def found() -> re.Match[str] | None:
-            return next((match for line in self._lines if (match := searched.search(line))), None)
-
-        with self._changed:
-            self._changed.wait_for(lambda: found() is not None or self._ended, seconds)
-            match = found()
-            said = "\n".join(self._lines)
-        assert match is not None, f"no {searched.pattern!r} within {seconds:g} s; it said:\n{said}"
-        return match
-
-    def close(self) -> None:
-        self._thread.join(5)
-        self._stream.close()
 
 
 class EngineProcess:
@@ -266,160 +210,3 @@ class EngineProcess:
     def run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command of the command line, which finds this engine by its socket."""
         return run_cli(*arguments, "--socket", str(self.socket), home=self.home, text=text)
-
-
-class Happening:
-    """An open event stream; once entered, nothing that happens is missed."""
-
-    def __init__(self, url: str, token: str = "") -> None:
-        self._url = url
-        self._headers = {"authorization": f"Bearer {token}"} if token else {}
-        self.seen: list[tuple[str, dict[str, Any]]] = []
-
-    def __enter__(self) -> "Happening":
-        self._client = httpx.Client(timeout=httpx.Timeout(30, connect=5), **PLAIN)
-        self._answer = self._client.send(
-            self._client.build_request("GET", self._url, headers=self._headers), stream=True
-        )
-        assert self._answer.status_code == 200
-        self._events = sse(self._answer.iter_lines())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._answer.close()
-        self._client.close()
-
-    def until(self, condition: Callable[[str, dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
-        """The first thing from here on for which `condition` holds; AssertionError if it never does."""
-        deadline = time.monotonic() + seconds
-        with contextlib.suppress(httpx.ReadTimeout, StopIteration):
-            while time.monotonic() < deadline:
-                name, data = next(self._events)
-                self.seen.append((name, json.loads(data)))
-                if condition(*self.seen[-1]):
-                    return self.seen[-1][1]
-        raise AssertionError(f"not within {seconds:g} s; last seen: {json.dumps(self.seen[-3:])[:6000]}")
-
-    def event(self, kind: str, subject: str = "", seconds: float = 15) -> dict[str, Any]:
-        """The first event of this kind from here on, about this subject if one is given."""
-
-        def wanted(name: str, value: dict[str, Any]) -> bool:
-            return name == "event" and value["kind"] == kind and subject in ("", value["subject"])
-
-        return self.until(wanted, seconds)
-
-
-def run_cli(
-    *arguments: str, home: Path, text: str | None = None, seconds: float = 40, **more: str
-) -> subprocess.CompletedProcess[str]:
-    """`ai-orchestra` with these arguments, its output captured."""
-    return subprocess.run(
-        [sys.executable, "-m", "orchestra_core", *arguments],
-        cwd=home,
-        env=clean_environment(home, **more),
-        input=text if text is not None else "",
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-
-
-def sse(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """(event, data) of server-sent lines."""
-    event, data = "message", []
-    for line in lines:
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif line.startswith("event:"):
-            event = line[6:].strip()
-        elif not line and data:
-            yield event, "\n".join(data)
-            event, data = "message", []
-
-
-class FleetProcess:
-    """A simulated fleet in a process of its own, with its faults and its state over HTTP."""
-
-    def __init__(self, fleet: str, *, time_scale: float = 20.0, seed: int = 1) -> None:
-        argv = [sys.executable, "-m", "orchestra_core.simulation"]
-        argv += ["--fleet", fleet, "--seed", str(seed), "--time-scale", str(time_scale)]
-        self._process = subprocess.Popen(
-            argv,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._out = Lines(self._process.stdout)
-        announced = json.loads(self._out.wait_for(r"^\{.*\}$", START_SECONDS)[0])
-        self.backends: dict[str, dict[str, Any]] = {one["name"]: one for one in announced["backends"]}
-        self._http = httpx.Client(timeout=10, **PLAIN)
-
-    def __enter__(self) -> "FleetProcess":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            code = self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
-        self._out.close()
-        assert code == 0, f"the simulated fleet ended with {code}"
-
-    def url(self, name: str) -> str:
-        return str(self.backends[name]["url"])
-
-    def fault(self, name: str, kind: str, **details: float) -> None:
-        answer = self._http.post(f"{self.url(name)}/simulation/fault", json={"kind": kind, **details})
-        assert answer.status_code == 200, answer.text
-
-    def repair(self, *names: str) -> None:
-        for name in names or tuple(self.backends):
-            assert self._http.delete(f"{self.url(name)}/simulation/fault").status_code == 200
-
-    def load(self, name: str, model: str) -> None:
-        """Loads a model of an Ollama backend, which unloads by itself what was idle for some seconds."""
-        body = {"model": model, "keep_alive": -1, "stream": False}
-        answer = self._http.post(f"{self.url(name)}/api/generate", json=body)
-        assert answer.status_code == 200, answer.text
-
-    def state(self, name: str) -> dict[str, Any]:
-        return dict(self._http.get(f"{self.url(name)}/simulation").json())
-
-    def until(self, name: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 10) -> float:
-        """Waits for a state of a backend and returns the seconds that took; AssertionError if it never comes."""
-        pause = threading.Event()
-        began = time.monotonic()
-        while not condition(state := self.state(name)):
-            assert time.monotonic() - began < seconds, f"not within {seconds:g} s: {state}"
-            pause.wait(0.005)
-        return time.monotonic() - began
-
-    def busy(self, name: str, running: int, seconds: float = 10) -> float:
-        """Waits until exactly so many requests are in service there."""
-        return self.until(name, lambda state: state["running"] + state["waiting"] == running, seconds)
-
-    def config(
-        self,
-        *,
-        weights: Mapping[str, float] | None = None,
-        only: Sequence[str] = (),
-        slots: int | None = None,
-    ) -> str:
-        """A configuration with these backends and nothing else; `slots` for each where it is given."""
-        parts = ["[discovery]\nenabled = false\n"]
-        for name, one in self.backends.items():
-            if only and name not in only:
-                continue
-            lines = [f'name = "{name}"', f'kind = "{one["kind"]}"', f'url = "{one["url"]}"']
-            lines += [f"weight = {weights[name]}"] if weights and name in weights else []
-            lines += [f"memory = {one['memory']}"] if one["memory"] else []
-            lines += [f"slots = {slots}"] if slots else []
-            parts.append("[[backends]]\n" + "\n".join(lines) + "\n")
-        return "\n".join(parts)

@@ -1,0 +1,101 @@
+"""A real simulated fleet as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from tests.fakes.processes import PLAIN, ROOT, START_SECONDS, Lines
+
+
+class FleetProcess:
+    """A simulated fleet in a process of its own, with its faults and its state over HTTP."""
+
+    def __init__(self, fleet: str, *, time_scale: float = 20.0, seed: int = 1) -> None:
+        argv = [sys.executable, "-m", "orchestra_core.simulation"]
+        argv += ["--fleet", fleet, "--seed", str(seed), "--time-scale", str(time_scale)]
+        self._process = subprocess.Popen(
+            argv,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._out = Lines(self._process.stdout)
+        announced = json.loads(self._out.wait_for(r"^\{.*\}$", START_SECONDS)[0])
+        self.backends: dict[str, dict[str, Any]] = {one["name"]: one for one in announced["backends"]}
+        self._http = httpx.Client(timeout=10, **PLAIN)
+
+    def __enter__(self) -> "FleetProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            code = self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._out.close()
+        assert code == 0, f"the simulated fleet ended with {code}"
+
+    def url(self, name: str) -> str:
+        return str(self.backends[name]["url"])
+
+    def fault(self, name: str, kind: str, **details: float) -> None:
+        answer = self._http.post(f"{self.url(name)}/simulation/fault", json={"kind": kind, **details})
+        assert answer.status_code == 200, answer.text
+
+    def repair(self, *names: str) -> None:
+        for name in names or tuple(self.backends):
+            assert self._http.delete(f"{self.url(name)}/simulation/fault").status_code == 200
+
+    def load(self, name: str, model: str) -> None:
+        """Loads a model of an Ollama backend, which unloads by itself what was idle for some seconds."""
+        body = {"model": model, "keep_alive": -1, "stream": False}
+        answer = self._http.post(f"{self.url(name)}/api/generate", json=body)
+        assert answer.status_code == 200, answer.text
+
+    def state(self, name: str) -> dict[str, Any]:
+        return dict(self._http.get(f"{self.url(name)}/simulation").json())
+
+    def until(self, name: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 10) -> float:
+        """Waits for a state of a backend and returns the seconds that took; AssertionError if it never comes."""
+        pause = threading.Event()
+        began = time.monotonic()
+        while not condition(state := self.state(name)):
+            assert time.monotonic() - began < seconds, f"not within {seconds:g} s: {state}"
+            pause.wait(0.005)
+        return time.monotonic() - began
+
+    def busy(self, name: str, running: int, seconds: float = 10) -> float:
+        """Waits until exactly so many requests are in service there."""
+        return self.until(name, lambda state: state["running"] + state["waiting"] == running, seconds)
+
+    def config(
+        self,
+        *,
+        weights: Mapping[str, float] | None = None,
+        only: Sequence[str] = (),
+        slots: int | None = None,
+    ) -> str:
+        """A configuration with these backends and nothing else; `slots` for each where it is given."""
+        parts = ["[discovery]\nenabled = false\n"]
+        for name, one in self.backends.items():
+            if only and name not in only:
+                continue
+            lines = [f'name = "{name}"', f'kind = "{one["kind"]}"', f'url = "{one["url"]}"']
+            lines += [f"weight = {weights[name]}"] if weights and name in weights else []
+            lines += [f"memory = {one['memory']}"] if one["memory"] else []
+            lines += [f"slots = {slots}"] if slots else []
+            parts.append("[[backends]]\n" + "\n".join(lines) + "\n")
+        return "\n".join(parts)

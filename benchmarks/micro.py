@@ -91,7 +91,7 @@ def _spent(step: Callable[[], object], repeats: int) -> float:
 
 ROW = (
     *(1.7e9, "openai", "chat", Task.CONVERSATION.value, True, "auto", MODEL, "stub", "success", 200, False),
-    *(70, 16, 0, False, 0.1, 12.5, 20.1, 1, 0.0, False, "dec-1", None),
+    *(70, 16, 0, False, 0.1, 12.5, 20.1, 1, 0.0, False, "dec-1", None, "127.0.0.1"),
 )
 
 

@@ -86,7 +86,7 @@ def _storage(value: object) -> str:
 
 
 def _kind(value: object) -> BackendKind:
-    return BackendKind(value)  # type: ignore[arg-type]
+    return BackendKind(str(value))
 
 
 def _backend_name(value: object) -> str:

@@ -73,7 +73,7 @@ class Talk(asyncio.Protocol):
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]  # asyncio types it wider
+        self.transport = transport
         self.transport.set_write_buffer_limits(high=0)
         self.backend.talks.add(self)
         if self.backend.greeting is not None:

@@ -97,6 +97,6 @@ class DemoTraffic:
 
 
 def _eventful(now: dict[str, object]) -> bool:
-    kinds = {event["kind"] for event in now["events"]}  # type: ignore[attr-defined]
-    totals: dict[str, int] = now["totals"]  # type: ignore[assignment]
+    kinds = {event["kind"] for event in now["events"]}
+    totals: dict[str, int] = now["totals"]
     return {"breaker.open", "request.failover"} <= kinds and totals["successful"] >= len(USERS)

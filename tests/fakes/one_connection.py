@@ -43,7 +43,7 @@ class Connection:
         self.hold: asyncio.Event | None = None
         self.protocol = Http1Protocol(
             self._handle,
-            self.loop,  # type: ignore[arg-type]  # all that is used of it
+            self.loop,
             self.limits,
             self.room,
             Refusals(lambda: "req-1"),

@@ -169,4 +169,4 @@ class PlainClient:
 
     def read_no_more(self) -> None:
         """Until something is read again, at least."""
-        self._writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio types it as one for writing
+        self._writer.transport.pause_reading()

@@ -65,7 +65,7 @@ class Stage:
         self._stack = stack
 
     async def backend(self, name: str, kind: str = "openai", **options: object) -> ChaosBackend:
-        made = ChaosBackend(name, kind, **options)  # type: ignore[arg-type]
+        made = ChaosBackend(name, kind, **options)
         made.well = well()
         return await self._stack.enter_async_context(made)
 

@@ -44,7 +44,7 @@ async def test_a_connection_lost_after_the_request_was_read_moves_on(
 ) -> None:
     """No byte of an answer came: another backend is asked, once, and this one not again."""
     engine, first, second = await stage.pair()
-    first.script(ending)  # type: ignore[arg-type]
+    first.script(ending)
     answer = await engine.chat(stream=stream)
     assert (answer.status, answer.backend, answer.attempts) == (200, "second", 2)
     assert (len(first.calls), len(second.calls)) == (1, 1)
@@ -84,7 +84,7 @@ async def test_a_kept_connection_closed_before_the_request_is_replaced(
 ) -> None:
     """The backend closed it between two requests: a fresh connection, the same backend, and nothing counted."""
     engine, first, second = await stage.pair()
-    first.script(*well(), wait("idle over"), ending)  # type: ignore[arg-type]
+    first.script(*well(), wait("idle over"), ending)
     assert (await engine.chat()).backend == "first"
     await first.reached("idle over")
     first.open("idle over")
@@ -103,7 +103,7 @@ async def test_a_kept_connection_closed_after_the_request_is_replaced_once(
     """It read the request on the kept connection and closed without a byte: once again on a fresh one."""
     engine, first, second = await stage.pair()
     first.script(*well())
-    first.script(ending)  # type: ignore[arg-type]
+    first.script(ending)
     assert (await engine.chat()).backend == "first"
     answer = await engine.chat(stream=stream)
     assert (answer.status, answer.backend, answer.attempts) == (200, "first", 1)

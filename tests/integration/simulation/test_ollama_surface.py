@@ -120,7 +120,7 @@ async def test_embeddings_in_both_generations_of_the_api(client: ollama.AsyncCli
         (lambda c: c.generate(MODEL, prompt="x", keep_alive="soon"), 400, "invalid duration"),
     ],
 )
-async def test_errors_reach_the_client_as_ollama_words_them(client, call, status, message) -> None:  # type: ignore[no-untyped-def]
+async def test_errors_reach_the_client_as_ollama_words_them(client, call, status, message) -> None:
     """Status and text are those of the real server."""
     with pytest.raises(ollama.ResponseError, match=message) as error:
         await call(client)

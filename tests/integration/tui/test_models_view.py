@@ -17,7 +17,7 @@ def reordered(snapshot: Snapshot, extra: int) -> Snapshot:
     return msgspec.structs.replace(snapshot, models=(*more, *reversed(snapshot.models)))
 
 
-async def at(pilot, identity: str) -> None:  # type: ignore[no-untyped-def]
+async def at(pilot, identity: str) -> None:
     """Puts the selection on a model by moving to it."""
     screen = pilot.app.screen
     assert isinstance(screen, ModelsScreen)
@@ -226,7 +226,7 @@ async def test_hostile_names_are_shown_and_their_real_names_are_sent() -> None:
     engine = ConsoleEngine()
     snapshot = engine.world.snapshot()
     view = msgspec.structs.replace(snapshot.models[2], id=f"box1/{evil}", model=evil, progress="")
-    engine.world.operate = lambda *_: "x"  # type: ignore[method-assign]
+    engine.world.operate = lambda *_: "x"
     engine.push(msgspec.structs.replace(snapshot, models=(view,), notices=("\x1b[2Jnotice [/]",)))
     app = console(engine)
     async with app.run_test(size=(120, 40)) as pilot:

@@ -61,7 +61,7 @@ async def test_a_screenshot_is_written(
     async with app.run_test(size=size) as pilot:
         await sees(pilot, "live")
         await pilot.press(*keys)
-        await seen(pilot, words)
+        await seen(pilot, ("SIMULATED", *words))
         svg = solid(without_web_fonts(app.export_screenshot(title="ai-orchestra")))
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
 

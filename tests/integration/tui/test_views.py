@@ -242,7 +242,7 @@ async def test_only_changed_lines_are_painted_again() -> None:
     class Counted(Lines):
         painted: list[int]
 
-        def render_line(self, y: int):  # type: ignore[no-untyped-def]
+        def render_line(self, y: int):
             self.painted.append(y)
             return super().render_line(y)
 

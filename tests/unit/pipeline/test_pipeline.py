@@ -78,7 +78,7 @@ class World:
         return found
 
     async def ask(self, sink: TakingSink | None = None, **fields: object) -> Result:
-        call = Call(id="r", kind=Kind.CHAT, fields={}, received=self.clock.monotonic(), **fields)  # type: ignore[arg-type]  # keywords of a test
+        call = Call(id="r", kind=Kind.CHAT, fields={}, received=self.clock.monotonic(), **fields)
         return await self.service(call, sink or TakingSink())
 
 

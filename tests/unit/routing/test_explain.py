@@ -85,5 +85,5 @@ def test_predictions_say_whether_they_were_learned() -> None:
     """Prior or measured, with the number of observations."""
     learned = endpoint("a/m", live={"speed": Speed(observations=7)})
     decision = decide(profile(), [learned, endpoint("b/m")], 1000.0, "d")
-    sources = {c["backend"]: c["predicted"]["source"] for c in explain(decision)["candidates"]}  # type: ignore[attr-defined]
+    sources = {c["backend"]: c["predicted"]["source"] for c in explain(decision)["candidates"]}
     assert sources == {"a": "measured n=7", "b": "prior"}

@@ -58,7 +58,7 @@ def test_the_order_of_the_endpoints_given_does_not_matter(
 ) -> None:
     """The same endpoints in another order give the same ranking."""
     before = decide(asked, fleet, NOW, "d").ranked
-    shuffled = sorted(fleet, key=lambda _: rng.random())  # type: ignore[attr-defined]
+    shuffled = sorted(fleet, key=lambda _: rng.random())
     assert before == decide(asked, shuffled, NOW, "d").ranked
 
 

@@ -17,7 +17,7 @@ ID, TOKEN = mint(bytes(4), bytes(24))
 
 def key(*scopes: Scope, **more: object) -> ApiKey:
     fields: dict[str, object] = {"id": ID, "name": "k", "digest": digest_of(TOKEN), "scopes": scopes, **more}
-    return ApiKey(**fields)  # type: ignore[arg-type]
+    return ApiKey(**fields)
 
 
 def gate(rules: Rules | None = None, *keys: ApiKey, clock: ManualClock | None = None) -> Gate:

@@ -84,7 +84,7 @@ async def test_only_the_first_of_equal_heads_is_parsed() -> None:
     server = Server()
     server.protocol.data_received(message(POST, b"one"))
     await settle(10)
-    server.protocol._parser = None  # type: ignore[assignment]
+    server.protocol._parser = None
     server.protocol.data_received(message(POST, b"another"))
     await settle(10)
 

@@ -117,9 +117,9 @@ def test_everything_declared_says_that_it_is_simulated(spec: BackendSpec) -> Non
     assert spec.name.startswith("sim-")
     for model in spec.models:
         assert model.name.startswith("sim-")
-        assert "simulated" in ollama_catalog.show(model)["license"]  # type: ignore[operator]
-        assert ollama_catalog.tag(model)["details"]["parent_model"] == "simulated"  # type: ignore[index]
-    for entry in openai_dialects.models(spec)["data"]:  # type: ignore[attr-defined]
+        assert "simulated" in ollama_catalog.show(model)["license"]
+        assert ollama_catalog.tag(model)["details"]["parent_model"] == "simulated"
+    for entry in openai_dialects.models(spec)["data"]:
         assert entry["owned_by"] == "simulated"
     assert ServiceModel(spec).memory_used <= (spec.memory or inf)
 

@@ -201,7 +201,7 @@ async def test_a_slow_client_pauses_the_backend() -> None:
     flows: list[tuple[object, object]] = []
 
     class SlowSink(RelayingSink):
-        def bind_flow(self, pause: object, resume: object) -> None:  # type: ignore[override]  # kept as they are
+        def bind_flow(self, pause: object, resume: object) -> None:
             flows.append((pause, resume))
 
     wire = Wire(sink=SlowSink(streaming=True))

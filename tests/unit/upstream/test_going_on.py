@@ -80,7 +80,7 @@ async def test_the_client_gets_one_answer(
     went_on = continued(call, outcome.partial)
     assert went_on is not None
     task = await bench.send(went_on, client.sink, endpoint(second, "second"))
-    assert bench.line.body["messages"][-1] == {"role": "assistant", "content": outcome.partial.text}  # type: ignore[index]
+    assert bench.line.body["messages"][-1] == {"role": "assistant", "content": outcome.partial.text}
     says(bench.line, second, WORDS[died:], ends=True)
     last = await after(task, client)
 

@@ -138,7 +138,7 @@ async def test_a_slow_client_of_one_answer_never_pauses_the_next(bench: Bench) -
     """A connection that was paused when its answer ended is read again, and is nobody's any more."""
     flows: list[tuple[object, object]] = []
     sink = TakingSink()
-    sink.bind_flow = lambda pause, resume: flows.append((pause, resume))  # type: ignore[method-assign]
+    sink.bind_flow = lambda pause, resume: flows.append((pause, resume))
     task = await bench.send(question(stream=False), sink, endpoint(BackendKind.OPENAI))
     pause, resume = flows[0]
     assert callable(pause)
@@ -180,7 +180,7 @@ class Reaching(Dialer):
         self.dark: set[str] = set()
         self.refusing: set[str] = set()
 
-    async def connect(self, make, address, ip):  # type: ignore[no-untyped-def]
+    async def connect(self, make, address, ip):
         self.reached.append(ip)
         if ip in self.dark:
             await asyncio.Event().wait()

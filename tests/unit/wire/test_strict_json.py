@@ -23,7 +23,7 @@ READERS: dict[str, tuple[Callable[[bytes, str, float], Call], dict[str, Any]]] =
     "embedding": (read_embedding, {"model": "auto", "input": "Hi"}),
     "route": (read_route, {"prompt": "Hi"}),
     "selection": (read_selection, {"task": "code_generation"}),
-    "placement": (lambda body, _id, _now: read_placement(body), {"backend": "x"}),  # type: ignore[dict-item,return-value]
+    "placement": (lambda body, _id, _now: read_placement(body), {"backend": "x"}),
 }
 EVERY = sorted(READERS)
 

@@ -1,6 +1,7 @@
 """The engine as a process: event loop, logging, signals, exit code."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -72,17 +73,31 @@ async def _serve(config: Config, read: Callable[[], Config]) -> int:
         loop.add_signal_handler(number, _on_signal, engine)
     loop.add_signal_handler(signal.SIGHUP, engine.reload_soon)
     try:
-        await engine.start()
-        _rest_the_collector()
-        log.info(
-            "%sready on %s and %s", "SIMULATED FLEET, " if demo else "", engine.address, config.server.socket
-        )
-        await engine.stopping.asked.wait()
+        if await _started(engine):
+            _rest_the_collector()
+            simulated = "SIMULATED FLEET, " if demo else ""
+            log.info("%sready on %s and %s", simulated, engine.address, config.server.socket)
+            await engine.stopping.asked.wait()
     finally:
         await _finish(engine.stop())
         if demo is not None:
             await demo.stop()
     return 0
+
+
+async def _started(engine: Engine) -> bool:
+    """False if it was told to stop before: a backend that is slow to answer must not hold that up."""
+    starting = asyncio.ensure_future(engine.start())
+    asked = asyncio.ensure_future(engine.stopping.asked.wait())
+    try:
+        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+        if not starting.done():
+            starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+    return not starting.cancelled()
 
 
 def _simulated(config: Config, demo: Demo) -> Config:

@@ -137,6 +137,31 @@ async def test_consoles_are_told_and_their_streams_end_cleanly() -> None:
     assert code == 0
 
 
+async def test_a_stop_does_not_wait_for_a_start_that_hangs() -> None:
+    """A backend that accepts and never answers delays readiness, and not the end."""
+    never = asyncio.Event()
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await never.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    engine = EngineProcess(f'{BASE}[[backends]]\nname = "slow"\nkind = "vllm"\nurl = "{url}"\n')
+    try:
+        await asyncio.to_thread(engine.launch)
+        await asyncio.to_thread(engine.log.wait_for, "backend.joined", 20)
+        began = asyncio.get_running_loop().time()
+        await signalled(engine)
+        assert await asyncio.to_thread(engine.wait) == 0
+        assert asyncio.get_running_loop().time() - began < 4
+        assert "Traceback" not in engine.log.text
+    finally:
+        never.set()
+        server.close()
+        await asyncio.to_thread(engine.close)
+
+
 async def test_a_second_signal_stops_at_once_and_leaves_no_child_behind() -> None:
     """The exit code is that of an interrupt, whatever still runs; the processes of managed models are gone."""
     server = Path(__file__).parents[1] / "managed" / "tiny_server.py"

@@ -12,6 +12,7 @@ from orchestra_core.domain.snapshot import (
     BreakerView,
     MemoryView,
     ModelView,
+    QueueView,
     Snapshot,
     Throughput,
     Totals,
@@ -36,6 +37,7 @@ class Sources(msgspec.Struct, frozen=True):
     address: Callable[[], str]
     notices: Callable[[], Iterable[str]]
     loop: Callable[[], tuple[float, int]]
+    queues: Callable[[], tuple[QueueView, ...]] = tuple
 
 
 class Snapshots:
@@ -88,6 +90,7 @@ class Snapshots:
             database=sources.database(),
             loop_lag=lag,
             loop_stalls=stalls,
+            queues=sources.queues(),
         )
 
     def _model(self, endpoint: Endpoint, now: float) -> ModelView:

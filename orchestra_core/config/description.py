@@ -28,14 +28,9 @@ def describe(config: Config) -> list[Line]:
         "discovery.enabled": _spell(config.discovery.enabled),
         "discovery.ports": _spell(config.discovery.ports),
         "embedded.enabled": _spell(config.embedded),
-        **{
-            f"timeouts.{name}": _spell(value)
-            for name, value in msgspec.structs.asdict(config.timeouts).items()
-        },
-        **{
-            f"resilience.{name}": _spell(value)
-            for name, value in msgspec.structs.asdict(config.resilience).items()
-        },
+        **_table("timeouts", config.timeouts),
+        **_table("resilience", config.resilience),
+        **_table("queue", config.queue),
         "alerts.memory_warning": _spell(config.alerts.memory_warning),
         "alerts.memory_critical": _spell(config.alerts.memory_critical),
         "log_level": config.log_level,
@@ -63,7 +58,14 @@ def describe(config: Config) -> list[Line]:
         lines.append(
             (f"fallbacks.{task}", _spell(models), config.sources.get(f"fallbacks.{task}", "default"))
         )
+    for name, models in config.model_fallbacks.items():
+        at = f'fallbacks.models."{name}"'
+        lines.append((at, _spell(models), config.sources.get(at, "default")))
     return lines + list(_paths(config))
+
+
+def _table(name: str, settings: msgspec.Struct) -> dict[str, str]:
+    return {f"{name}.{key}": _spell(value) for key, value in msgspec.structs.asdict(settings).items()}
 
 
 def _backend(backend: BackendSettings, source: str) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from orchestra_core.config.sections import (
     read_backends,
     read_fallbacks,
     read_keys,
+    read_model_fallbacks,
     read_models,
     read_scalars,
 )
@@ -27,6 +28,7 @@ from orchestra_core.config.settings import (
     LimitSettings,
     LoggingSettings,
     Paths,
+    QueueSettings,
     ResilienceSettings,
     ServerSettings,
     StorageSettings,
@@ -125,6 +127,10 @@ def _compose(
     sources |= {f"models.{name}": document.where(("models", name)) for name in models}
     fallbacks = read_fallbacks(document)
     sources |= {f"fallbacks.{name}": document.where(("fallbacks", name)) for name in fallbacks}
+    standing_in = read_model_fallbacks(document)
+    sources |= {
+        f'fallbacks.models."{name}"': document.where(("fallbacks", "models", name)) for name in standing_in
+    }
     return Config(
         server=_server(values, sources, paths, environ, cwd, document.problems),
         storage=StorageSettings(url=_storage_url(values.get("storage.url"), paths, document.problems)),
@@ -145,6 +151,8 @@ def _compose(
         ),
         logging=_logging(values.get("logging.access"), paths, environ),
         keys=keys,
+        model_fallbacks=standing_in,
+        queue=QueueSettings(**_of("queue", values)),
     )
 
 

@@ -122,10 +122,16 @@ SCALARS: dict[str, dict[str, Field]] = {
     },
     "discovery": {"enabled": SWITCH},
     "embedded": {"enabled": SWITCH},
+    "queue": {"seconds": number(0, 3600), "per_slot": whole(1, 1024), "total": whole(1, 65536)},
     "limits": {"requests_per_minute": whole(0, 10**9), "tokens_per_minute": whole(0, 10**9)},
     "logging": {"access": TEXT},
     "timeouts": {name: number(0, 86_400, above=True) for name in TimeoutSettings.__struct_fields__},
-    "resilience": {"continuation": SWITCH, "retry_non_idempotent": SWITCH},
+    "resilience": {
+        "attempts": whole(1, 10),
+        "retry_budget": number(0, 1),
+        "continuation": SWITCH,
+        "retry_non_idempotent": SWITCH,
+    },
     "alerts": {
         "memory_warning": number(0, 1, above=True),
         "memory_critical": number(0, 1, above=True),
@@ -146,6 +152,7 @@ TABLES = (
     "logging",
     "timeouts",
     "resilience",
+    "queue",
 )
 
 KEY: dict[str, Field] = {
@@ -288,5 +295,16 @@ def read_models(document: Document) -> dict[str, ModelSettings]:
 def read_fallbacks(document: Document) -> dict[str, tuple[str, ...]]:
     """Lists of models by task, by the task's present name."""
     names = {**{task.value: task for task in Task}, **TASK_ALIASES}
-    good = document.table(("fallbacks",), document.values.get("fallbacks", {}), dict.fromkeys(names, TEXTS))
+    table = document.values.get("fallbacks", {})
+    if isinstance(table, Mapping):
+        table = {name: models for name, models in table.items() if name != "models"}
+    good = document.table(("fallbacks",), table, dict.fromkeys(names, TEXTS))
     return {names[name].value: models for name, models in good.items()}
+
+
+def read_model_fallbacks(document: Document) -> dict[str, tuple[str, ...]]:
+    """Lists of models by the name of the model they may stand in for."""
+    table = document.values.get("fallbacks", {})
+    models = table.get("models", {}) if isinstance(table, Mapping) else {}
+    path: Path = ("fallbacks", "models")
+    return document.table(path, models, dict.fromkeys(models, TEXTS) if isinstance(models, Mapping) else {})

@@ -64,6 +64,14 @@ class LimitSettings(msgspec.Struct, frozen=True):
     tokens_per_minute: int = 0
 
 
+class QueueSettings(msgspec.Struct, frozen=True):
+    """How long a request waits for a slot, places for each slot of a model (at least 16), and in all queues."""
+
+    seconds: float = 30.0
+    per_slot: int = 8
+    total: int = 512
+
+
 class LoggingSettings(msgspec.Struct, frozen=True):
     """`access` is the absolute path of the access log, None where there is none."""
 
@@ -135,10 +143,13 @@ class TimeoutSettings(msgspec.Struct, frozen=True):
 
 
 class ResilienceSettings(msgspec.Struct, frozen=True):
-    """`continuation`: a stream that dies is continued by another endpoint of its model. `retry_non_idempotent`: a
+    """`attempts` are those of one request in all; `retry_budget` is what each request adds to the retries that all may
+    make. `continuation`: a stream that dies is continued by another endpoint of its model. `retry_non_idempotent`: a
     request is sent again when the kept connection it went out on had been closed, though it may have been executed.
     """
 
+    attempts: int = 3
+    retry_budget: float = 0.2
     continuation: bool = True
     retry_non_idempotent: bool = True
 
@@ -184,3 +195,5 @@ class Config(msgspec.Struct, frozen=True):
     keys: tuple[ApiKey, ...] = ()
     timeouts: TimeoutSettings = TimeoutSettings()
     resilience: ResilienceSettings = ResilienceSettings()
+    model_fallbacks: dict[str, tuple[str, ...]] = {}
+    queue: QueueSettings = QueueSettings()

@@ -77,6 +77,10 @@ enabled = true                        # serve the small installed model if there
 [fallbacks]
 # code_generation = ["codellama:7b", "llama3.2:3b"]
 
+# What may stand in for a model that a request names; the answer then says so. Without: nothing.
+# [fallbacks.models]
+# "llama3.3:70b" = ["llama3.2:3b"]
+
 # Seconds a backend may take.
 [timeouts]
 connect = 5                           # to another machine; to this one at most 1
@@ -87,8 +91,15 @@ unstreamed = 600                      # a whole answer in one piece
 keep_alive = 15                       # a client that waits for a stream gets a comment this often
 
 [resilience]
+attempts = 3                          # of one request in all
+retry_budget = 0.2                    # retries that fail, of all requests: this share of them and 3 more
 continuation = true                   # a stream that dies is continued by another endpoint of its model
 retry_non_idempotent = true           # send again when a kept connection turns out to be closed
+
+[queue]
+seconds = 30                          # to wait for a slot, at most
+per_slot = 8                          # places for each slot of a model; at least 16 a model
+total = 512                           # places in the queues of all models
 
 [alerts]
 memory_warning = 0.70                 # share of memory in use

@@ -76,7 +76,10 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """Ranked candidates, best first. `relaxed`: what had to give way, `quality` or nothing."""
+    """Ranked candidates, best first. `relaxed`: what had to give way, `quality` or nothing.
+
+    `asked`: the model the client named, where none of its endpoints can take the call and these are its fallbacks.
+    """
 
     id: str
     task: Task
@@ -87,7 +90,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     rejected: tuple[Rejection, ...]
     relaxed: str | None
     at: float
+    asked: str = ""
 
     @property
     def degraded(self) -> bool:
-        return self.relaxed is not None
+        return self.relaxed is not None or self.asked != ""

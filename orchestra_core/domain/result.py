@@ -8,10 +8,11 @@ from orchestra_core.domain.outcome import Outcome
 
 
 class Tried(msgspec.Struct, frozen=True, gc=False):
-    """One attempt: where, and how it ended."""
+    """One attempt: where, how it ended, and whether its answer would have been a degraded one."""
 
     candidate: Candidate
     outcome: Outcome
+    degraded: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):

@@ -13,7 +13,11 @@ from orchestra_core.domain.reply import Delta, Embeddings
 
 
 class Serving(msgspec.Struct, frozen=True, gc=False):
-    """Who answers: known at the first token, told to the client in headers."""
+    """Who answers: known at the first token, told to the client in headers.
+
+    Of a degraded answer `asked` is what the client had asked for (a model, or a quality) and `reason` a sentence
+    that says why it did not get it.
+    """
 
     model: str
     backend: str
@@ -21,6 +25,8 @@ class Serving(msgspec.Struct, frozen=True, gc=False):
     attempt: int
     degraded: bool
     decision: Decision | None = None
+    asked: str = ""
+    reason: str = ""
 
 
 class Sink(Protocol):

@@ -81,6 +81,15 @@ class BreakerView(msgspec.Struct, frozen=True):
     history: tuple[TripView, ...] = ()
 
 
+class QueueView(msgspec.Struct, frozen=True):
+    """Those who wait for one model: how many, for how many keys, and since how many seconds the first."""
+
+    model: str
+    waiting: int
+    oldest: float
+    keys: int
+
+
 class BackendView(msgspec.Struct, frozen=True):
     """One backend. `health` is up, down or unknown; `memory` is None where the backend does not say.
 
@@ -164,3 +173,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     database: str = "connected"
     loop_lag: float = 0.0
     loop_stalls: int = 0
+    queues: tuple[QueueView, ...] = ()

@@ -30,16 +30,15 @@ from orchestra_core.engine.loops import Housekeeping, keep_discovering
 from orchestra_core.engine.managed import make_managed
 from orchestra_core.engine.members import Member, Members
 from orchestra_core.engine.reload import Reload
-from orchestra_core.engine.sections import register, rules, timeouts
+from orchestra_core.engine.sections import register, retries, rules, timeouts, whole
 from orchestra_core.engine.steering import Steering
 from orchestra_core.engine.stopping import Stopping
 from orchestra_core.engine.tidings import Tidings
-from orchestra_core.pipeline.chain import Chain
+from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.lanes import Lanes
-from orchestra_core.pipeline.placement import Placement
-from orchestra_core.pipeline.planning import Planning
-from orchestra_core.pipeline.service import Service
+from orchestra_core.pipeline.planning import Fallbacks
+from orchestra_core.resilience.admission import Room
 from orchestra_core.resilience.breaker import Breaker, Policy
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.connection import Handler
@@ -114,7 +113,8 @@ class Engine:
         self.first_tokens = Latencies()
         self.ledger = Ledger(config.storage.url, clock, self.tidings.ledger_problem)
 
-        self.lanes = Lanes(clock, lambda now: Breaker(Policy(), rng, now))
+        room = Room(config.queue.total, config.queue.per_slot)
+        self.lanes = Lanes(clock, lambda now: Breaker(Policy(), rng, now), room)
         self.execution = Execution(
             self.members.locate,
             self.members.defaults,
@@ -122,11 +122,6 @@ class Engine:
             keep=config.resilience.continuation,
             retry_non_idempotent=config.resilience.retry_non_idempotent,
         )
-        placement = Placement(
-            self.lanes, self.execution, clock, self.residencies.ensure_ready, self.tidings.circuit_changed
-        )
-        fallbacks = dict(config.fallbacks)
-        chain = Chain(placement, self.catalog.get, fallbacks, self._failed_over)
         completion = Completion(
             clock=clock,
             find=self.catalog.get,
@@ -138,20 +133,34 @@ class Engine:
             failed=self.tidings.failed,
             spent=self.gate.spent,
         )
-        planning = Planning(self.catalog, clock, self.lanes.retry_at, self.members.why_nothing)
-        self.service = Service(planning, chain, completion, clock)
+        self.pipeline = Pipeline(
+            catalog=self.catalog,
+            clock=clock,
+            lanes=self.lanes,
+            execute=self.execution,
+            ensure_ready=self.residencies.ensure_ready,
+            complete=completion,
+            nothing=self.members.why_nothing,
+            circuit_changed=self.tidings.circuit_changed,
+            misconfigured=self.tidings.misconfigured,
+            failed_over=self._failed_over,
+            rng=rng,
+            fallbacks=Fallbacks(config.fallbacks, config.model_fallbacks),
+            queue_seconds=config.queue.seconds,
+            retries=retries(config),
+            whole=whole(config),
+        )
+        self.service = self.pipeline.service
 
-        self._operators_side(config, read, fallbacks)
+        self._operators_side(config, read)
         self.snapshots = self._picture()
         self.audit = Journal(config.paths.state_dir / "audit.log", self.tidings.journal_problem)
         self.access: Access | None = None
-        self.routes = self._routes(planning)
+        self.routes = self._routes()
         self.listener: Listener | None = None
         self.address = ""
 
-    def _operators_side(
-        self, config: Config, read: Callable[[], Config], fallbacks: dict[str, tuple[str, ...]]
-    ) -> None:
+    def _operators_side(self, config: Config, read: Callable[[], Config]) -> None:
         self.probing = Probing(
             clock=self.clock,
             endpoints=lambda: self.catalog.all,
@@ -176,6 +185,7 @@ class Engine:
             steering=self.steering,
             probing=self.probing,
             circuit_changed=self.tidings.circuit_changed,
+            pipeline=self.pipeline,
         )
         self.reload = Reload(
             config,
@@ -195,7 +205,7 @@ class Engine:
         self.keys = Keys(self.gate, self.ledger, self.clock, config.keys)
         register(
             self.reload,
-            fallbacks=fallbacks,
+            pipeline=self.pipeline,
             members=self.members,
             memory=self.memory,
             gate=self.gate,
@@ -203,7 +213,7 @@ class Engine:
             execution=self.execution,
         )
 
-    def _routes(self, planning: Planning) -> Routes:
+    def _routes(self) -> Routes:
         ids = count(1)
         boot = int(self.clock.wall() * 1000)
         return Routes(
@@ -211,7 +221,7 @@ class Engine:
                 clock=self.clock,
                 next_id=lambda: f"req-{boot:x}-{next(ids):06x}",
                 answer=self.service,
-                plan=planning,
+                plan=self.pipeline.planning,
                 snapshot=self.snapshots.current,
                 metrics_text=lambda: prometheus(self.snapshots.current(), self.metrics),
                 events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
@@ -243,6 +253,7 @@ class Engine:
                 address=lambda: self.address,
                 notices=self._notices,
                 loop=lambda: (self.watchdog.lag, self.watchdog.stalls),
+                queues=self.lanes.queues,
             ),
             self.clock,
             __version__,

@@ -12,6 +12,7 @@ from orchestra_core.config import BackendSettings, DiscoverySettings
 from orchestra_core.domain.catalog import Circuit, Endpoint
 from orchestra_core.engine.members import Members
 from orchestra_core.engine.steering import Steering
+from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.server.listener import Listener
 from orchestra_core.upstream.discovery import discover
@@ -20,7 +21,7 @@ DISCOVERY_SECONDS = 30.0
 
 
 class Housekeeping:
-    """Once a second: memory, breakers whose time has come, probes that are due, what is drained or stale."""
+    """Once a second: memory, breakers whose time has come, clients that wait, probes, what is drained or stale."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Housekeeping:
         steering: Steering,
         probing: Probing,
         circuit_changed: Callable[[Endpoint, Circuit, str], None],
+        pipeline: Pipeline,
     ) -> None:
         self._clock = clock
         self._memory = memory
@@ -40,6 +42,7 @@ class Housekeeping:
         self._steering = steering
         self._probing = probing
         self._circuit_changed = circuit_changed
+        self._pipeline = pipeline
 
     async def run(self, listener: Listener) -> None:
         while True:
@@ -49,6 +52,7 @@ class Housekeeping:
             now = self._clock.monotonic()
             for endpoint, circuit in self._lanes.refresh(now):
                 self._circuit_changed(endpoint, circuit, "time for a probe")
+            self._pipeline.tick()
             self._steering.look()
             for member in self._members:
                 member.monitor.expire(now)

@@ -6,9 +6,13 @@ import msgspec
 
 from orchestra_core.background.memory import HostMemory
 from orchestra_core.config import Config
+from orchestra_core.config.settings import ResilienceSettings
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.members import Members
 from orchestra_core.engine.reload import Reload
+from orchestra_core.pipeline.assembly import Pipeline
+from orchestra_core.pipeline.service import Whole
+from orchestra_core.resilience.budget import Retries
 from orchestra_core.server.gate import Gate, Rules
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.timeouts import Timeouts
@@ -21,18 +25,17 @@ _AT_THE_GATE = ("server.allowed_hosts", "server.cors_origins", "server.require_k
 def register(
     reload: Reload,
     *,
-    fallbacks: dict[str, tuple[str, ...]],
+    pipeline: Pipeline,
     members: Members,
     memory: HostMemory,
     gate: Gate,
     keys: Keys,
     execution: Execution,
 ) -> None:
-    """`fallbacks` is what the chain reads."""
+    """Each part is told of what it reads."""
 
     def take_fallbacks(new: Config) -> None:
-        fallbacks.clear()
-        fallbacks.update(new.fallbacks)
+        pipeline.fallbacks.replace(new.fallbacks, new.model_fallbacks)
 
     def take_alerts(new: Config) -> None:
         for part in (memory, members):
@@ -46,10 +49,12 @@ def register(
         execution.configure(
             timeouts(new), keep=resilience.continuation, retry_non_idempotent=resilience.retry_non_idempotent
         )
+        pipeline.configure(retries(new), whole(new))
 
-    reload.takes("fallbacks", take_fallbacks)
-    for name in ("timeouts", "resilience.continuation", "resilience.retry_non_idempotent"):
+    for name in ("timeouts", *(f"resilience.{key}" for key in ResilienceSettings.__struct_fields__)):
         reload.takes(name, take_execution)
+    for name in ("fallbacks", "model_fallbacks"):
+        reload.takes(name, take_fallbacks)
     reload.takes("models", lambda new: members.override(new.models))
     reload.takes("alerts", take_alerts)
     reload.takes("log_level", lambda new: logging.getLogger().setLevel(new.log_level.upper()))
@@ -63,6 +68,15 @@ def register(
 def timeouts(config: Config) -> Timeouts:
     """What the execution has to know of the configuration."""
     return Timeouts(**msgspec.structs.asdict(config.timeouts))
+
+
+def retries(config: Config) -> Retries:
+    resilience = config.resilience
+    return Retries(resilience.attempts, resilience.retry_budget, continuation=resilience.continuation)
+
+
+def whole(config: Config) -> Whole:
+    return Whole(config.timeouts.unstreamed, config.timeouts.total)
 
 
 def rules(config: Config) -> Rules:

@@ -8,6 +8,7 @@ from orchestra_core.domain.catalog import Circuit, Endpoint
 from orchestra_core.domain.outcome import Outcome, Verdict
 
 Publish = Callable[[str, str, str, str], None]
+_COMPLAIN_SECONDS = 60.0
 _LEVELS = {Circuit.OPEN: "error", Circuit.HALF_OPEN: "warning"}
 
 
@@ -21,6 +22,7 @@ class Tidings:
         self._suspect = suspect
         self._loop = loop
         self.database = "connected"
+        self._complained: dict[str, float] = {}
 
     def circuit_changed(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:
         endpoint.circuit = circuit
@@ -34,6 +36,15 @@ class Tidings:
         )
         if outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED):
             self._suspect(outcome.endpoint.partition("/")[0])
+
+    def misconfigured(self, endpoint: Endpoint, outcome: Outcome) -> None:
+        """Said once a minute of each: nothing but the operator's hand changes it."""
+        now = self._loop.time()
+        if now - self._complained.get(endpoint.id, float("-inf")) < _COMPLAIN_SECONDS:
+            return
+        self._complained[endpoint.id] = now
+        what = f"refused us with {outcome.status}: check its key and its configuration; {outcome.message}"
+        self._publish("backend.misconfigured", endpoint.id, what, "error")
 
     def failed(self, call: Call, outcome: Outcome) -> None:
         why = f"{outcome.endpoint}: {outcome.verdict}: {outcome.message}"

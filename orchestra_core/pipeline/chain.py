@@ -1,70 +1,222 @@
-"""[Fallback Chain]: the ranked endpoints in turn, until one answers or the client has seen a byte."""
+"""[Fallback Chain]: one attempt after the other until one answers, under one deadline, one limit of cost and
+one budget of retries. What follows which outcome is decided by `resilience.retry`; here it is done.
+"""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from random import Random
 
+import msgspec
+
+from orchestra_core.accounting.pricing import cost_of
+from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
-from orchestra_core.domain.catalog import Endpoint, Residency
-from orchestra_core.domain.decision import Candidate, Decision
+from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.result import Tried
-from orchestra_core.domain.sink import Serving, Sink
+from orchestra_core.domain.sink import Execute, Serving, Sink
+from orchestra_core.pipeline.degradation import Alternatives, serving
+from orchestra_core.pipeline.lanes import Lane, Lanes
+from orchestra_core.pipeline.patience import Patience, Readiness
 from orchestra_core.pipeline.placement import Placement
-from orchestra_core.routing.fallback import order
+from orchestra_core.pipeline.queueing import Queueing
+from orchestra_core.resilience.budget import Retries, RetryBudget
+from orchestra_core.resilience.continuation import continued
+from orchestra_core.resilience.retry import Attempts, Option, Step
 
-ATTEMPTS = 2
-ENDED = "ended before its answer was complete"
 GONE = "the endpoint was removed while the request waited"
 
 
-class Chain:
-    """One failover before the first token. `failed_over` is told each time an attempt moves on."""
+class Run:
+    """One request on its way through the chain. `call` is the one to send next, which a continuation changes.
+
+    `probe` is the breaker's token where the request is sent although the breaker is open, and nowhere else.
+    """
+
+    __slots__ = ("attempts", "call", "deadline", "decision", "failed", "probe", "sink", "tried")
 
     def __init__(
         self,
-        placement: Placement,
-        find: Callable[[str], Endpoint | None],
-        fallbacks: Mapping[str, Sequence[str]],
-        failed_over: Callable[[Call, Outcome, str], None],
+        call: Call,
+        decision: Decision,
+        sink: Sink,
+        tried: list[Tried],
+        deadline: float,
+        probe: int = 0,
     ) -> None:
+        self.call = call
+        self.decision = decision
+        self.sink = sink
+        self.tried = tried
+        self.deadline = deadline
+        self.probe = probe
+        self.attempts: Attempts
+        self.failed: Outcome | None = None
+
+
+class Chain:
+    """`failed_over` is told of every move to another endpoint."""
+
+    def __init__(
+        self,
+        *,
+        lanes: Lanes,
+        placement: Placement,
+        execute: Execute,
+        clock: Clock,
+        readiness: Readiness,
+        alternatives: Alternatives,
+        patience: Patience,
+        failed_over: Callable[[Call, Outcome, str], None],
+        budget: RetryBudget,
+        retries: Retries,
+        rng: Random,
+        queue_seconds: float,
+    ) -> None:
+        self._lanes = lanes
         self._placement = placement
-        self._find = find
-        self._fallbacks = fallbacks
+        self._execute = execute
+        self._clock = clock
+        self._ready = readiness
+        self._alternatives = alternatives
+        self._patience = patience
         self._failed_over = failed_over
+        self._budget = budget
+        self.retries = retries
+        self._rng = rng
+        self._queueing = Queueing(lanes, clock, patience, queue_seconds)
 
-    async def __call__(self, call: Call, decision: Decision, sink: Sink, tried: list[Tried]) -> Outcome:
-        """The outcome of the last attempt; every attempt is appended to `tried` as it ends."""
-        ranked: Sequence[Candidate] = decision.ranked
-        last = min(ATTEMPTS, len(ranked))
-        number = 0
-        while True:
-            candidate = ranked[number]
-            number += 1
-            endpoint = self._find(candidate.endpoint)
-            if endpoint is None:
-                outcome = Outcome(Verdict.UNREACHABLE, candidate.endpoint, 0, GONE)
-            else:
-                serving = Serving(
-                    candidate.model, candidate.backend, decision.id, number, decision.degraded, decision
-                )
-                try:
-                    outcome = await self._placement(call, candidate, endpoint, sink, serving)
-                except asyncio.CancelledError:
-                    ended = Outcome(Verdict.CANCELLED, endpoint.id, 499, ENDED, committed=sink.committed)
-                    tried.append(Tried(candidate, ended))
-                    raise
-            tried.append(Tried(candidate, outcome))
-            if number == 1 == last and endpoint is not None and _died(endpoint, outcome):
-                ranked, last = (candidate, candidate), 2
-            if number == last or not outcome.try_elsewhere:
-                return outcome
-            if number == 1:
-                ranked = order(ranked, self._fallbacks.get(decision.task.value, ()))
-            self._failed_over(call, outcome, ranked[number].endpoint)
+    async def __call__(self, run: Run, at: Option | None = None) -> Outcome:
+        """The outcome that counts; attempts that were sent are appended to `run.tried` as they end.
+
+        The first may have been made already, at `at`.
+        """
+        wishes = run.decision.requirements
+        run.attempts = Attempts(self.retries, self._budget, self._rng, run.deadline, wishes.max_cost)
+        step = self._first(run) if at is None else self._follow(run, at, run.tried.pop().outcome)
+        while step.option is not None:
+            if step.delay:
+                await self._patience.pause(step.delay, run.call, run.sink, "")
+            step = await self._go(run, step.option)
+        return step.outcome
+
+    def _first(self, run: Run) -> Step:
+        best = run.decision.ranked[0].endpoint
+        options = self._alternatives.ranked(run.decision)
+        return Step(Outcome(Verdict.UNREACHABLE, best, 0, GONE), options[0] if options else None)
+
+    async def _go(self, run: Run, option: Option) -> Step:
+        """One attempt: a slot, the model loaded, the breaker's permit, then send. All of it is given back."""
+        now = self._clock.monotonic()
+        options = self._alternatives.all(run.call, run.decision)
+        beside = run.attempts.beside(option, now, options)
+        place = await self._queueing.slot(run.call, run.sink, option, beside, run.deadline)
+        if isinstance(place, Outcome):
+            return self._move(
+                run, option, run.attempts.refused(place, option, self._now(), self._options(run))
+            )
+        lane = self._lanes.of(place.endpoint)
+        lane.endpoint.inflight += 1
+        lane.endpoint.work += place.candidate.work
+        token = 0
+        outcome: Outcome | None = None
+        try:
+            refusal = await self._ready(place.endpoint, run.call, run.sink)
+            if refusal is None:
+                token, refusal = self._permit(run, lane)
+            if refusal is None:
+                outcome = await self._send(run, place, options)
+        finally:
+            self._placement.end(lane, run.call, place.candidate, token, outcome, run.sink)
+        if outcome is not None:
+            return self._follow(run, place, outcome)
+        assert refusal is not None
+        step = run.attempts.refused(refusal, place, self._now(), self._options(run))
+        return self._move(run, place, step)
+
+    def _permit(self, run: Run, lane: Lane) -> tuple[int, Outcome | None]:
+        """A token of the breaker, or why nothing may be sent: much may have changed while the request waited."""
+        endpoint, now = lane.endpoint, self._now()
+        token = run.probe or lane.breaker.admit(now)
+        if token is None:
+            wait = max(1.0, (lane.breaker.retry_at() or now) - now)
+            why = f"the breaker of {endpoint.id} is {lane.breaker.state(now)}"
+            return 0, Outcome(Verdict.BUSY, endpoint.id, 503, why, retry_after=wait)
+        if not endpoint.draining and endpoint.reachable:
+            return token, None
+        lane.breaker.release(token)
+        why = f"{endpoint.id} is being drained" if endpoint.draining else f"{endpoint.id} does not answer"
+        return 0, Outcome(Verdict.BUSY, endpoint.id, 503, why, retry_after=1.0)
+
+    async def _send(self, run: Run, at: Option, options: list[Option]) -> Outcome:
+        limit = None
+        if run.call.deadline is not None and not run.sink.committed:
+            limit = run.attempts.first_token_limit(at.candidate, self._now(), options)
+        told = self._serving(run, at)
+        try:
+            return await self._execute(run.call, at.endpoint, run.sink, told, limit)
+        except asyncio.CancelledError as gone:
+            run.tried.append(cancelled(at, gone, run.sink))
+            raise
+
+    def _serving(self, run: Run, at: Option) -> Serving:
+        return serving(at, run.decision, len(run.tried) + 1, run.failed)
+
+    def _follow(self, run: Run, at: Option, outcome: Outcome) -> Step:
+        """Accounts for the attempt and decides what comes next."""
+        outcome = charged(outcome, run.decision)
+        run.tried.append(Tried(at.candidate, outcome, at.asked != ""))
+        cost = cost_of(at.endpoint.spec, outcome.usage) or 0.0
+        if run.sink.committed and not outcome.ok:
+            outcome = _interrupted(outcome, run.call)
+        following = None
+        if outcome.partial is not None and self.retries.continuation:
+            following = continued(run.call, outcome.partial)
+            if following is None:
+                outcome = msgspec.structs.replace(outcome, partial=None)
+        step = run.attempts.after(outcome, at, self._now(), self._options(run), cost)
+        if step.option is not None and following is not None:
+            run.call = following
+        return self._move(run, at, step)
+
+    def _move(self, run: Run, at: Option, step: Step) -> Step:
+        if step.option is not None and step.option.endpoint is not at.endpoint:
+            run.failed = run.failed or step.outcome
+            self._failed_over(run.call, step.outcome, step.option.endpoint.id)
+        return step
+
+    def _options(self, run: Run) -> list[Option]:
+        """As they are now: endpoints come and go while a request waits."""
+        if run.probe:
+            return []
+        return self._alternatives.all(run.call, run.decision)
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
 
 
-def _died(endpoint: Endpoint, outcome: Outcome) -> bool:
-    """Whether the only endpoint was a child of ours that is gone: loading it again answers the request."""
-    return (
-        outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED) and endpoint.residency is Residency.ABSENT
-    )
+def charged(outcome: Outcome, decision: Decision) -> Outcome:
+    """With the prompt's tokens estimated where the backend began to work on it and reported nothing."""
+    usage = outcome.usage
+    worked = outcome.committed or outcome.status == 200 or outcome.verdict is Verdict.TIMEOUT
+    if outcome.ok or usage.prompt or not worked:
+        return outcome
+    estimate = msgspec.structs.replace(usage, prompt=decision.input_tokens, estimated=True)
+    return msgspec.structs.replace(outcome, usage=estimate)
+
+
+def cancelled(at: Option, gone: asyncio.CancelledError, sink: Sink) -> Tried:
+    """The attempt that was under way; what had arrived of it comes with the error where that is known."""
+    known = gone.args[0] if gone.args and isinstance(gone.args[0], Outcome) else None
+    if known is None:
+        why = "ended before its answer was complete"
+        known = Outcome(Verdict.CANCELLED, at.endpoint.id, 499, why, committed=sink.committed)
+    return Tried(at.candidate, known, at.asked != "")
+
+
+def _interrupted(outcome: Outcome, call: Call) -> Outcome:
+    """The client has the beginning of an answer: whatever ended this attempt, for the client it was cut."""
+    if outcome.verdict is Verdict.CANCELLED:
+        return outcome
+    partial = outcome.partial or call.so_far
+    return msgspec.structs.replace(outcome, verdict=Verdict.INTERRUPTED, committed=True, partial=partial)

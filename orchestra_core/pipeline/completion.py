@@ -54,33 +54,29 @@ class Completion:
         backend, _, model = outcome.endpoint.partition("/")
         now = self._clock.monotonic()
         verdict = outcome.verdict
+        if len(tried) > 1:
+            usage, cost = self._whole(usage, cost, tried)
+        task = decision.task
         self._metrics.record(
-            outcome,
-            model=model,
-            backend=backend,
-            task=decision.task,
-            surface=call.surface,
-            cost=cost,
-            seconds=seconds,
+            outcome, model=model, backend=backend, task=task, surface=call.surface, cost=cost, seconds=seconds
         )
         before = seconds - outcome.seconds
         first = None if outcome.first_token is None else before + outcome.first_token
-        failed = 0
-        if verdict is _SUCCESS:
+        failed = verdict is not _SUCCESS and verdict is not Verdict.CANCELLED
+        if failed:
+            self._failed(call, outcome)
+        elif verdict is _SUCCESS:
             self._latencies.add(now, seconds)
             if first is not None:
                 self._first_tokens.add(now, first)
-        elif verdict is not Verdict.CANCELLED:
-            failed = 1
-            self._failed(call, outcome)
-        self._series.add(int(now), requests=1, failures=failed, tokens=usage.completion)
+        self._series.add(int(now), requests=1, failures=int(failed), tokens=usage.completion)
         # In the field order of RequestRow; plain ints and strings: sqlite3 is slow with others (measured).
         row = (
             call.id,
             self._clock.wall() - seconds,
             call.surface,
             call.kind._value_,
-            decision.task._value_,
+            task._value_,
             int(decision.inferred),
             call.model or "auto",
             model,
@@ -97,7 +93,7 @@ class Completion:
             seconds * 1000,
             len(tried),
             cost,
-            int(decision.relaxed is not None),
+            int(decision.degraded if not tried else tried[-1].degraded),
             decision.id,
             outcome.message,
             call.key,
@@ -105,6 +101,27 @@ class Completion:
         self._spent(call.key, usage.prompt + usage.completion)
         self._record(row, _attempt_rows(call.id, tried) if len(tried) > 1 else [])
         return cost
+
+    def _whole(
+        self, usage: Usage, cost: float | None, tried: tuple[Tried, ...]
+    ) -> tuple[Usage, float | None]:
+        """Of an answer that went on elsewhere all its tokens, and what every attempt cost."""
+        begun = 0
+        for one in tried[:-1]:
+            outcome = one.outcome
+            if outcome.committed:
+                begun += outcome.usage.completion
+            endpoint = self._find(outcome.endpoint)
+            if (
+                cost is not None
+                and endpoint is not None
+                and (outcome.usage.prompt or outcome.usage.completion)
+            ):
+                more = cost_of(endpoint.spec, outcome.usage)
+                cost = None if more is None else cost + more
+        if begun:
+            usage = Usage(usage.prompt, usage.completion + begun, usage.cached, estimated=True)
+        return usage, cost
 
 
 def _attempt_rows(request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:

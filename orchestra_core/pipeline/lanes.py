@@ -1,39 +1,52 @@
-"""What stands before an endpoint: its breaker and its queue, one lane each, made when first needed."""
+"""What stands before an endpoint: its breaker and its slots, one lane each, made when first needed."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.catalog import Circuit, Endpoint
-from orchestra_core.domain.snapshot import BreakerView
-from orchestra_core.resilience.admission import Admission
+from orchestra_core.domain.snapshot import BreakerView, QueueView
+from orchestra_core.resilience.admission import ModelQueue, Permits, Room
 from orchestra_core.resilience.breaker import Breaker
 
 
 class Lane:
     """One endpoint with what guards it."""
 
-    __slots__ = ("admission", "breaker", "endpoint")
+    __slots__ = ("breaker", "endpoint", "permits")
 
-    def __init__(self, endpoint: Endpoint, breaker: Breaker) -> None:
+    def __init__(self, endpoint: Endpoint, breaker: Breaker, queue: ModelQueue) -> None:
         self.endpoint = endpoint
         self.breaker = breaker
-        slots = max(1, endpoint.spec.slots)
-        # Waiting room: 8 per slot but at least 16, reliability.md section 3; backends' own queues have no bound.
-        self.admission = Admission(slots, max(16, 8 * slots))
+        self.permits = Permits(endpoint.id, endpoint.spec.slots, queue)
 
 
 class Lanes:
-    def __init__(self, clock: Clock, make_breaker: Callable[[float], Breaker]) -> None:
+    def __init__(
+        self, clock: Clock, make_breaker: Callable[[float], Breaker], room: Room | None = None
+    ) -> None:
         self._clock = clock
         self._make_breaker = make_breaker
         self._lanes: dict[str, Lane] = {}
+        self._queues: dict[str, ModelQueue] = {}
+        self._room = room or Room()
 
     def of(self, endpoint: Endpoint) -> Lane:
         lane = self._lanes.get(endpoint.id)
         if lane is None:
-            lane = self._lanes[endpoint.id] = Lane(endpoint, self._make_breaker(self._clock.monotonic()))
-        elif lane.admission.slots != endpoint.spec.slots:
-            lane.admission.resize(max(1, endpoint.spec.slots))
+            return self._open(endpoint)
+        if lane.endpoint is not endpoint:
+            lane.endpoint = endpoint  # it was gone, and came back
+        if lane.permits.limit.slots != endpoint.spec.slots:
+            lane.permits.resize(endpoint.spec.slots, self._clock.monotonic())
+        return lane
+
+    def _open(self, endpoint: Endpoint) -> Lane:
+        model = endpoint.spec.model
+        queue = self._queues.get(model)
+        if queue is None:
+            queue = self._queues[model] = ModelQueue(model, self._room)
+        lane = Lane(endpoint, self._make_breaker(self._clock.monotonic()), queue)
+        self._lanes[endpoint.id] = lane
         return lane
 
     def retry_at(self, endpoint_ids: Sequence[str]) -> float | None:
@@ -45,14 +58,30 @@ class Lanes:
         ]
         return min(times, default=None)
 
+    def changed(self, lane: Lane, circuit: Circuit, now: float) -> None:
+        """The breaker changed: publishes it, and who waits in vain goes elsewhere."""
+        lane.endpoint.circuit = circuit
+        if circuit is Circuit.OPEN:
+            lane.permits.queue.close(lane.endpoint.id, f"the breaker of {lane.endpoint.id} has opened")
+        lane.permits.start_slowly(lane.breaker.allowance(now), now)
+
     def refresh(self, now: float) -> Iterable[tuple[Endpoint, Circuit]]:
-        """Brings every endpoint's published circuit up to date; yields those that changed with time alone."""
-        for lane in self._lanes.values():
+        """Brings circuits and slow starts up to date; yields the endpoints whose circuit changed with time alone."""
+        for lane in tuple(self._lanes.values()):
             state = lane.breaker.state(now)
             if state is not lane.endpoint.circuit:
-                lane.endpoint.circuit = state
+                self.changed(lane, state, now)
                 yield lane.endpoint, state
+            else:
+                lane.permits.start_slowly(lane.breaker.allowance(now), now)
+            if lane.permits.queue.line and (lane.endpoint.draining or state is Circuit.OPEN):
+                lane.permits.queue.close(lane.endpoint.id, f"{lane.endpoint.id} takes no more requests")
 
     def views(self) -> tuple[BreakerView, ...]:
         now = self._clock.monotonic()
         return tuple(lane.breaker.view(name, now) for name, lane in sorted(self._lanes.items()))
+
+    def queues(self) -> tuple[QueueView, ...]:
+        """Those in which somebody waits."""
+        now = self._clock.monotonic()
+        return tuple(queue.view(now) for _, queue in sorted(self._queues.items()) if queue.line)

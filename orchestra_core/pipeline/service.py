@@ -1,21 +1,40 @@
-"""The whole life of a request in one place: plan, try, complete. Facades call it, nothing calls past it."""
+"""The whole life of a request in one place: plan, try, complete. Facades call it, nothing calls past it.
+
+The first attempt of the common case (a free slot, a loaded model, no deadline of its own) is made here, without
+a coroutine in between: that is most requests, and each layer costs more than what it does. Everything else goes
+through the chain.
+"""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
+from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.errors import Unavailable
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.result import Result, Tried
-from orchestra_core.domain.sink import Sink
-from orchestra_core.pipeline.chain import Chain
+from orchestra_core.domain.sink import Execute, Serving, Sink
+from orchestra_core.pipeline.chain import Chain, Run, cancelled
+from orchestra_core.pipeline.lanes import Lanes
+from orchestra_core.pipeline.placement import Placement
 from orchestra_core.pipeline.planning import Planning
+from orchestra_core.resilience.budget import RetryBudget
+from orchestra_core.resilience.retry import Option
 
 # Seconds: what an engine that stops tells those it could not serve; it may be back by then.
 _COME_BACK = 5.0
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """Seconds a request may take in all, where it has no deadline of its own (reliability.md section 3)."""
+
+    plain: float = 600.0
+    streamed: float = 3600.0
 
 
 class Complete(Protocol):
@@ -28,11 +47,30 @@ class Complete(Protocol):
 
 
 class Service:
-    def __init__(self, planning: Planning, chain: Chain, complete: Complete, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        planning: Planning,
+        find: Callable[[str], Endpoint | None],
+        lanes: Lanes,
+        placement: Placement,
+        execute: Execute,
+        chain: Chain,
+        complete: Complete,
+        budget: RetryBudget,
+        clock: Clock,
+        whole: Whole | None = None,
+    ) -> None:
         self._planning = planning
+        self._find = find
+        self._lanes = lanes
+        self._placement = placement
+        self._execute = execute
         self._chain = chain
         self._complete = complete
+        self._budget = budget
         self._clock = clock
+        self.whole = whole or Whole()
         self._ending = ""
 
     def end(self, why: str) -> None:
@@ -41,23 +79,87 @@ class Service:
 
     async def __call__(self, call: Call, sink: Sink) -> Result:
         """Raises OrchestraError when nothing can serve the call; otherwise the outcome tells how it went."""
-        decision = self._planning(call)
-        if call.task is not decision.task:
-            call = msgspec.structs.replace(call, task=decision.task)
-        tried: list[Tried] = []
+        self._budget.deposit()
         try:
-            if call.deadline is None:
-                outcome = await self._chain(call, decision, sink, tried)
-            else:
-                outcome = await self._within(call.deadline, call, decision, sink, tried)
+            decision = self._planning(call)
+        except Unavailable as refusal:
+            return await self._probe(call, sink, refusal)
+        task = decision.task
+        if call.task is not task:
+            call = msgspec.structs.replace(call, task=task)
+        best = decision.ranked[0]
+        endpoint = self._find(best.endpoint)
+        if endpoint is None or call.deadline is not None or decision.relaxed is not None or decision.asked:
+            return await self._through_chain(call, decision, sink)
+        lane = self._lanes.of(endpoint)
+        token = self._placement.begin(lane, best)
+        if not token:
+            return await self._through_chain(call, decision, sink)
+        outcome: Outcome | None = None
+        try:
+            told = Serving(best.model, best.backend, decision.id, 1, False, decision)
+            outcome = await self._execute(call, endpoint, sink, told)
+        except asyncio.CancelledError as gone:
+            return self._cancelled(call, decision, [cancelled(Option(best, endpoint), gone, sink)], sink)
+        finally:
+            self._placement.end(lane, call, best, token, outcome, sink)
+        tried = Tried(best, outcome)
+        if outcome.ok:
+            return self._end(call, decision, (tried,), outcome)
+        return await self._through_chain(call, decision, sink, tried, Option(best, endpoint))
+
+    async def _through_chain(
+        self,
+        call: Call,
+        decision: Decision,
+        sink: Sink,
+        first: Tried | None = None,
+        at: Option | None = None,
+        *,
+        probe: int = 0,
+    ) -> Result:
+        """`first`: the attempt that was made already, at `at`. `probe`: the token of a forced probe."""
+        deadline = call.deadline
+        if deadline is None:
+            deadline = call.received + (self.whole.streamed if call.stream else self.whole.plain)
+        tried = [] if first is None else [first]
+        run = Run(call, decision, sink, tried, deadline, probe)
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
+                outcome = await self._chain(run, at)
+        except TimeoutError:
+            outcome = _late(decision, tried, sink)
         except asyncio.CancelledError:
-            last = tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint
-            if self._ending:
-                return self._end(call, decision, tried, self._ended(last, sink))
-            gone = Outcome(Verdict.CANCELLED, last, 499, "the client left", committed=sink.committed)
-            self._end(call, decision, tried, gone)
-            raise
-        return self._end(call, decision, tried, outcome)
+            return self._cancelled(call, decision, tried, sink)
+        return self._end(call, decision, tuple(tried), outcome)
+
+    async def _probe(self, call: Call, sink: Sink, refusal: Unavailable) -> Result:
+        """Nothing can serve it: where only breakers stand in the way, one request at a time finds out."""
+        decision = self._planning.behind_breakers(call)
+        endpoint = None if decision is None else self._find(decision.ranked[0].endpoint)
+        if decision is None or endpoint is None:
+            raise refusal
+        lane = self._lanes.of(endpoint)
+        free = lane.permits.held < lane.permits.allowed
+        token = lane.breaker.force_probe(self._clock.monotonic()) if free else None
+        if token is None:
+            raise refusal
+        call = msgspec.structs.replace(call, task=decision.task)
+        try:
+            return await self._through_chain(call, decision, sink, probe=token)
+        finally:
+            lane.breaker.release(token)
+
+    def _cancelled(self, call: Call, decision: Decision, tried: list[Tried], sink: Sink) -> Result:
+        """Accounts for it and lets the cancellation go on, unless it is the engine that ends."""
+        last = tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint
+        if self._ending:
+            return self._end(call, decision, tuple(tried), self._ended(last, sink))
+        gone = Outcome(Verdict.CANCELLED, last, 499, "the client left", committed=sink.committed)
+        if tried and tried[-1].outcome.verdict is Verdict.CANCELLED:
+            gone = msgspec.structs.replace(tried[-1].outcome, message=gone.message)
+        self._end(call, decision, tuple(tried), gone)
+        raise asyncio.CancelledError
 
     def _ended(self, endpoint: str, sink: Sink) -> Outcome:
         task = asyncio.current_task()
@@ -66,27 +168,21 @@ class Service:
         verdict = Verdict.INTERRUPTED if sink.committed else Verdict.BUSY
         return Outcome(verdict, endpoint, 503, self._ending, retry_after=_COME_BACK, committed=sink.committed)
 
-    async def _within(
-        self, deadline: float, call: Call, decision: Decision, sink: Sink, tried: list[Tried]
-    ) -> Outcome:
-        left = deadline - self._clock.monotonic()
-        try:
-            async with asyncio.timeout(left):
-                return await self._chain(call, decision, sink, tried)
-        except TimeoutError:
-            late = Outcome(
-                Verdict.TIMEOUT,
-                tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint,
-                504,
-                "the deadline of the request passed",
-                committed=sink.committed,
-            )
-            if tried and tried[-1].outcome.verdict is Verdict.CANCELLED:
-                tried[-1] = Tried(tried[-1].candidate, late)
-            return late
-
-    def _end(self, call: Call, decision: Decision, tried: list[Tried], outcome: Outcome) -> Result:
+    def _end(self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome) -> Result:
         seconds = self._clock.monotonic() - call.received
-        attempts = tuple(tried)
-        cost = self._complete(call, decision, attempts, outcome, seconds)
-        return Result(call, decision, attempts, outcome, seconds, cost)
+        cost = self._complete(call, decision, tried, outcome, seconds)
+        return Result(call, decision, tried, outcome, seconds, cost)
+
+
+def _late(decision: Decision, tried: list[Tried], sink: Sink) -> Outcome:
+    """The deadline passed; the attempt it cut short failed by it."""
+    late = Outcome(
+        Verdict.TIMEOUT,
+        tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint,
+        504,
+        "the deadline of the request passed",
+        committed=sink.committed,
+    )
+    if tried and tried[-1].outcome.verdict is Verdict.CANCELLED:
+        tried[-1] = msgspec.structs.replace(tried[-1], outcome=late)
+    return late

@@ -52,10 +52,13 @@ def _same_model(wanted: str, name: str) -> bool:
     return wanted.removesuffix(":latest") == name.removesuffix(":latest")
 
 
-def _unusable(endpoint: Endpoint) -> Rejection | None:
+def _unusable(endpoint: Endpoint, now: float, probing: bool) -> Rejection | None:
     if not endpoint.reachable:
         return Rejection(endpoint.id, "unreachable", "its backend does not answer")
-    if endpoint.circuit is Circuit.OPEN:
+    if endpoint.cooling_until > now:
+        wait = endpoint.cooling_until - now
+        return Rejection(endpoint.id, "cooling_down", f"it asked to be left alone for another {wait:.3g} s")
+    if endpoint.circuit is Circuit.OPEN and not probing:
         return Rejection(endpoint.id, "breaker_open", "the circuit breaker is open")
     if endpoint.draining or (endpoint.residency in _LEAVING and not endpoint.spec.loadable):
         return Rejection(endpoint.id, "draining", "it is being drained")
@@ -64,7 +67,9 @@ def _unusable(endpoint: Endpoint) -> Rejection | None:
     return None
 
 
-def _impossible(endpoint: Endpoint, profile: Profile, needs: frozenset[str]) -> Rejection | None:
+def _impossible(
+    endpoint: Endpoint, profile: Profile, needs: frozenset[str], now: float, probing: bool
+) -> Rejection | None:
     """The reason that cannot be relaxed, if there is one."""
     spec = endpoint.spec
     wanted = profile.model
@@ -76,8 +81,10 @@ def _impossible(endpoint: Endpoint, profile: Profile, needs: frozenset[str]) -> 
         asked = f"about {profile.input_tokens} tokens in and {profile.output_cap or 0} out"
         return Rejection(endpoint.id, "context", f"{asked} do not fit into {spec.context}")
     if endpoint.circuit is not _CLOSED or endpoint.residency is not _READY:
-        return _unusable(endpoint)
-    return None if endpoint.reachable and not endpoint.draining else _unusable(endpoint)
+        return _unusable(endpoint, now, probing)
+    if endpoint.reachable and not endpoint.draining and endpoint.cooling_until <= now:
+        return None
+    return _unusable(endpoint, now, probing)
 
 
 def _too_dear(endpoint: Endpoint, profile: Profile, limit: float) -> Rejection | None:
@@ -98,14 +105,19 @@ def _needs(profile: Profile) -> frozenset[str]:
     return needs | profile.needs if profile.needs else needs
 
 
-def sift(profile: Profile, endpoints: Sequence[Endpoint]) -> Sifted:
-    """Every endpoint ends up either feasible or rejected with its reason."""
+def sift(
+    profile: Profile, endpoints: Sequence[Endpoint], now: float = 0.0, *, probing: bool = False
+) -> Sifted:
+    """Every endpoint ends up either feasible or rejected with its reason.
+
+    `now` is monotonic seconds; `probing` lets those pass whose circuit breaker is open.
+    """
     needs = _needs(profile)
     wishes = profile.requirements
     possible: list[Endpoint] = []
     rejected: list[Rejection] = []
     for endpoint in endpoints:
-        reason = _impossible(endpoint, profile, needs)
+        reason = _impossible(endpoint, profile, needs, now, probing)
         if reason is None:
             possible.append(endpoint)
         else:

@@ -50,12 +50,15 @@ def decide(
     now: float,
     decision_id: str,
     weights: Weights | None = None,
+    *,
+    probing: bool = False,
 ) -> Decision:
     """The endpoints that can serve the call, best first. Without `weights`, those of the requirements.
 
-    `ranked` is empty when none can; then `rejected` says why of each. `now` is monotonic seconds.
+    `ranked` is empty when none can; then `rejected` says why of each. `now` is monotonic seconds. `probing` ranks
+    those too whose circuit breaker is open.
     """
-    sifted = sift(profile, endpoints)
+    sifted = sift(profile, endpoints, now, probing=probing)
     scale, signed = preset(profile.requirements) if weights is None else (weights, weights.signed())
     rows, crowded = _score(profile, sifted.feasible, now, scale, signed)
     rows.sort()

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.outcome import Outcome, Partial, Verdict
@@ -49,12 +51,16 @@ class TakingSink:
 class ScriptedExecution:
     """Ends each attempt at an endpoint with the next verdict of its script (success when it has run out).
 
+    A whole Outcome is returned as it is but for its endpoint; an answer that it says was begun is opened first.
     `gate` holds every attempt until it is set, so that tests need no sleeps.
     """
 
-    def __init__(self, **scripts: Sequence[Verdict]) -> None:
+    def __init__(self, **scripts: Sequence[Verdict | Outcome]) -> None:
         self._scripts = {backend: list(verdicts) for backend, verdicts in scripts.items()}
         self.attempts: list[str] = []
+        self.calls: list[Call] = []
+        self.servings: list[Serving] = []
+        self.limits: list[float | None] = []
         self.cancelled: list[str] = []
         self.gate: asyncio.Event | None = None
         self.started = asyncio.Event()
@@ -68,6 +74,9 @@ class ScriptedExecution:
         first_token_limit: float | None = None,
     ) -> Outcome:
         self.attempts.append(endpoint.id)
+        self.calls.append(call)
+        self.servings.append(serving)
+        self.limits.append(first_token_limit)
         self.started.set()
         if self.gate is not None:
             try:
@@ -77,8 +86,15 @@ class ScriptedExecution:
                 raise
         script = self._scripts.get(endpoint.spec.backend, [])
         verdict = script.pop(0) if script else Verdict.SUCCESS
+        if isinstance(verdict, Outcome):
+            if verdict.committed and not sink.committed:
+                sink.open(serving)
+            return msgspec.structs.replace(verdict, endpoint=endpoint.id)
         if verdict in (Verdict.SUCCESS, Verdict.INTERRUPTED):
-            sink.open(serving)
+            if call.so_far is not None:
+                sink.resume(serving, call.so_far)
+            else:
+                sink.open(serving)
             sink.deltas([Delta("answer")])
             return Outcome(
                 verdict, endpoint.id, usage=Usage(5, 3), first_token=0.1, seconds=0.5, committed=True

@@ -87,9 +87,10 @@ class FleetProcess:
         weights: Mapping[str, float] | None = None,
         only: Sequence[str] = (),
         slots: int | None = None,
+        more: str = "",
     ) -> str:
-        """A configuration with these backends and nothing else; `slots` for each where it is given."""
-        parts = ["[discovery]\nenabled = false\n"]
+        """A configuration with these backends and nothing else but `more`; `slots` for each where it is given."""
+        parts = ["[discovery]\nenabled = false\n", more]
         for name, one in self.backends.items():
             if only and name not in only:
                 continue

@@ -21,7 +21,8 @@ FRAMED = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "stre
 def preferred(request: pytest.FixtureRequest, fleet: FleetProcess) -> Iterator[tuple[EngineProcess, str]]:
     """An engine with both backends, and the name of the one it prefers by far (Ollama's format, then OpenAI's)."""
     name: str = request.param
-    with EngineProcess(fleet.config(weights={name: 1000})) as engine:
+    more = "[resilience]\ncontinuation = false\n"
+    with EngineProcess(fleet.config(weights={name: 1000}, more=more)) as engine:
         yield engine, name
 
 
@@ -121,8 +122,9 @@ def test_a_native_stream_that_is_cut_ends_in_an_error_event(
 def test_a_hanging_backend_is_given_up_at_the_deadline(
     preferred: tuple[EngineProcess, str], engine: EngineProcess, mended: FleetProcess
 ) -> None:
-    """504 when the client's own deadline passes, and not later; the slot is free again."""
-    mended.fault(preferred[1], "hang")
+    """504 when the client's own deadline passes, and not later, where every backend hangs; the slots are free again."""
+    for name in OTHER:
+        mended.fault(name, "hang")
     began = time.monotonic()
     answer = engine.post("/api/v1/route", {"prompt": "Hi", "model": MODEL, "deadline_ms": 300})
     assert 0.3 <= time.monotonic() - began < 3
@@ -152,10 +154,11 @@ def test_a_deadline_in_a_header_holds_on_the_openai_surface(
 def test_an_attempt_ended_by_the_deadline_is_counted(
     preferred: tuple[EngineProcess, str], engine: EngineProcess, mended: FleetProcess
 ) -> None:
-    """There was one attempt, and the headers say so."""
-    mended.fault(preferred[1], "hang")
+    """There was an attempt, or two where half of the deadline was left for another; the headers say so."""
+    for name in OTHER:
+        mended.fault(name, "hang")
     answer = engine.post("/api/v1/route", {"prompt": "Hi", "model": MODEL, "deadline_ms": 200})
-    assert answer.headers["x-orchestra-attempts"] == "1"
+    assert answer.headers["x-orchestra-attempts"] in ("1", "2")
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -295,13 +298,15 @@ def test_five_failures_open_the_breaker_and_good_probes_close_it(mended: FleetPr
 
 
 def test_with_every_breaker_open_clients_are_told_when_to_come_back(mended: FleetProcess) -> None:
-    """503 with the seconds until a probe may pass, and no attempt is made."""
+    """One request in a second finds out how it is, all others get 503 with the seconds until the next probe."""
     with EngineProcess(mended.config(only=["sim-small"])) as engine:
         mended.fault("sim-small", "error")
-        for _ in range(5):
+        for _ in range(2):
             answer = engine.chat(model=MODEL, max_tokens=2)
             assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_failed")
             assert "simulated error" in answer.json()["error"]["message"]
+        probe = engine.chat(model=MODEL, max_tokens=2)
+        assert (probe.status_code, probe.headers["x-orchestra-attempts"]) == (502, "1")
         answer = engine.chat(model=MODEL, max_tokens=2)
         assert (answer.status_code, answer.json()["error"]["type"]) == (503, "unavailable_error")
         assert "breaker" in answer.json()["error"]["message"]

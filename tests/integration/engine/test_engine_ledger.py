@@ -14,6 +14,10 @@ from tests.integration.engine.test_engine_faults import FRAMED, leaving
 MODEL = "sim-small:1b"
 
 
+# A cut stream ends where it is cut.
+ALONE = "[resilience]\ncontinuation = false\n"
+
+
 def rows(engine: EngineProcess, table: str = "requests") -> list[dict[str, Any]]:
     """The table as another program reads it, oldest first."""
     file = engine.home / ".local/share/ai-orchestra/orchestra.db"
@@ -29,7 +33,7 @@ def rows(engine: EngineProcess, table: str = "requests") -> list[dict[str, Any]]
 def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
     """Whole, streamed, native, embedded, failed over, cut and cancelled: one row each, read after SIGTERM."""
     began = time.time()
-    with EngineProcess(mended.config(weights={"sim-second": 1000})) as engine:
+    with EngineProcess(mended.config(weights={"sim-second": 1000}, more=ALONE)) as engine:
         asked = [engine.chat(model=MODEL, max_tokens=5)]
         asked.append(engine.chat(max_tokens=5, stream=True))
         asked.append(
@@ -79,6 +83,7 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
         assert 0 < row["first_token_ms"] <= row["total_ms"]
     assert found[0]["error"] in (None, "")
     assert "the connection was" in found[5]["error"]  # closed or lost, as the kernel says it
+    assert "connection was" in found[5]["error"]
     assert [(one["request_id"], one["n"], one["endpoint"], one["verdict"]) for one in attempts] == [
         (found[4]["id"], 1, f"sim-second/{MODEL}", "failed"),
         (found[4]["id"], 2, f"sim-small/{MODEL}", "success"),

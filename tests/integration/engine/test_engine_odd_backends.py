@@ -167,22 +167,25 @@ async def test_what_no_backend_would_do_better_stops(
 
 
 async def test_both_failing_is_502_with_the_last_words(pair: Pair) -> None:
-    """Two attempts, not more; the error names the endpoint and hides the key."""
+    """Three attempts, not more, and each backend is asked before one is asked again; the error names the endpoint."""
     pair.first.at(*CHAT, error(500, "first is ill"))
     pair.second.at(*CHAT, error(500, "second is ill"))
     got = await pair.chat()
-    assert (got.status_code, got.headers["x-orchestra-attempts"]) == (502, "2")
-    assert f"second/{pair.model}: second is ill" in got.json()["error"]["message"]
-    assert len(pair.asked(pair.first)) == len(pair.asked(pair.second)) == 1
+    assert (got.status_code, got.headers["x-orchestra-attempts"]) == (502, "3")
+    assert got.headers["x-should-retry"] == "false"
+    assert f"first/{pair.model}: first is ill" in got.json()["error"]["message"]
+    assert (len(pair.asked(pair.first)), len(pair.asked(pair.second))) == (2, 1)
 
 
-async def test_both_busy_is_503_with_their_time(pair: Pair) -> None:
+async def test_both_limited_is_429_with_their_time(pair: Pair) -> None:
     """The Retry-After of the backend reaches the client."""
-    pair.first.at(*CHAT, error(429, "slow down", {"retry-after": "7"}))
-    pair.second.at(*CHAT, error(429, "slow down", {"retry-after": "7"}))
+    pair.first.at(*CHAT, error(429, "slow down", {"retry-after": "70"}))
+    pair.second.at(*CHAT, error(429, "slow down", {"retry-after": "70"}))
     got = await pair.chat()
-    assert got.status_code in (429, 503)
-    assert got.headers["retry-after"] == "7"
+    assert (got.status_code, got.headers["retry-after"]) == (429, "70")
+    got = await pair.chat()
+    assert (got.status_code, got.headers["x-orchestra-attempts"]) == (429, "0")
+    assert 60 <= int(got.headers["retry-after"]) <= 70
 
 
 async def test_a_key_that_a_backend_echoes_is_shown_to_nobody(pair: Pair) -> None:
@@ -205,27 +208,31 @@ async def test_a_wrong_key_is_the_operators_to_mend(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "opens"),
+    ("reply", "opens", "asked"),
     [
-        (error(500, "boom"), True),
-        (Reply(raw=b""), True),
-        (error(429, "slow down"), False),
-        (error(401, "bad key"), False),
-        (error(404, "no such model"), False),
-        (error(400, "bad request"), False),
+        (error(500, "boom"), True, 5),
+        (Reply(raw=b""), True, 5),
+        (error(429, "slow down"), False, 1),
+        (error(401, "bad key"), False, 7),
+        (error(404, "no such model"), False, 7),
+        (error(400, "bad request"), False, 7),
     ],
     ids=["500", "nothing", "429", "401", "404", "400"],
 )
-async def test_only_failures_of_the_backend_open_its_breaker(pair: Pair, reply: Reply, opens: bool) -> None:
-    """Five failures in a row and it is not asked any more; everything else may go on for ever."""
+async def test_only_failures_of_the_backend_open_its_breaker(
+    pair: Pair, reply: Reply, opens: bool, asked: int
+) -> None:
+    """Five failures in a row and it is not asked any more, nor for five seconds after a 429; the rest may go on."""
     pair.first.at(*CHAT, reply)
     for _ in range(7):
         await pair.chat()
-    assert len(pair.asked(pair.first)) == (5 if opens else 7)
+    assert len(pair.asked(pair.first)) == asked
     if opens:
         async with asyncio.timeout(5):
             while await pair.circuit() != "open":
                 continue
+    else:
+        assert await pair.circuit() == "closed"
 
 
 async def test_our_key_goes_out_and_the_clients_does_not(pair: Pair) -> None:

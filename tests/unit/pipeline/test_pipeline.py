@@ -1,85 +1,17 @@
 """The stages of a request over a scripted inner service: no sockets, no real time."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
-from orchestra_core.domain.call import Call, Kind, Task
-from orchestra_core.domain.catalog import BackendKind, Circuit, Endpoint, ModelInfo, Residency
-from orchestra_core.domain.decision import Decision
-from orchestra_core.domain.errors import (
-    ContextTooLong,
-    InvalidRequest,
-    OperationFailed,
-    Unavailable,
-    UnknownModel,
-)
-from orchestra_core.domain.outcome import Outcome, Verdict
-from orchestra_core.domain.result import Result, Tried
-from orchestra_core.pipeline.chain import Chain
-from orchestra_core.pipeline.lanes import Lanes
-from orchestra_core.pipeline.placement import Placement
-from orchestra_core.pipeline.planning import Planning
-from orchestra_core.pipeline.service import Service
-from orchestra_core.resilience.breaker import Breaker, Policy
-from orchestra_core.routing.capability import BackendFacts, describe
-from orchestra_core.routing.catalog import Catalog
-from tests.fakes.clock import ManualClock
+from orchestra_core.domain.call import Task
+from orchestra_core.domain.catalog import Circuit, Residency
+from orchestra_core.domain.errors import ContextTooLong, InvalidRequest, Unavailable, UnknownModel
+from orchestra_core.domain.outcome import Verdict
+from orchestra_core.resilience.budget import Retries
 from tests.fakes.execution import ScriptedExecution, TakingSink
+from tests.fakes.pipeline import World
 from tests.fakes.turns import settle
-
-INFO = ModelInfo("llama3:8b", capabilities=frozenset({"chat", "completion"}), context=4096)
-
-
-class World:
-    """A whole pipeline over a scripted execution."""
-
-    def __init__(
-        self, execution: ScriptedExecution, backends: Sequence[str] = ("a", "b"), slots: int = 1
-    ) -> None:
-        self.clock = ManualClock()
-        self.execution = execution
-        self.catalog = Catalog()
-        self.events: list[str] = []
-        self.completed: list[tuple[Outcome, tuple[Tried, ...]]] = []
-        self.loads: list[str] = []
-        self.load_error = ""
-        for name in backends:
-            facts = BackendFacts(name=name, kind=BackendKind.LLAMACPP, slots=slots)
-            self.catalog.update(name, [(describe(facts, INFO), INFO)])
-        self.lanes = Lanes(self.clock, lambda now: Breaker(Policy(), now=now))
-        placement = Placement(self.lanes, execution, self.clock, self._ready, self._circuit)
-        chain = Chain(placement, self.catalog.get, {}, self._failed_over)
-        planning = Planning(self.catalog, self.clock, self.lanes.retry_at, lambda: "start Ollama")
-        self.service = Service(planning, chain, self._complete, self.clock)
-
-    async def _ready(self, endpoint: Endpoint) -> None:
-        self.loads.append(endpoint.id)
-        if self.load_error:
-            raise OperationFailed(self.load_error)
-        endpoint.residency = Residency.READY
-
-    def _circuit(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:
-        self.events.append(f"{circuit} {endpoint.id} {why}")
-
-    def _failed_over(self, _call: Call, outcome: Outcome, to: str) -> None:
-        self.events.append(f"{outcome.endpoint} -> {to}")
-
-    def _complete(
-        self, _call: Call, _decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, _seconds: float
-    ) -> float | None:
-        self.completed.append((outcome, tried))
-        return 0.0
-
-    def endpoint(self, backend: str) -> Endpoint:
-        found = self.catalog.get(f"{backend}/{INFO.name}")
-        assert found is not None
-        return found
-
-    async def ask(self, sink: TakingSink | None = None, **fields: object) -> Result:
-        call = Call(id="r", kind=Kind.CHAT, fields={}, received=self.clock.monotonic(), **fields)
-        return await self.service(call, sink or TakingSink())
 
 
 async def test_a_request_is_answered_and_everything_given_back() -> None:
@@ -92,7 +24,7 @@ async def test_a_request_is_answered_and_everything_given_back() -> None:
     assert [outcome.verdict for outcome, _ in world.completed] == [Verdict.SUCCESS]
     assert served is not None
     assert (served.inflight, served.work, served.calls, served.speed.observations) == (0, 0.0, 1, 1)
-    assert world.lanes.of(served).admission.held == 0
+    assert world.lanes.of(served).permits.held == 0
 
 
 @pytest.mark.parametrize(
@@ -122,22 +54,24 @@ async def test_what_another_endpoint_would_not_mend_stops(verdict: Verdict) -> N
     assert len(world.execution.attempts) == 1
 
 
-async def test_only_one_failover_is_made() -> None:
-    """Two endpoints failing end the request, even with a third one left."""
+async def test_three_attempts_are_made_at_most() -> None:
+    """Three endpoints failing end the request, even with a fourth one left; the client is told not to repeat it."""
     down = [Verdict.UNREACHABLE] * 3
-    world = World(ScriptedExecution(a=down, b=down, c=down), ("a", "b", "c"))
+    world = World(ScriptedExecution(a=down, b=down, c=down, d=down), ("a", "b", "c", "d"))
     result = await world.ask()
 
     assert result.outcome.verdict is Verdict.UNREACHABLE
-    assert len(result.tried) == 2
+    assert len(set(world.execution.attempts)) == len(result.tried) == 3
+    assert result.outcome.exhausted
 
 
 async def test_five_failures_open_the_breaker_and_a_success_later_closes_it() -> None:
     """An endpoint that keeps failing is left alone, probed after its time, and taken back."""
-    world = World(ScriptedExecution(a=[Verdict.FAILED] * 5), ("a",))
+    world = World(ScriptedExecution(a=[Verdict.FAILED] * 6), ("a",), retries=Retries(attempts=1))
     for _ in range(5):
         assert not (await world.ask()).outcome.ok
     assert world.endpoint("a").circuit is Circuit.OPEN
+    assert not (await world.ask()).outcome.ok  # the one probe a second that the last endpoint of a model gets
     with pytest.raises(Unavailable) as raised:
         await world.ask()
     assert raised.value.retry_after == pytest.approx(5.0, abs=2.6)
@@ -162,7 +96,7 @@ async def test_a_cancelled_request_frees_its_slot_and_is_recorded() -> None:
     assert world.execution.cancelled == ["a/llama3:8b"]
     assert [outcome.verdict for outcome, _ in world.completed] == [Verdict.CANCELLED]
     assert (world.endpoint("a").inflight, world.endpoint("a").work) == (0, 0.0)
-    assert world.lanes.of(world.endpoint("a")).admission.held == 0
+    assert world.lanes.of(world.endpoint("a")).permits.held == 0
     assert world.lanes.views()[0].failures == 0
 
 
@@ -216,7 +150,7 @@ async def test_a_waiting_request_that_is_cancelled_leaves_the_queue() -> None:
     world.execution.gate.set()
     await first
 
-    assert world.lanes.of(world.endpoint("a")).admission.held == 0
+    assert world.lanes.of(world.endpoint("a")).permits.held == 0
     assert world.endpoint("a").waiting == 0
 
 
@@ -224,10 +158,7 @@ async def test_a_model_that_is_not_loaded_is_loaded_first() -> None:
     """The request waits for the load; a failed load moves on like any failure."""
     world = World(ScriptedExecution(), ("a",))
     world.endpoint("a").residency = Residency.ABSENT
-    spec = world.endpoint("a").spec
-    world.endpoint("a").spec = type(spec)(
-        **{n: getattr(spec, n) for n in spec.__struct_fields__} | {"loadable": True}
-    )
+    world.change("a", loadable=True)
     assert (await world.ask()).outcome.ok
     assert world.loads == ["a/llama3:8b"]
 

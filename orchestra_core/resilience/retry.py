@@ -1,0 +1,258 @@
+"""What follows the outcome of an attempt: another endpoint, the same one later, or the end.
+
+One request, one deadline, one limit of cost, one budget of retries for all requests together:
+
+    answered, cancelled, refused as bad, filtered    the end
+    cut after its first token                        goes on elsewhere if it can be continued, else the end
+    prompt too long                                  only where the context is larger
+    silence                                          never again the same endpoint
+    our key refused, model missing                   another endpoint, never the same
+    limited (429)                                    another; the same after its Retry-After, up to ten seconds
+    the model is being loaded                        one that is ready; else wait: neither failure nor retry
+    lost by two backends after sending               the request itself is at fault: the end
+    anything else                                    another endpoint, on another backend if possible; the
+                                                     same only when there is no other, after a random wait
+
+Pure: `now` is monotonic seconds, and the live state of an endpoint is read from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
+from orchestra_core.domain.decision import Candidate
+from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.resilience.budget import Retries, RetryBudget
+
+if TYPE_CHECKING:
+    from random import Random
+
+_NEVER_AGAIN = frozenset(
+    {Verdict.TIMEOUT, Verdict.MISSING, Verdict.MISCONFIGURED, Verdict.CONTEXT_OVERFLOW, Verdict.INTERRUPTED}
+)
+_POISONED = 2
+# How often a model that is being loaded is asked for, seconds: at first, and at most.
+_POLL, _POLL_MOST = 0.25, 2.0
+
+
+class Option(msgspec.Struct, frozen=True, gc=False):
+    """A place the request may go. Options come in the order to try them.
+
+    `asked` is what the client asked for where this is something else (a degraded answer). A `last` option is
+    worth less than another try of what was asked for.
+    """
+
+    candidate: Candidate
+    endpoint: Endpoint
+    asked: str = ""
+    last: bool = False
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """Go to `option` after `delay` seconds; or, without one, the end with `outcome`."""
+
+    outcome: Outcome
+    option: Option | None = None
+    delay: float = 0.0
+
+
+class Attempts:
+    """The attempts of one request. Tell each one's end to `after`, and do what it says."""
+
+    __slots__ = (
+        "_budget",
+        "_deadline",
+        "_dropped",
+        "_excluded",
+        "_failed",
+        "_last",
+        "_limit",
+        "_loading_since",
+        "_longest",
+        "_polls",
+        "_retries",
+        "_retrying",
+        "_rng",
+        "_tries",
+        "sent",
+        "spent",
+    )
+
+    def __init__(
+        self,
+        retries: Retries,
+        budget: RetryBudget,
+        rng: Random,
+        deadline: float,
+        max_cost: float | None = None,
+    ) -> None:
+        self._retries = retries
+        self._budget = budget
+        self._rng = rng
+        self._deadline = deadline
+        self._limit = max_cost
+        self._excluded: set[str] = set()
+        self._tries: dict[str, int] = {}
+        self._failed: set[str] = set()
+        self._dropped: set[str] = set()
+        self._longest = 0
+        self._last: Outcome | None = None
+        self._loading_since: float | None = None
+        self._polls = 0
+        self._retrying = False
+        self.sent = 0
+        self.spent = 0.0
+
+    def refused(self, outcome: Outcome, at: Option, now: float, options: Sequence[Option]) -> Step:
+        """It could not be sent to `at` (no slot, breaker, gone): the next one, which costs no retry."""
+        self._excluded.add(at.endpoint.id)
+        self._last = self._last or outcome
+        option, delay = self._choose(outcome, now, options)
+        return Step(outcome, option, delay)
+
+    def after(
+        self, outcome: Outcome, at: Option, now: float, options: Sequence[Option], cost: float = 0.0
+    ) -> Step:
+        """The attempt at `at` was sent and ended so, having cost `cost`."""
+        self.spent += cost
+        self.sent += 1
+        if outcome.ok and self._retrying:
+            self._budget.refund()
+        if not outcome.try_elsewhere and not self._continues(outcome):
+            return Step(outcome)
+        self._note(outcome, at)
+        if outcome.verdict is Verdict.LOADING:
+            return self._loading(outcome, at, now, options)
+        if len(self._dropped) >= _POISONED:
+            return Step(_poison(outcome, self._dropped))
+        option, delay = self._choose(outcome, now, options)
+        if self.sent >= self._retries.attempts or (option is not None and not self._budget.withdraw()):
+            return Step(_exhausted(outcome))
+        self._retrying = option is not None
+        return Step(outcome, option, delay)
+
+    def first_token_limit(self, at: Candidate, now: float, options: Sequence[Option]) -> float | None:
+        """Seconds this attempt may stay silent so that another one still has a chance; None: as configured."""
+        others = (o for o in options if o.endpoint.id != at.endpoint and o.endpoint.id not in self._excluded)
+        if self.sent + 1 >= self._retries.attempts or not any(_able(o.endpoint, now) for o in others):
+            return None
+        return max((self._deadline - now) / 2, 3 * at.first_token)
+
+    def beside(self, at: Option, now: float, options: Sequence[Option]) -> list[Option]:
+        """Where a request that is to go `at` may go as well: to whichever of these has a slot first."""
+        model = at.endpoint.spec.model
+        return [
+            option
+            for option in options
+            if option.endpoint.spec.model == model
+            and option.endpoint is not at.endpoint
+            and not self._tries.get(option.endpoint.id)
+            and self._fits(self._last, option)
+            and _able(option.endpoint, now)
+        ]
+
+    def _continues(self, outcome: Outcome) -> bool:
+        return self._retries.continuation and outcome.partial is not None
+
+    def _note(self, outcome: Outcome, at: Option) -> None:
+        name = at.endpoint.id
+        self._last = outcome
+        self._tries[name] = self._tries.get(name, 0) + 1
+        self._failed.add(at.endpoint.spec.backend)
+        if outcome.verdict in _NEVER_AGAIN:
+            self._excluded.add(name)
+        if outcome.verdict is Verdict.DROPPED:
+            self._dropped.add(at.endpoint.spec.backend)
+        if outcome.verdict is Verdict.CONTEXT_OVERFLOW:
+            self._longest = max(self._longest, at.endpoint.spec.context)
+
+    def _loading(self, outcome: Outcome, at: Option, now: float, options: Sequence[Option]) -> Step:
+        self.sent -= 1
+        self._failed.discard(at.endpoint.spec.backend)
+        if self._loading_since is None:
+            self._loading_since = now
+        ready = [
+            o for o in options if o.endpoint is not at.endpoint and o.endpoint.residency is Residency.READY
+        ]
+        option, delay = self._choose(outcome, now, ready)
+        if option is not None and not self._tries.get(option.endpoint.id):
+            return Step(outcome, option, delay)
+        delay = min(_POLL_MOST, _POLL * 2.0 ** min(self._polls, 8))
+        self._polls += 1
+        if now + delay >= min(self._deadline, self._loading_since + self._retries.load):
+            return Step(outcome)
+        return Step(outcome, at, delay)
+
+    def _choose(self, outcome: Outcome, now: float, options: Sequence[Option]) -> tuple[Option | None, float]:
+        """The best option there is now with the seconds to wait for it; `options` are in order of rank."""
+        possible = [option for option in options if self._fits(outcome, option)]
+        able = [option for option in possible if _able(option.endpoint, now)]
+        if able:
+            option = min(able, key=self._rank)
+            delay = self._delay(outcome, option)
+        else:
+            cooling = [o for o in possible if _able(o.endpoint, o.endpoint.cooling_until)]
+            if not cooling:
+                return None, 0.0
+            option = min(cooling, key=lambda o: o.endpoint.cooling_until)
+            delay = option.endpoint.cooling_until - now
+            if delay > self._retries.honoured:
+                return None, 0.0
+        return (option, delay) if now + delay < self._deadline else (None, 0.0)
+
+    def _fits(self, outcome: Outcome | None, option: Option) -> bool:
+        """Whether what is known of the request so far allows it to go there at all."""
+        endpoint = option.endpoint
+        if endpoint.id in self._excluded or endpoint.spec.context <= self._longest:
+            return False
+        if outcome is not None:
+            model = outcome.endpoint.partition("/")[2]
+            if outcome.committed and not (endpoint.spec.prefill and endpoint.spec.model == model):
+                return False
+            if self._tries.get(endpoint.id) and (outcome.retry_after or 0.0) > self._retries.honoured:
+                return False
+        if self._limit is None:
+            return True
+        cost = option.candidate.cost
+        return cost is not None and self.spent + cost <= self._limit
+
+    def _rank(self, option: Option) -> tuple[int, bool, bool]:
+        """Smallest first; `min` keeps the order of the options among equals."""
+        tried = self._tries.get(option.endpoint.id, 0)
+        return (
+            tried if not option.last else max(tried, 1),
+            option.last,
+            option.endpoint.spec.backend in self._failed,
+        )
+
+    def _delay(self, outcome: Outcome, option: Option) -> float:
+        """None where nothing has failed yet, so that a failover costs no time; else full jitter."""
+        tried = self._tries.get(option.endpoint.id, 0)
+        if not tried and (self.sent <= 1 or option.endpoint.spec.backend not in self._failed):
+            return 0.0
+        longest = min(self._retries.longest, self._retries.base * 2.0 ** min(max(0, self.sent - 1), 32))
+        jitter = self._rng.random() * longest
+        return max(jitter, outcome.retry_after or 0.0) if tried else jitter
+
+
+def _able(endpoint: Endpoint, now: float) -> bool:
+    """As far as is known, it can take a call now."""
+    if not endpoint.reachable or endpoint.draining or endpoint.circuit is Circuit.OPEN:
+        return False
+    if endpoint.cooling_until > now:
+        return False
+    return endpoint.residency is not Residency.ABSENT or endpoint.spec.loadable
+
+
+def _exhausted(outcome: Outcome) -> Outcome:
+    return msgspec.structs.replace(outcome, exhausted=True)
+
+
+def _poison(outcome: Outcome, backends: set[str]) -> Outcome:
+    names = " and ".join(sorted(backends))
+    why = f"{names} each lost the connection on this request, so it is not sent to a third"
+    return msgspec.structs.replace(outcome, verdict=Verdict.POISON, status=502, message=why, exhausted=True)

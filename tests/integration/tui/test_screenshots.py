@@ -16,18 +16,19 @@ from textual.pilot import Pilot
 
 from orchestra_tui.app import Orchestra
 from orchestra_tui.client import EngineClient
+from orchestra_tui.widgets.prompts import PromptArea
 from tests.fakes.console_engine import sees, text, until
 from tests.fakes.demo_traffic import DemoTraffic
 from tests.fakes.engine_process import ROOT, EngineProcess
 
 PROMPT = "What does a circuit breaker do?"
-# Name, size, keys to press, patterns to wait for: the last of each picture to appear.
+# Name, size, keys to press or words to type, patterns to wait for: the last of each picture to appear.
 SHOTS: tuple[tuple[str, tuple[int, int], tuple[str, ...], tuple[str, ...]], ...] = (
     ("overview-80x24", (80, 24), (), ("Events", "req/s")),
     ("overview-120x40", (120, 40), (), ("first token p50", "breakers")),
     ("overview-200x60", (200, 60), (), ("TTFT", "failovers")),
     ("models-120x40", (120, 40), ("2", *"jjjjj"), ("Details", "first token")),
-    ("playground-120x40", (120, 40), ("6", *PROMPT, "enter"), (r"\d{2,} so far", "cancel")),
+    ("playground-120x40", (120, 40), ("6", PROMPT, "enter"), (r"\d{2,} so far", "cancel")),
 )
 FONT = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 # A cell of the picture: 0.61 and 1.22 of the size that Rich writes. At this size the first font fills its width.
@@ -60,7 +61,8 @@ async def test_a_screenshot_is_written(
     app = Orchestra(EngineClient(socket))
     async with app.run_test(size=size) as pilot:
         await sees(pilot, "live")
-        await pilot.press(*keys)
+        for key in keys:
+            await typed(pilot, key)
         await seen(pilot, ("SIMULATED", *words))
         svg = solid(without_web_fonts(app.export_screenshot(title="ai-orchestra")))
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
@@ -73,6 +75,15 @@ async def test_a_screenshot_is_written(
 def test_the_screenshots_of_the_readme_are_there() -> None:
     """One picture of each name is part of the project."""
     assert {path.stem for path in (ROOT / "screenshots").glob("*.svg")} == {shot[0] for shot in SHOTS}
+
+
+async def typed(pilot: Pilot[str], key: str) -> None:
+    """Presses a key, or has the words in the prompt at once: each key takes a while."""
+    if key == PROMPT:
+        await until(pilot, lambda: pilot.app.screen.query(PromptArea))
+        pilot.app.screen.query_one(PromptArea).insert(PROMPT)
+    else:
+        await pilot.press(key)
 
 
 async def seen(pilot: Pilot[str], words: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from orchestra_core.config.settings import BackendSettings, Config, hide_password
+from orchestra_core.trust.redaction import redact_command
 
 Line = tuple[str, str, str]
 
@@ -74,6 +75,8 @@ def _backend(backend: BackendSettings, source: str) -> Iterator[Line]:
             if backend.api_key_env:
                 state = "set" if value else "not set"
                 yield f"backends.{backend.name}.api_key", f"({state})", f"environment {backend.api_key_env}"
+        elif key == "command" and value:
+            yield f"backends.{backend.name}.command", _spell(tuple(redact_command(value))), source
         elif key not in {"name", "embedded"} and value not in (None, (), {}):
             yield f"backends.{backend.name}.{key}", _spell(value), source
     if backend.embedded:

@@ -120,6 +120,10 @@ class BackendSettings(msgspec.Struct, frozen=True):
     prefill: bool | None = None
     embedded: bool = False
 
+    def __repr__(self) -> str:
+        """Without the command: people put secrets into its options."""
+        return f"BackendSettings(name={self.name!r}, kind={self.kind!r}, url={self.url!r})"
+
 
 class ModelSettings(msgspec.Struct, frozen=True):
     """Overrides of what is found of a model; prices are per million tokens, None leaves a fact alone."""

@@ -5,7 +5,7 @@ backend that repeats the key it refused, an exception that quotes a URL.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 _SHAPES = re.compile(
     r"""(?P<scheme>(?<![\w.])(?:bearer|basic)\s+)(?P<token>[A-Za-z0-9._~+/=-]{8,})"""
@@ -14,6 +14,7 @@ _SHAPES = re.compile(
     r"""|(?P<name>(?<![\w-])(?:api[_-]?key|access[_-]?token|x-api-key)["']?\s*[=:]\s*["']?)(?P<value>[^\s"'&,;]{8,})""",
     re.IGNORECASE,
 )
+_SECRET_OPTION = re.compile(r"-.*(?:key|token|secret|password)$", re.IGNORECASE)
 _SHORT = 12
 
 
@@ -23,6 +24,22 @@ def redact(text: str, known: Collection[str] = ()) -> str:
         if secret in text:
             text = text.replace(secret, hint(secret))
     return _SHAPES.sub(_cut, text)
+
+
+def redact_command(arguments: Sequence[str]) -> list[str]:
+    """A command line with the values of options that take a secret, as `--api-key X` or `--token=X`, made stars."""
+    shown: list[str] = []
+    hidden = False
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        if hidden:
+            shown.append("***")
+        elif equals and _SECRET_OPTION.match(name):
+            shown.append(f"{name}=***")
+        else:
+            shown.append(redact(argument))
+        hidden = not equals and bool(_SECRET_OPTION.match(argument))
+    return shown
 
 
 def hint(secret: str) -> str:

@@ -20,7 +20,8 @@ ADMIN_TOKEN = "ork-aaaaaaaa-canaryofadmin00000000000000000000000000000000000000"
 STRANGER = "ork-bbbbbbbb-canaryofastranger0000000000000000000000000000000"
 IN_QUERY = "canary-in-the-query-90bd"
 COOKIE = "canary-in-a-cookie-1c1c"
-CANARIES = (BACKEND_KEY, ADMIN_TOKEN, STRANGER, IN_QUERY, COOKIE)
+IN_COMMAND = "canary-in-a-command-0d0d"
+CANARIES = (BACKEND_KEY, ADMIN_TOKEN, STRANGER, IN_QUERY, COOKIE, IN_COMMAND)
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
@@ -62,6 +63,11 @@ url = "{backend.url}"
 api_key_env = "ECHO_KEY"
 models = ["m"]
 [[backends]]
+name = "mine"
+kind = "managed"
+command = ["/bin/false", "--api-key", "{IN_COMMAND}", "--port", "{{port}}"]
+models = ["own"]
+[[backends]]
 name = "closed"
 kind = "openai"
 url = "{backend.url}/closed"
@@ -84,6 +90,7 @@ def provoke(engine: EngineProcess) -> list[httpx.Response]:
                 ("/api/v1/route", {"prompt": "Hi", "stream": True}),
                 (f"/api/v1/models/{token}/load", {}),
                 ("/api/v1/models/m/load", {"backend": token}),
+                ("/api/v1/models/own/load", {}),
                 ("/api/v1/breakers/echo%2Fm/reset", {}),
             ):
                 answers.append(client.post(f"{path}?key={IN_QUERY}", json=body, headers=headers))
@@ -126,7 +133,11 @@ async def test_no_secret_is_said_or_written() -> None:
                 "log": engine.log.text,
                 "config show": shown.stdout + shown.stderr,
                 "repr": repr(settings),
-                **{name: data.decode("latin-1") for name, data in written(engine.home)},
+                **{
+                    name: data.decode("latin-1")
+                    for name, data in written(engine.home)
+                    if name != "config.toml"
+                },
             }
         finally:
             engine.close()

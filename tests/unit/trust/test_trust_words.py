@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestra_core.trust.journal import LINE_BYTES, line
-from orchestra_core.trust.redaction import redact
+from orchestra_core.trust.redaction import redact, redact_command
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,22 @@ def test_a_known_secret_is_cut_whatever_it_looks_like() -> None:
     """Also where nothing in its shape gives it away."""
     assert redact("refused: correct horse battery", ["correct horse battery"]) == "refused: …tery"
     assert redact("refused: tiny", ["tiny"]) == "refused: …"
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("serve --api-key hush --port 1", "serve --api-key *** --port 1"),
+        ("serve --api-key=hush -v", "serve --api-key=*** -v"),
+        ("serve --hf-token hush", "serve --hf-token ***"),
+        ("serve --token --api-key hush", "serve --token *** ***"),
+        ("serve key hush", "serve key hush"),
+        ("serve --max-tokens 5 sk-abcdefgh1234", "serve --max-tokens 5 sk-…1234"),
+    ],
+)
+def test_secrets_in_a_command_are_stars(command: str, shown: str) -> None:
+    """What follows an option for a secret, whatever it is."""
+    assert " ".join(redact_command(command.split())) == shown
 
 
 def test_a_log_line_obeys_nobody() -> None:

@@ -137,7 +137,7 @@ def text(app: App[Any]) -> str:
     return "\n".join(shown(app))
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 8.0) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Waits for a condition; fails with what the terminal shows."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds

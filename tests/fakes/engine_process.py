@@ -194,7 +194,7 @@ class EngineProcess:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
+    def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
         """The first snapshot for which `condition` holds; AssertionError if it never does."""
         with self.listening("?snapshots=1&interval=0.5") as happening:
             return happening.until(lambda name, value: name == "snapshot" and condition(value), seconds)

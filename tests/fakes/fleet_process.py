@@ -68,7 +68,7 @@ class FleetProcess:
     def state(self, name: str) -> dict[str, Any]:
         return dict(self._http.get(f"{self.url(name)}/simulation").json())
 
-    def until(self, name: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 10) -> float:
+    def until(self, name: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 30) -> float:
         """Waits for a state of a backend and returns the seconds that took; AssertionError if it never comes."""
         pause = threading.Event()
         began = time.monotonic()
@@ -77,7 +77,7 @@ class FleetProcess:
             pause.wait(0.005)
         return time.monotonic() - began
 
-    def busy(self, name: str, running: int, seconds: float = 10) -> float:
+    def busy(self, name: str, running: int, seconds: float = 30) -> float:
         """Waits until exactly so many requests are in service there."""
         return self.until(name, lambda state: state["running"] + state["waiting"] == running, seconds)
 

@@ -32,7 +32,7 @@ class Happening:
         self._answer.close()
         self._client.close()
 
-    def until(self, condition: Callable[[str, dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
+    def until(self, condition: Callable[[str, dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
         """The first thing from here on for which `condition` holds; AssertionError if it never does."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(httpx.ReadTimeout, StopIteration):
@@ -43,7 +43,7 @@ class Happening:
                     return self.seen[-1][1]
         raise AssertionError(f"not within {seconds:g} s; last seen: {json.dumps(self.seen[-3:])[:6000]}")
 
-    def event(self, kind: str, subject: str = "", seconds: float = 15) -> dict[str, Any]:
+    def event(self, kind: str, subject: str = "", seconds: float = 30) -> dict[str, Any]:
         """The first event of this kind from here on, about this subject if one is given."""
 
         def wanted(name: str, value: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from rich.cells import cell_len
 AGAIN = 0.05
 # What a shell does: tells of the end, and is there for what is typed next.
 SHELL = ("sh", "-c", '"$@"; echo "[ended $?]"; exec cat', "sh")
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 
 def missing() -> str:

@@ -114,7 +114,7 @@ async def test_leaving_frees_the_slot(loaded: Loaded) -> None:
                 if line.startswith("data: {"):
                     break
             assert any(slot["is_processing"] for slot in (await client.get("/slots")).json())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while any(slot["is_processing"] for slot in (await client.get("/slots")).json()):
                 pass
 

@@ -34,7 +34,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield connected
 
 
-async def until(backend: SimulatedBackend, condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(backend: SimulatedBackend, condition: Callable[[], bool], seconds: float = 30) -> None:
     """Waits for something that happens in this backend."""
     async with asyncio.timeout(seconds):
         await backend.until(condition)

@@ -87,7 +87,7 @@ async def test_leaving_an_answer_closes_its_connection(engine: FakeEngine, clien
     await anext(pieces)
     await anext(pieces)
     await pieces.aclose()
-    await asyncio.wait_for(engine.cancelled.wait(), 5)
+    await asyncio.wait_for(engine.cancelled.wait(), 20)
 
 
 async def test_nobody_there_is_told_as_such(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_nobody_there_is_told_as_such(tmp_path: Path) -> None:
 async def test_shutdown_is_asked_for(engine: FakeEngine, client: EngineClient) -> None:
     """The engine is asked to stop, and stops."""
     await client.shutdown()
-    await asyncio.wait_for(engine.stopped.wait(), 5)
+    await asyncio.wait_for(engine.stopped.wait(), 20)
     assert "POST /api/v1/shutdown" in engine.asked
 
 

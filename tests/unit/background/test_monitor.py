@@ -107,7 +107,7 @@ async def test_a_suspected_backend_is_looked_at_at_once() -> None:
     running: asyncio.Task[Any] = asyncio.get_running_loop().create_task(watch.monitor.run())
     try:
         for number in (1, 2):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await watch.backend.looked.wait()
             assert watch.backend.looks == number
             watch.backend.looked.clear()

@@ -28,6 +28,7 @@ class Watched:
             database=lambda: "connected",
             address=str,
             notices=tuple,
+            loop=lambda: (0.0, 0),
         )
         self.snapshots = Snapshots(sources, self.clock, "0", 1, simulated=False)
 

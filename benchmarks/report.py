@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.measure import Results, Sample, median
+from benchmarks.pages import publish
 from benchmarks.system import machine
 
 HERE = Path(__file__).resolve().parent
@@ -133,13 +134,13 @@ def markdown(results: Results, date: str) -> str:
 
 
 def write(results: Results, date: str) -> list[Path]:
-    """RESULTS.md and results/<date>.json; the reasons for left-out targets stay on the terminal."""
+    """The chapter in RESULTS.md and results/<date>.json; the reasons for left-out targets stay on the terminal."""
     public = msgspec.structs.replace(results, skipped=dict.fromkeys(results.skipped, "not available"))
     for each in public.samples:
         each.first_error = ""
     document = {"date": date, "machine": machine(), "results": public}
-    page, data = HERE / "RESULTS.md", HERE / "results" / f"{date}.json"
+    data = HERE / "results" / f"{date}.json"
     data.parent.mkdir(exist_ok=True)
-    page.write_text(markdown(results, date))
+    page = publish("gateways", markdown(results, date))
     data.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
     return [page, data]

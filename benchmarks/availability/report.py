@@ -9,12 +9,12 @@ import msgspec
 from benchmarks.availability.client import Run
 from benchmarks.availability.measure import LAG_LIMIT, Results
 from benchmarks.availability.statistics import bootstrap, wilson
+from benchmarks.pages import publish
 from benchmarks.system import machine
 from orchestra_core.clock import SystemClock
 from orchestra_core.simulation.faults import plan
 
 _HERE = Path(__file__).resolve().parent
-_TABLE = ("<!-- availability: begin -->", "<!-- availability: end -->")
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ def write(results: Results) -> list[Path]:
     }
     place = _HERE / "results" / f"{day}.json"
     place.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-    return [place, publish(_HERE.parent / "RESULTS.md", "\n".join(_chapter(results, day)))]
+    return [place, publish("availability", "\n".join(_chapter(results, day)))]
 
 
 def _chapter(results: Results, day: str) -> Iterator[str]:
@@ -126,17 +126,3 @@ def _chapter(results: Results, day: str) -> Iterator[str]:
     )
     yield ""
     yield from _lines(results)
-
-
-def publish(path: Path, text: str, marks: tuple[str, str] = _TABLE) -> Path:
-    """Puts a chapter between its two marks, at the end of the file if they are not there yet."""
-    old = path.read_text() if path.exists() else ""
-    begin, end = marks
-    chapter = f"{begin}\n{text}\n{end}\n"
-    if begin in old:
-        head, _, rest = old.partition(begin)
-        old, chapter = head, chapter + rest.partition(f"{end}\n")[2]
-    else:
-        old = old.rstrip("\n") + "\n\n"
-    path.write_text(old + chapter)
-    return path

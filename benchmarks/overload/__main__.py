@@ -8,13 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.availability.report import publish
 from benchmarks.overload.measure import GOAL, REFUSAL_GOAL, Results, Settings, measure, verdict
+from benchmarks.pages import publish
 from benchmarks.system import machine
 from orchestra_core.clock import SystemClock
 
 _HERE = Path(__file__).resolve().parent
-_MARKS = ("<!-- overload: begin -->", "<!-- overload: end -->")
 _QUICK = Settings(seeds=(1,), levels=(1.0, 1.5, 10.0), seconds=5.0)
 
 
@@ -36,7 +35,7 @@ def _write(results: Results) -> list[Path]:
     place = _HERE / "results" / f"{day}.json"
     record = {"date": day, "machine": machine(), "simulated": True, "results": results}
     place.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-    return [place, publish(_HERE.parent / "RESULTS.md", "\n".join(_chapter(results, day)), _MARKS)]
+    return [place, publish("overload", "\n".join(_chapter(results, day)))]
 
 
 def _chapter(results: Results, day: str) -> Iterator[str]:

@@ -13,9 +13,10 @@ from benchmarks.answers import wrong_with
 from benchmarks.availability.client import Run
 from benchmarks.availability.experiment import arrivals, read
 from benchmarks.availability.measure import Results
-from benchmarks.availability.report import publish, summarise, table
+from benchmarks.availability.report import summarise, table
 from benchmarks.availability.statistics import bootstrap, wilson
 from benchmarks.open_loop import Reply, exchange, quantile, render, send_when_due
+from benchmarks.pages import publish
 
 CHUNK = b'data: {"choices":[{"delta":{"content":"%s"},"finish_reason":%s}]}\n\n'
 STREAM = CHUNK % (b"a", b"null") + CHUNK % (b" b", b"null") + CHUNK % (b"", b'"length"')
@@ -161,9 +162,10 @@ def test_the_worst_seed_is_shown() -> None:
 
 def test_a_chapter_replaces_the_one_before(tmp_path: Path) -> None:
     """Between its marks and nowhere else; without marks it goes to the end."""
-    path, marks = tmp_path / "RESULTS.md", ("<!-- a -->", "<!-- b -->")
-    path.write_text("# Measured\n")
-    publish(path, "old", marks)
-    path.write_text(path.read_text() + "after\n")
-    publish(path, "new", marks)
-    assert path.read_text() == "# Measured\n\n<!-- a -->\nnew\n<!-- b -->\nafter\n"
+    page = tmp_path / "RESULTS.md"
+    publish("one", "first\n", page)
+    publish("two", "second", page)
+    publish("one", "new", page)
+    assert page.read_text() == (
+        "<!-- one: begin -->\nnew\n<!-- one: end -->\n\n<!-- two: begin -->\nsecond\n<!-- two: end -->\n"
+    )

@@ -118,6 +118,10 @@ class Members:
         )
         return member
 
+    def check(self, settings: BackendSettings) -> None:
+        """Raises ConfigError for what would not become a backend."""
+        self._control(settings)
+
     def replace(self, member: Member) -> None:
         """Puts a prepared backend in the place of the one with its name, in one step; what runs there goes on."""
         name = member.settings.name

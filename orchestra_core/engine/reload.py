@@ -55,6 +55,9 @@ class Reload:
         async with self._one_at_a_time:
             try:
                 new = await asyncio.to_thread(self._read)
+                for backend in new.backends:
+                    if backend not in self.current.backends:
+                        self._members.check(backend)
             except ConfigError as error:
                 self._say("config.invalid", "configuration", error.message, "error")
                 raise InvalidConfig(f"nothing was changed: {error.message}") from error

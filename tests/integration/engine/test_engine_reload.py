@@ -165,6 +165,21 @@ async def test_an_invalid_file_changes_nothing() -> None:
         assert (await now.chat()).headers["x-orchestra-backend"] == "b0"
 
 
+async def test_a_backend_that_cannot_be_made_changes_nothing_either() -> None:
+    """A command with an unknown placeholder is found before anything is applied."""
+    async with scene() as now:
+        broken = (
+            '[[backends]]\nname = "mine"\nkind = "managed"\nmodels = ["m"]\ncommand = ["serve", "{prot}"]\n'
+        )
+        now.write("[server]\ngrace_seconds = 3\n" + broken)
+        answer = await now.unix.post("/api/v1/reload")
+        assert answer.status_code == 422
+        assert "{prot}" in answer.json()["error"]["message"]
+        assert await now.names() == ["b0"]
+        now.write(now.backends[0].config("b0"))
+        assert (await now.reload())["applied"] == []
+
+
 async def test_reloading_is_for_the_owner_and_works_by_signal_and_command() -> None:
     """403 over TCP without an administrator's key; SIGHUP and `config reload` do the same as the request."""
     async with scene(2) as now:

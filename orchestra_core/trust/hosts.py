@@ -31,7 +31,9 @@ def split(value: str) -> tuple[str, int | None] | None:
         port = rest[1:]
     elif name.count(":") == 1:
         name, _, port = name.partition(":")
-    if not name or not (port == "" or (port.isascii() and port.isdigit() and int(port) < 65536)):
+    if not name or not (
+        port == "" or (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536)
+    ):
         return None
     return name.removesuffix("."), int(port) if port else None
 

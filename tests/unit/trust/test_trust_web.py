@@ -44,6 +44,7 @@ HOSTS = Hosts("192.168.1.5", ["gateway.lan", "public.example.com:443", "[fd00::5
         ("[::ffff:7f00:1]:8080", False),
         ("localhost:", True),
         ("localhost:99999", False),
+        ("localhost:" + "1" * 5000, False),
         ("localhost:8080:8080", False),
         ("localhost:x", False),
         ("[::1", False),

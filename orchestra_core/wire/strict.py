@@ -36,9 +36,7 @@ def refuse_odd(
     if body.count(b"{") + body.count(b"[") - entries >= DEEPEST and depth_beyond(body, DEEPEST):
         raise InvalidRequest(f"the body is nested deeper than {DEEPEST} levels", code="invalid_json")
     # Two quotes and a colon for each key, a comma between them, two braces: nothing else fits in beside.
-    written = 1
-    for name, raw in fields.items():
-        written += len(name) + len(raw) + 4
+    written = sum(map(len, fields)) + sum(map(len, fields.values())) + 4 * len(fields) + 1
     if written != len(body):
         _refuse_duplicates(body, fields)
 

@@ -102,14 +102,22 @@ class Speed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reliability(msgspec.Struct, frozen=True, gc=False):
-    """Beta counts of failures and successes as of `at` (monotonic seconds), decayed when read."""
+    """Beta counts of failures and successes as of `at` (monotonic seconds), decayed when read.
+
+    `recent` is the share of failures among the last ten or so results: after a thousand good answers the counts
+    would take minutes to tell that every third one fails now.
+    """
 
     failures: float = 0.0
     successes: float = 0.0
     at: float = 0.0
+    recent: float = 0.0
 
 
 MEMORY_SECONDS = 600.0
+RECENT_SECONDS = 20.0
+# Below this the prior says as much, and nothing needs to be computed for it.
+_NEGLIGIBLE = 0.01
 # An endpoint nobody has tried is taken to fail once in a hundred calls, with the force of five calls.
 _PRIOR_FAILURES = 0.05
 _PRIOR_CALLS = 5.0
@@ -121,10 +129,19 @@ def retained(reliability: Reliability, now: float) -> float:
 
 
 def failure_probability(reliability: Reliability, now: float) -> float:
-    """Mean of the Beta posterior that the next call fails, 0..1, after forgetting (routing.md 4.2)."""
+    """That the next call fails, 0..1: mean of the Beta posterior after forgetting (routing.md 4.2), or what was
+    seen just now if that is worse.
+    """
     kept = retained(reliability, now)
     failures = reliability.failures * kept
-    return (failures + _PRIOR_FAILURES) / (failures + reliability.successes * kept + _PRIOR_CALLS)
+    usual = (failures + _PRIOR_FAILURES) / (failures + reliability.successes * kept + _PRIOR_CALLS)
+    return usual if reliability.recent < _NEGLIGIBLE else max(usual, lately(reliability, now))
+
+
+def lately(reliability: Reliability, now: float) -> float:
+    """The recent share of failures, faded: nobody may have tried since."""
+    recent = reliability.recent
+    return recent * exp((reliability.at - now) / RECENT_SECONDS) if now > reliability.at else recent
 
 
 class Endpoint:

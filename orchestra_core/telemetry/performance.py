@@ -7,13 +7,15 @@ failed or cancelled one says nothing of speed, and a fast failure must never loo
 
 from math import log
 
-from orchestra_core.domain.catalog import Reliability, Speed, retained
+from orchestra_core.domain.catalog import Reliability, Speed, lately, retained
 
 # Averages over everything until there are 20 observations, then with a half-life of about 14.
 _STEP = 0.05
 _CLIP = 1.0
 # A share of the newest answer's length in the average; halves in about 7 answers.
 _OUTPUT_STEP = 0.1
+# Of one result in the recent share of failures: three in ten show after ten calls.
+_RECENT_STEP = 0.1
 
 
 def observe(
@@ -60,8 +62,10 @@ def output_average(old: float | None, tokens: int) -> float:
 def reliability(old: Reliability, ok: bool, now: float) -> Reliability:
     """The counts after one more result, the old ones faded to `now` (monotonic seconds)."""
     kept = retained(old, now)
+    recent = lately(old, now) if old.recent else 0.0
     return Reliability(
         failures=old.failures * kept + (not ok),
         successes=old.successes * kept + ok,
         at=max(old.at, now),
+        recent=recent * (1 - _RECENT_STEP) if ok else recent + _RECENT_STEP * (1 - recent),
     )

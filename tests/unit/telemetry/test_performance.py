@@ -111,7 +111,22 @@ def test_reliability_is_learned_from_both_outcomes() -> None:
     assert failure_probability(known, 200.0) == pytest.approx(0.1, abs=0.02)
 
 
+def test_failures_after_a_thousand_good_answers_are_noticed_within_ten() -> None:
+    """A long good record must not hide that every third call fails now; nor is one failure held against it for long."""
+    known = Reliability()
+    for number in range(1000):
+        known = reliability(known, True, 0.1 * number)
+    once = reliability(known, False, 100.0)
+    assert 0.05 < failure_probability(once, 100.0) < 0.15
+    assert failure_probability(once, 160.0) < 0.02
+    for number in range(10):
+        known = reliability(known, number % 3 != 0, 100.0 + 0.1 * number)
+    assert failure_probability(known, 101.0) > 0.2
+
+
 def test_a_clock_that_stands_or_steps_back_does_not_raise_counts() -> None:
     """Counts never grow by fading."""
     known = reliability(Reliability(), False, 100.0)
-    assert reliability(known, True, 50.0) == Reliability(1.0, 1.0, 100.0)
+    known = reliability(known, True, 50.0)
+    assert (known.failures, known.successes, known.at) == (1.0, 1.0, 100.0)
+    assert known.recent == pytest.approx(0.09)

@@ -150,7 +150,7 @@ class Chain:
 
     async def _send(self, run: Run, at: Option, options: list[Option]) -> Outcome:
         limit = None
-        if run.call.deadline is not None and not run.sink.committed:
+        if run.call.deadline is not None:
             limit = run.attempts.first_token_limit(at.candidate, self._now(), options)
         told = self._serving(run, at)
         try:

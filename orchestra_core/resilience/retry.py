@@ -137,7 +137,7 @@ class Attempts:
 
     def first_token_limit(self, at: Candidate, now: float, options: Sequence[Option]) -> float | None:
         """Seconds this attempt may stay silent so that another one still has a chance; None: as configured."""
-        others = (o for o in options if o.endpoint.id != at.endpoint and o.endpoint.id not in self._excluded)
+        others = (o for o in options if o.endpoint.id != at.endpoint and self._fits(self._last, o))
         if self.sent + 1 >= self._retries.attempts or not any(_able(o.endpoint, now) for o in others):
             return None
         return max((self._deadline - now) / 2, 3 * at.first_token)

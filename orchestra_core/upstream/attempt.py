@@ -35,6 +35,7 @@ _OPENING_LIMIT = 128 * 1024
 # After the end of an answer, for the end of its HTTP message: without it the connection cannot be kept.
 _LAST_CHUNK_SECONDS = 2.0
 _UNKNOWN = Usage(estimated=True)
+_LEFT = "ended before its answer was complete"
 
 
 class Attempt:
@@ -204,7 +205,11 @@ class Attempt:
             if now - self.heard_at > _LAST_CHUNK_SECONDS:
                 self._finish_late()
             return
-        overdue = self._overdue(now, limits) or (self._crawls(now) if self.pace is not None else "")
+        age, begun = now - self.started_at, self._first_at is not None
+        overdue = limits.passed(age, now - self.heard_at, begun, self._streams, self._first_limit)
+        if overdue and age > limits.whole(self._streams):
+            self._final = True
+        overdue = overdue or (self._crawls(now) if self.pace is not None else "")
         if overdue:
             self._fail(Fault(Verdict.TIMEOUT, 0, overdue))
         elif self._sink.streaming:
@@ -217,21 +222,6 @@ class Attempt:
         """Ends it from outside, as an answer that was cut and is not to be continued."""
         self._final = True
         self._fail(Fault(Verdict.INTERRUPTED, 0, why))
-
-    def _overdue(self, now: float, limits: Timeouts) -> str:
-        """Which limit has passed, in words; empty while there is time."""
-        age, silent = now - self.started_at, now - self.heard_at
-        streams = self._streams
-        if age > (limits.total if streams else limits.unstreamed):
-            self._final = True
-            return f"the answer took longer than {limits.total if streams else limits.unstreamed:g} s"
-        if self._first_at is not None:
-            return f"no token for {limits.between_tokens:g} s" if silent > limits.between_tokens else ""
-        if self._first_limit is not None and age > self._first_limit:
-            return f"no first token within {self._first_limit:g} s"
-        if streams and silent > limits.first_token:
-            return f"no first token within {limits.first_token:g} s"
-        return ""
 
     def _crawls(self, now: float) -> str:
         """Why it will miss its deadline; an answer that the client has begun to read must be one that can move."""
@@ -374,15 +364,10 @@ class Attempt:
 
     def left(self) -> Outcome:
         """What there was of it when whoever waited for it left."""
+        first = None if self._first_at is None else self._first_at - self.started_at
+        usage, spent = self._usage_so_far(), self._now() - self.started_at
         return Outcome(
-            Verdict.CANCELLED,
-            self._endpoint_id,
-            499,
-            "ended before its answer was complete",
-            self._usage_so_far(),
-            None if self._first_at is None else self._first_at - self.started_at,
-            self._now() - self.started_at,
-            committed=self.committed,
+            Verdict.CANCELLED, self._endpoint_id, 499, _LEFT, usage, first, spent, committed=self.committed
         )
 
     def _partial(self) -> Partial | None:
@@ -404,19 +389,10 @@ class Attempt:
     ) -> None:
         if self.done.done():
             return
-        first = self._first_at
+        first = None if self._first_at is None else self._first_at - self.started_at
+        spent = self._now() - self.started_at
+        partial = None if verdict is Verdict.SUCCESS else self._partial()
+        who, told = self._endpoint_id, self.committed
         self.done.set_result(
-            Outcome(
-                verdict,
-                self._endpoint_id,
-                status,
-                message,
-                usage,
-                None if first is None else first - self.started_at,
-                self._now() - self.started_at,
-                retry_after,
-                finish,
-                self.committed,
-                None if verdict is Verdict.SUCCESS else self._partial(),
-            )
+            Outcome(verdict, who, status, message, usage, first, spent, retry_after, finish, told, partial)
         )

@@ -19,6 +19,26 @@ class Timeouts(msgspec.Struct, frozen=True):
     unstreamed: float = 600.0
     keep_alive: float = 15.0
 
+    def whole(self, streams: bool) -> float:
+        """For all of an answer."""
+        return self.total if streams else self.unstreamed
+
+    def passed(self, age: float, silent: float, begun: bool, streams: bool, first_limit: float | None) -> str:
+        """Which limit an attempt has passed, in words; empty while there is time.
+
+        It is `age` old and was last heard of `silent` ago; `begun` once a token has come. `first_limit` is its own
+        limit for that, where it has one.
+        """
+        if age > self.whole(streams):
+            return f"the answer took longer than {self.whole(streams):g} s"
+        if begun:
+            return f"no token for {self.between_tokens:g} s" if silent > self.between_tokens else ""
+        if first_limit is not None and age > first_limit:
+            return f"no first token within {first_limit:g} s"
+        if streams and silent > self.first_token:
+            return f"no first token within {self.first_token:g} s"
+        return ""
+
     @property
     def resolution(self) -> float:
         """How often to look, so that no limit is missed by more than about a fifth of it."""

@@ -137,15 +137,20 @@ FRAMING = [
     refused("chunk extension of 1 MiB", chunked(b"3;" + b"a" * MIB + b"\r\nabc\r\n0\r\n\r\n")),
     refused("chunk size with a million zeros", chunked(b"0" * MIB + b"3\r\nabc\r\n0\r\n\r\n")),
     refused(
-        "extensions that outweigh", chunked(b"".join(b"1;" + b"a" * 200 + b"\r\nb\r\n" for _ in range(2000)))
+        "extensions that outweigh",
+        chunked(b"".join(b"1;" + b"a" * 200 + b"\r\nb\r\n" for _ in range(2000)) + b"0\r\n\r\n"),
     ),
-    refused("a million one-byte chunks (CVE-2025-69229)", chunked(b"1\r\na\r\n" * 100_000)),
+    refused("a million one-byte chunks (CVE-2025-69229)", chunked(b"1\r\na\r\n" * 100_000 + b"0\r\n\r\n")),
     served("chunk extension", chunked(b"3;a=b\r\nabc\r\n0\r\n\r\n")),
     served("chunk size with some zeros", chunked(b"0" * 10 + b"3\r\nabc\r\n0\r\n\r\n")),
     served("trailers", chunked(b"3\r\nabc\r\n0\r\nHost: evil\r\nAuthorization: b\r\nX-Api-Key: c\r\n\r\n")),
     refused("content-length as a trailer", chunked(b"3\r\nabc\r\n0\r\nContent-Length: 5\r\n\r\n")),
     refused("endless trailers", chunked(b"0\r\n" + b"A: b\r\n" * 5000), 431),
     refused("one endless trailer", chunked(b"0\r\nA: " + b"b" * 200_000)),
+    refused(
+        "one endless trailer after much content",
+        chunked(b"100000\r\n" + b"a" * MIB + b"\r\n0\r\nA: " + b"b" * 200_000 + b"\r\n\r\n"),
+    ),
     served("body on GET", get(b"/", CL + b"3") + b"abc"),
     served("body on DELETE", b"DELETE / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"),
     Row("end in the middle of a body", post(CL + b"10", body=b"abc"), (), closes=False),

@@ -90,6 +90,7 @@ async def test_who_is_not_read_from_is_not_late() -> None:
     client.hold.set()
     await client.rest()
     assert client.transport.reading
+    await client.later(9)
     await client.feed([b" HTTP/1.1\r\nHost: x\r\n\r\n"])
 
     assert client.statuses == (200,) * 10

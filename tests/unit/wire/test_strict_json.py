@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.wire.bodies import raw_object
 from orchestra_core.wire.native import read_placement, read_route, read_selection
 from orchestra_core.wire.openai.requests import read_chat, read_completion, read_embedding, render_request
-from orchestra_core.wire.strict import depth_beyond
+from orchestra_core.wire.strict import depth_beyond, refuse_odd
 
 SAID = [{"role": "user", "content": "Hi"}]
 READERS: dict[str, tuple[Callable[[bytes, str, float], Call], dict[str, Any]]] = {
@@ -150,6 +151,29 @@ def test_blanks_are_no_second_key(extra: dict[str, int], blank: str, indent: int
     text = blank + json.dumps(fields, indent=indent).replace(": ", f"{blank}:{blank} ") + blank
 
     assert set(read("chat", text.encode()).fields) == set(fields) - {"model"}
+
+
+PAIRS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["1", '{"a":1 ,"b":2}', '",\\"b\\":1"', "[ ]", '{"x":1 , "b" :0}', "123456", '"a"']),
+    ),
+    max_size=5,
+)
+
+
+@given(PAIRS, st.lists(st.sampled_from(["", " ", "   ", "\n"]), min_size=25, max_size=25))
+def test_exactly_bodies_with_a_key_twice_are_refused(pairs: list[tuple[str, str]], blanks: list[str]) -> None:
+    """Whatever the values look like and however many blanks there are, at the top level and nowhere else."""
+    gap = iter(blanks)
+    members = (f'{next(gap)}"{name}"{next(gap)}:{next(gap)}{value}{next(gap)}' for name, value in pairs)
+    body = f"{next(gap)}{{{','.join(members)}}}{next(gap)}".encode()
+    fields = raw_object.decode(body)
+    if len(fields) == len(pairs):
+        refuse_odd(body, fields)
+    else:
+        with pytest.raises(InvalidRequest, match="twice"):
+            refuse_odd(body, fields)
 
 
 def test_text_of_every_kind_passes() -> None:

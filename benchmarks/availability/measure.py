@@ -35,6 +35,11 @@ class Results(msgspec.Struct):
     runs: list[Run] = []
     left_out: dict[str, str] = {}
 
+    @property
+    def late(self) -> bool:
+        """Whether the generator of any run was late: then the machine was measured, not the strategy."""
+        return any(run.lag_p99 > LAG_LIMIT for run in self.runs)
+
 
 def measure(
     experiment: Experiment, wanted: Sequence[str], say: Callable[[str], None], keep: Path | None = None

@@ -15,6 +15,7 @@ def test_the_engine_loses_less_than_the_first_model() -> None:
     experiment = read()
     experiment = msgspec.structs.replace(
         experiment,
+        fleet=msgspec.structs.replace(experiment.fleet, processes=(experiment.fleet.backends,)),
         load=msgspec.structs.replace(experiment.load, seeds=(4,), seconds=6.0, rate=30.0),
     )
     results = measure(experiment, [FIRST, ENGINE], print)

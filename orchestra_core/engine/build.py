@@ -33,7 +33,7 @@ from orchestra_core.engine.reload import Reload
 from orchestra_core.engine.sections import register, retries, rules, timeouts, whole
 from orchestra_core.engine.steering import Steering
 from orchestra_core.engine.stopping import Stopping
-from orchestra_core.engine.tidings import Tidings
+from orchestra_core.engine.tidings import Tidings, with_lanes
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.lanes import Lanes
@@ -161,20 +161,21 @@ class Engine:
         self.address = ""
 
     def _operators_side(self, config: Config, read: Callable[[], Config]) -> None:
+        turned = with_lanes(self.lanes, self.clock, self.tidings.circuit_changed)
         self.probing = Probing(
             clock=self.clock,
             endpoints=lambda: self.catalog.all,
             guard=lambda endpoint: self.lanes.of(endpoint).breaker,
             execute=self.execution,
             start=self.supervisor.start,
-            changed=self.tidings.circuit_changed,
+            changed=turned,
         )
         self.steering = Steering(
             clock=self.clock,
             catalog=self.catalog,
             lanes=self.lanes,
             members=self.members,
-            circuit_changed=self.tidings.circuit_changed,
+            circuit_changed=turned,
             say=self.hub.publish,
         )
         self.housekeeping = Housekeeping(

@@ -3,13 +3,27 @@
 import asyncio
 from collections.abc import Callable
 
+from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Circuit, Endpoint
 from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.pipeline.lanes import Lanes
 
 Publish = Callable[[str, str, str, str], None]
 _COMPLAIN_SECONDS = 60.0
 _LEVELS = {Circuit.OPEN: "error", Circuit.HALF_OPEN: "warning"}
+
+
+def with_lanes(
+    lanes: Lanes, clock: Clock, tell: Callable[[Endpoint, Circuit, str], None]
+) -> Callable[[Endpoint, Circuit, str], None]:
+    """For what a probe or the operator changed: slots, and who waits for them, follow at once, as for requests."""
+
+    def turned(endpoint: Endpoint, circuit: Circuit, why: str) -> None:
+        lanes.changed(lanes.of(endpoint), circuit, clock.monotonic())
+        tell(endpoint, circuit, why)
+
+    return turned
 
 
 class Tidings:

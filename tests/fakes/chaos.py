@@ -174,6 +174,7 @@ class ChaosBackend:
         self.greeting: Sequence[Step] | None = None
         self.control: Sequence[Step] | None = None
         self.well: Sequence[Step] = ()
+        self.probes = 0
         self.probed: Sequence[Step] = ()
         self.port = 0
         self._scripts: deque[Sequence[Step]] = deque()
@@ -228,6 +229,7 @@ class ChaosBackend:
         if (seen.method, seen.path) not in [("POST", path) for path in CALLS]:
             return self.control or [_control(self, seen)]
         if seen.is_probe:
+            self.probes += 1
             return self.probed or self.well
         self.calls.append(seen)
         self.connections_for_calls += talk.calls == 0

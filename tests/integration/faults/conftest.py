@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,12 @@ from tests.fakes.chaos import ChaosBackend
 from tests.fakes.chaos_steps import well
 from tests.fakes.engine_here import EngineHere
 from tests.fakes.leaping_loop import LeapingLoop
+from tests.fakes.turns import settle
 
 # Real seconds after which a test that waits for what never comes is failed, with the place where it waits.
 # Configuration for what happens to a stream that nobody goes on with.
 WHOLE_OR_CUT = "[resilience]\ncontinuation = false\n"
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 def pytest_asyncio_loop_factories(
@@ -51,10 +52,23 @@ async def patience(patient_for: float) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def leap() -> Callable[[float], None]:
-    """Moves the time of the loop forward by so many seconds."""
+    """Moves the time of the loop forward by so many seconds, at once."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, LeapingLoop)
     return loop.leap
+
+
+@pytest.fixture
+async def later(leap: Callable[[float], None]) -> Callable[[float], Awaitable[None]]:
+    """The same in steps, so that health checks are made meanwhile as they would be."""
+
+    async def step_by_step(seconds: float) -> None:
+        while seconds > 0:
+            leap(min(seconds, 4.0))
+            seconds -= 4.0
+            await settle(100)
+
+    return step_by_step
 
 
 class Stage:

@@ -29,6 +29,12 @@ GATED = [head(), token(), wait("go"), token(), finish(), end()]
 
 
 @pytest.fixture
+def patient_for() -> float:
+    """Processes are started here."""
+    return 60.0
+
+
+@pytest.fixture
 async def lone(stage: Stage) -> ChaosBackend:
     return await stage.backend("first")
 

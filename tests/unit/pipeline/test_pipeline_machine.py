@@ -1,0 +1,300 @@
+"""The whole pipeline as a state machine: clients come and leave, backends answer, fail, die and change, time passes.
+
+Whatever the order of that: slots never exceed their limits and always come back, a half-open breaker admits
+exactly its probe, nothing is said twice to a client, retries stay within their budget, nobody waits beside a free
+slot, and every request ends exactly once (reliability.md section 2: P1 to P5).
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from orchestra_core.domain.catalog import Circuit
+from orchestra_core.domain.errors import OrchestraError
+from orchestra_core.domain.outcome import Verdict
+from orchestra_core.domain.result import Result
+from orchestra_core.resilience.budget import Retries
+from tests.fakes.execution import TakingSink
+from tests.fakes.held_execution import ClockLoop, Held, HeldExecution
+from tests.fakes.pipeline import MODEL, World
+from tests.fakes.turns import settle
+
+BACKENDS = ("a", "b", "c")
+RETRIES = Retries()
+FAILURES = [
+    Verdict.FAILED,
+    Verdict.DROPPED,
+    Verdict.UNREACHABLE,
+    Verdict.TIMEOUT,
+    Verdict.LIMITED,
+    Verdict.BUSY,
+    Verdict.MISCONFIGURED,
+    Verdict.MISSING,
+    Verdict.REJECTED,
+    Verdict.CONTEXT_OVERFLOW,
+    Verdict.CONTENT_FILTER,
+    Verdict.LOADING,
+]
+PICK = st.integers(0, 10**6)
+
+
+class Asked:
+    """One client's request, with all that was sent for it."""
+
+    def __init__(self, task: "asyncio.Task[Result]", sink: TakingSink, deadline: float | None) -> None:
+        self.task = task
+        self.sink = sink
+        self.deadline = deadline
+        self.sent: list[Held] = []
+        self.verdicts: list[Verdict] = []
+
+    @property
+    def retries_that_failed(self) -> int:
+        """Those beyond the first; a poll of a model that is being loaded is no attempt."""
+        counted = [verdict for verdict in self.verdicts if verdict is not Verdict.LOADING]
+        return sum(verdict is not Verdict.SUCCESS for verdict in counted[1:])
+
+
+class PipelineMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+        self.asked: dict[str, Asked] = {}
+        self.refused = 0
+        self.probes: list[tuple[Held, int]] = []
+
+    @initialize(slots=st.integers(1, 3), backends=st.integers(1, 3))
+    def begin(self, slots: int, backends: int) -> None:
+        self.execution = HeldExecution(self._sent)
+        self.names = BACKENDS[:backends]
+        self.world = World(self.execution, self.names, slots, retries=RETRIES)  # type: ignore[arg-type]
+        for name in self.names:
+            self.world.change(name, prefill=True)
+        self.loop = ClockLoop(self.world.clock)
+
+    # -- what happens ----------------------------------------------------------------------------------
+
+    @rule(
+        stream=st.booleans(),
+        key=st.sampled_from("xyz"),
+        priority=st.integers(-1, 1),
+        wait=st.sampled_from([None, 3.0, 60.0]),
+    )
+    def arrive(self, stream: bool, key: str, priority: int, wait: float | None) -> None:
+        self.number += 1
+        sink = TakingSink(streaming=stream)
+        now = self.world.clock.monotonic()
+        call = self.world.call(
+            id=f"r{self.number}",
+            stream=stream,
+            key=key,
+            priority=priority,
+            deadline=None if wait is None else now + wait,
+        )
+        task = self.loop.create_task(self.world.service(call, sink))
+        self.asked[call.id] = Asked(task, sink, call.deadline)
+        self._turn()
+
+    @precondition(lambda self: self._running())
+    @rule(which=PICK)
+    def leave(self, which: int) -> None:
+        running = self._running()
+        running[which % len(running)].task.cancel()
+        self._turn()
+
+    @precondition(lambda self: self.execution.open)
+    @rule(which=PICK)
+    def token(self, which: int) -> None:
+        held = self._open(which)
+        if held.call.stream:
+            self.number += 1
+            held.token(f"t{self.number} ")
+
+    @precondition(lambda self: self.execution.open)
+    @rule(which=PICK)
+    def answer(self, which: int) -> None:
+        held = self._open(which)
+        self.number += 1
+        held.token(f"t{self.number} ")
+        self._end(held, Verdict.SUCCESS)
+
+    @precondition(lambda self: self.execution.open)
+    @rule(which=PICK, verdict=st.sampled_from(FAILURES))
+    def fail(self, which: int, verdict: Verdict) -> None:
+        self._end(self._open(which), verdict)
+
+    @rule(which=PICK, known=st.booleans())
+    def die(self, which: int, known: bool) -> None:
+        """A backend loses all its connections; whether its health check has seen it yet or not."""
+        endpoint = self.world.endpoint(self.names[which % len(self.names)])
+        endpoint.reachable = not known
+        for held in [one for one in self.execution.open if one.endpoint is endpoint]:
+            self._end(held, Verdict.DROPPED)
+
+    @rule(which=PICK)
+    def revive(self, which: int) -> None:
+        self.world.endpoint(self.names[which % len(self.names)]).reachable = True
+
+    @rule(which=PICK, slots=st.integers(1, 4))
+    def reload(self, which: int, slots: int) -> None:
+        name = self.names[which % len(self.names)]
+        self.world.change(name, slots=slots)
+        self.world.lanes.of(self.world.endpoint(name))
+        self._turn()
+
+    @rule(which=PICK, draining=st.booleans())
+    def drain(self, which: int, draining: bool) -> None:
+        self.world.endpoint(self.names[which % len(self.names)]).draining = draining
+        self._tick()
+
+    @rule(seconds=st.sampled_from([0.05, 0.3, 1.1, 4.0, 12.0, 70.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.world.clock.advance(seconds)
+        self._turn()
+        self._tick()
+
+    # -- what must hold --------------------------------------------------------------------------------
+
+    @invariant()
+    def slots_are_what_is_under_way(self) -> None:
+        under_way = Counter(held.endpoint.id for held in self.execution.open)
+        for endpoint in self._endpoints():
+            permits = self.world.lanes.of(endpoint).permits
+            assert permits.held == endpoint.inflight == under_way[endpoint.id]
+            assert endpoint.waiting >= 0
+            assert endpoint.work >= -1e-6
+
+    @invariant()
+    def nobody_waits_beside_a_free_slot(self) -> None:
+        for endpoint in self._endpoints():
+            permits = self.world.lanes.of(endpoint).permits
+            if permits.held < permits.allowed:
+                assert not [waiter for waiter in permits.queue.line if endpoint.id in waiter.accepts]
+
+    @invariant()
+    def one_probe_at_a_time(self) -> None:
+        for endpoint in self._endpoints():
+            breaker = self.world.lanes.of(endpoint).breaker
+            if breaker.state(self.world.clock.monotonic()) is Circuit.HALF_OPEN:
+                opened = breaker.view(endpoint.id, 0.0).opened
+                probing = [
+                    held
+                    for held, generation in self.probes
+                    if held in self.execution.open and held.endpoint is endpoint and generation == opened
+                ]
+                assert len(probing) <= 1
+
+    @invariant()
+    def nothing_is_said_twice(self) -> None:
+        for asked in self.asked.values():
+            words = asked.sink.text.split()
+            assert len(words) == len(set(words))
+            assert len(asked.sink.opened) <= 1
+
+    @invariant()
+    def retries_are_few(self) -> None:
+        failed = sum(asked.retries_that_failed for asked in self.asked.values())
+        assert failed <= RETRIES.budget * len(self.asked) + RETRIES.reserve
+        for asked in self.asked.values():
+            counted = [verdict for verdict in asked.verdicts if verdict is not Verdict.LOADING]
+            assert len(counted) <= RETRIES.attempts
+            assert counted.count(Verdict.DROPPED) <= 2
+
+    @invariant()
+    def every_request_ends_once_and_in_time(self) -> None:
+        if not self.asked:
+            return
+        ended = [asked for asked in self.asked.values() if asked.task.done()]
+        planned = sum(not _refused(asked.task) for asked in ended)
+        assert len(self.world.completed) == planned
+        now = self.world.clock.monotonic()
+        for asked in self._running():
+            assert asked.deadline is None or now <= asked.deadline + 0.01
+
+    def teardown(self) -> None:
+        """All backends well and all time given: everything ends, and nothing is held any more."""
+        if not hasattr(self, "world"):
+            return
+        for endpoint in self._endpoints():
+            endpoint.reachable, endpoint.draining = True, False
+        for _ in range(400):
+            for held in tuple(self.execution.open):
+                held.token("end ")
+                self._end(held, Verdict.SUCCESS)
+            if not self._running():
+                break
+            self.world.clock.advance(5)
+            self._turn()
+            self._tick()
+        assert not self._running()
+        assert self.world.held() == 0
+        for endpoint in self._endpoints():
+            assert (endpoint.inflight, endpoint.waiting) == (0, 0)
+            assert endpoint.work == pytest.approx(0, abs=1e-6)
+            assert not self.world.lanes.of(endpoint).permits.queue.line
+        for asked in self.asked.values():
+            if not asked.task.cancelled() and asked.task.exception() is not None:
+                assert isinstance(asked.task.exception(), OrchestraError)
+        self.loop.close()
+
+    # -- how -------------------------------------------------------------------------------------------
+
+    def _sent(self, held: Held) -> None:
+        """At the moment an attempt is sent."""
+        asked = self.asked[held.call.id]
+        if held.sink.committed:
+            assert held.call.so_far is not None, (
+                "sent again although the client had the beginning of an answer"
+            )
+            assert held.call.so_far.text == held.sink.text
+            assert held.endpoint.spec.model == MODEL
+        asked.sent.append(held)
+        lane = self.world.lanes.of(held.endpoint)
+        assert lane.permits.held <= max(lane.permits.allowed, lane.endpoint.inflight)
+        if lane.breaker.state(self.world.clock.monotonic()) is Circuit.HALF_OPEN:
+            self.probes.append((held, lane.breaker.view(held.endpoint.id, 0.0).opened))
+
+    def _end(self, held: Held, verdict: Verdict) -> None:
+        if not held.ended.done():
+            self.asked[held.call.id].verdicts.append(held.outcome(verdict).verdict)
+            held.end(verdict)
+        self._turn()
+
+    def _open(self, which: int) -> Held:
+        return self.execution.open[which % len(self.execution.open)]
+
+    def _running(self) -> list[Asked]:
+        return [asked for asked in self.asked.values() if not asked.task.done()]
+
+    def _endpoints(self) -> list[Any]:
+        return list(self.world.catalog.all)
+
+    def _tick(self) -> None:
+        """What the engine does once a second."""
+        now = self.world.clock.monotonic()
+        for _ in self.world.lanes.refresh(now):
+            continue
+        self.world.pipeline.tick()
+        self._turn()
+
+    def _turn(self) -> None:
+        self.loop.run_until_complete(settle(60))
+
+
+def _refused(task: "asyncio.Task[Result]") -> bool:
+    """Whether it never was a planned request: nothing could take it."""
+    return not task.cancelled() and task.exception() is not None
+
+
+TestPipelineMachine = PipelineMachine.TestCase
+TestPipelineMachine.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)

@@ -15,9 +15,9 @@ from tests.fakes.engine_here import EngineHere
 from tests.fakes.leaping_loop import LeapingLoop
 from tests.fakes.turns import settle
 
-# Real seconds after which a test that waits for what never comes is failed, with the place where it waits.
 # Configuration for what happens to a stream that nobody goes on with.
 WHOLE_OR_CUT = "[resilience]\ncontinuation = false\n"
+# Real seconds after which a test that waits for what never comes is failed, with the place where it waits.
 PATIENCE = 30.0
 
 

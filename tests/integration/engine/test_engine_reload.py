@@ -201,12 +201,20 @@ async def test_reloading_is_for_the_owner_and_works_by_signal_and_command() -> N
         assert "nothing was changed" in failed.stderr
 
 
-async def test_a_drained_backend_stays_drained_over_a_reload() -> None:
-    """An operator's word outlives a change of its facts."""
-    async with scene() as now:
-        await now.unix.post("/api/v1/backends/b0/drain")
-        now.write(now.backends[0].config("b0", weight=2.0, region="west"))
+async def test_a_drained_backend_finishes_what_runs_and_stays_drained_over_a_reload() -> None:
+    """Draining takes nothing from who is being served, and outlives a change of the backend's facts."""
+    async with scene() as now, asyncio.TaskGroup() as tasks:
+        (backend,) = now.backends
+        backend.gate.clear()
+        running = tasks.create_task(now.chat(stream=True))
+        await backend.until_asked(1)
+        state = (await now.unix.post("/api/v1/backends/b0/drain")).json()
+        assert (state["draining"], state["inflight"]) == (True, 1)
+        now.write(backend.config("b0", weight=2.0, region="west"))
         assert (await now.reload())["changed"] == ["b0"]
         assert (await now.chat()).status_code == 503
+        backend.gate.set()
+        assert (await running).text.endswith("data: [DONE]\n\n")
+        await asyncio.to_thread(now.event, "backend.drained")
         await now.unix.post("/api/v1/backends/b0/resume")
         assert (await now.chat()).status_code == 200

@@ -1,6 +1,5 @@
 """What an operator does to a running engine: drain and resume a backend, trip and reset a breaker."""
 
-import concurrent.futures
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -72,20 +71,6 @@ def test_draining_outlives_the_monitors_looks(engine: EngineProcess) -> None:
     engine.until(lambda now: view(now, "backends", name=FIRST)["last_probe"] != probed, seconds=25)
     breaker(engine, "reset")
     assert served_by(engine) == SECOND
-
-
-def test_a_request_that_runs_on_a_drained_backend_finishes(
-    engine: EngineProcess, mended: FleetProcess
-) -> None:
-    """Draining takes nothing away from those who are being served."""
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        answer = pool.submit(engine.chat, model=MODEL, max_tokens=600, stream=True)
-        mended.busy(FIRST, 1)
-        state = engine.post(f"/api/v1/backends/{FIRST}/drain").json()
-        assert (state["draining"], state["inflight"]) == (True, 1)
-        whole = answer.result(30)
-    assert whole.headers["x-orchestra-backend"] == FIRST
-    assert whole.text.endswith("data: [DONE]\n\n")
 
 
 def test_when_all_backends_are_drained_requests_are_refused_and_told_when_to_come_back(

@@ -21,6 +21,7 @@ COOLDOWN_SECONDS = 5.0
 _PUSHES_BACK = frozenset({Verdict.LIMITED, Verdict.BUSY, Verdict.TIMEOUT})
 _LOST = frozenset({Verdict.UNREACHABLE, Verdict.DROPPED})
 _READY = Residency.READY
+_SUCCESS = Verdict.SUCCESS
 
 
 class Placement:
@@ -78,7 +79,7 @@ class Placement:
     ) -> None:
         """Breaker, limit, reliability and speed all take the one outcome."""
         endpoint = lane.endpoint
-        ok = outcome.ok
+        ok = outcome.verdict is _SUCCESS
         if ok or outcome.trips:
             changed = lane.breaker.record(token, not ok, now, outcome.message, call.id)
             endpoint.reliability = reliability(endpoint.reliability, ok, now)

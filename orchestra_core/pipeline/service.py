@@ -28,6 +28,7 @@ from orchestra_core.resilience.retry import Option
 
 # Seconds: what an engine that stops tells those it could not serve; it may be back by then.
 _COME_BACK = 5.0
+_SUCCESS = Verdict.SUCCESS
 
 
 class Whole(msgspec.Struct, frozen=True):
@@ -104,7 +105,7 @@ class Service:
         finally:
             self._placement.end(lane, call, best, token, outcome, sink)
         tried = Tried(best, outcome)
-        if outcome.ok:
+        if outcome.verdict is _SUCCESS:
             return self._end(call, decision, (tried,), outcome)
         return await self._through_chain(call, decision, sink, tried, Option(best, endpoint))
 

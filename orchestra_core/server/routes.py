@@ -103,7 +103,8 @@ class Routes:
         return exact + named
 
     async def __call__(self, request: Request, exchange: Exchange) -> None:
-        given = request.header(b"x-request-id")
+        fields = request.fields
+        given = request.header(b"x-request-id") if b"x-request-id" in fields else None
         request_id = given if given is not None and _REQUEST_ID.match(given) else self.next_id()
         request.id = request_id
         scope = None
@@ -123,7 +124,11 @@ class Routes:
                 request.principal = self._gate.admit(request, scope)
             if request.extra:
                 exchange.extra = request.extra
-            if request.body and not require_json(request.header(b"content-type")):
+            if (
+                request.body
+                and fields.get(b"content-type") != b"application/json"
+                and not require_json(request.header(b"content-type"))
+            ):
                 raise UnsupportedMedia("send the body as content-type: application/json")
             await answer(request, exchange, request_id)
         except OrchestraError as error:

@@ -73,7 +73,8 @@ class Execution:
             call = msgspec.structs.replace(call, fields=_merged(defaults, call.fields))
         if call.so_far is not None:
             call = codec.going_on(call)
-        target, body = codec.render_request(call, endpoint.spec.model, stream=codec.streams(call))
+        streams = codec.streams(call)
+        target, body = codec.render_request(call, endpoint.spec.model, stream=streams)
         address = self._locate(endpoint)
         pool = self._last.get(endpoint.id)
         if pool is None or pool.address is not address:

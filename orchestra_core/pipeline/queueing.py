@@ -40,7 +40,9 @@ class Queueing:
         if name:
             return accepted[name]
         now = self._clock.monotonic()
-        limit = min(self._seconds, deadline - now)
+        # Who cannot be answered in the time that is left after waiting would only keep others from theirs.
+        service = option.candidate.work if option.candidate.observations else 0.0
+        limit = min(self._seconds, deadline - now - service)
         wait = self._expected(queue, lanes, call, option)
         if wait > limit and option.candidate.observations:
             return _busy(option, f"the wait would be about {wait:.0f} s", min(wait, _COME_BACK))

@@ -116,6 +116,26 @@ async def test_requests_beyond_the_slots_wait_in_order_and_a_full_queue_refuses(
     assert (world.endpoint("a").waiting, world.endpoint("a").inflight) == (0, 0)
 
 
+@pytest.mark.parametrize(("times", "refused"), [(1.5, True), (4.0, False)])
+async def test_who_would_be_answered_too_late_does_not_queue(times: float, refused: bool) -> None:
+    """The wait may fit into what is left and the answer not: then it is refused at once, and keeps nobody waiting."""
+    world = World(ScriptedExecution(), ("a",))
+    await world.ask()
+    world.execution.gate = asyncio.Event()
+    first = asyncio.ensure_future(world.ask())
+    await world.execution.started.wait()
+    await settle()
+    service = world.endpoint("a").work
+    second = asyncio.ensure_future(world.ask(deadline=world.clock.monotonic() + times * service))
+    await settle()
+    assert second.done() is refused
+    if refused:
+        assert "the wait would be" in second.result().outcome.message
+    world.execution.gate.set()
+    assert (await first).outcome.ok
+    assert (await second).outcome.ok is not refused
+
+
 async def test_a_higher_priority_is_served_first() -> None:
     """Of those that wait, `high` goes before `normal` before `low`, whoever came first."""
     world = World(ScriptedExecution(), ("a",))

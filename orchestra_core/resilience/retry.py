@@ -220,14 +220,16 @@ class Attempts:
         cost = option.candidate.cost
         return cost is not None and self.spent + cost <= self._limit
 
-    def _rank(self, option: Option) -> tuple[int, bool, bool]:
-        """Smallest first; `min` keeps the order of the options among equals."""
-        tried = self._tries.get(option.endpoint.id, 0)
-        return (
-            tried if not option.last else max(tried, 1),
-            option.last,
-            option.endpoint.spec.backend in self._failed,
-        )
+    def _rank(self, option: Option) -> tuple[float, bool]:
+        """Smallest first; `min` keeps the order of the options among equals.
+
+        What was tried comes after what was not, and a `last` option between them when there is only one attempt
+        left, else after one more try of what was asked for.
+        """
+        tried: float = self._tries.get(option.endpoint.id, 0)
+        if option.last and not tried:
+            tried = 0.5 if self.sent + 1 >= self._retries.attempts else 1.5
+        return tried, option.endpoint.spec.backend in self._failed
 
     def _delay(self, outcome: Outcome, option: Option) -> float:
         """None where nothing has failed yet, so that a failover costs no time; else full jitter."""

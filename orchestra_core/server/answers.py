@@ -20,7 +20,9 @@ def header_safe(name: str) -> str:
 
 def served_by(request_id: str, serving: Serving) -> str:
     """The header lines that tell who answered."""
-    degraded = "x-orchestra-degraded: true\r\n" if serving.degraded else ""
+    degraded = ""
+    if serving.degraded:
+        degraded = f"x-orchestra-degraded: true\r\nx-orchestra-asked: {header_safe(serving.asked)}\r\n"
     return (
         f"x-request-id: {request_id}\r\n"
         f"x-orchestra-model: {header_safe(serving.model)}\r\n"

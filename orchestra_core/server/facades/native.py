@@ -125,8 +125,8 @@ class NativeFacade:
             timestamp=rfc3339(self._ports.clock.wall()),
             request_id=result.call.id,
             decision_id=result.decision.id,
-            reasoning=sentence(result.decision),
-            degraded=result.decision.degraded,
+            reasoning=f"{sentence(result.decision)} {serving.reason}".rstrip(),
+            degraded=serving.degraded,
             continued=so_far is not None,
         )
 

@@ -27,7 +27,7 @@ def question(text: str) -> Call:
     messages = [{"role": "user", "content": text}]
     fields: dict[str, object] = {"messages": messages, "temperature": 0, "max_tokens": 12}
     return Call(
-        id="r", kind=Kind.CHAT, fields=fields, received=0.0, stream=True, wants_usage=True, max_tokens=24
+        id="r", kind=Kind.CHAT, fields=fields, received=0.0, stream=True, wants_usage=True, max_tokens=12
     )
 
 

@@ -20,6 +20,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", default="", help="strategies whose name contains one of these, comma-separated"
     )
+    parser.add_argument(
+        "--together",
+        type=int,
+        default=5,
+        choices=range(1, 6),
+        help="strategies at a time, fewer where it is tight",
+    )
     parser.add_argument("--quick", action="store_true", help="one seed of 20 s, first-model and the engine")
     parser.add_argument("--dry", action="store_true", help="print only, write no files")
     parser.add_argument(
@@ -47,7 +54,7 @@ def main() -> int:
     if not wanted:
         print(f"no strategy matches; there are: {', '.join(strategies.MAKE)}", file=sys.stderr)
         return 2
-    results = measure(experiment, wanted, lambda line: print(line, flush=True), chosen.keep)
+    results = measure(experiment, wanted, lambda line: print(line, flush=True), chosen.keep, chosen.together)
     print(table(results))
     if chosen.keep is not None:
         (chosen.keep / "runs.json").write_bytes(

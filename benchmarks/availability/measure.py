@@ -42,16 +42,20 @@ class Results(msgspec.Struct):
 
 
 def measure(
-    experiment: Experiment, wanted: Sequence[str], say: Callable[[str], None], keep: Path | None = None
+    experiment: Experiment,
+    wanted: Sequence[str],
+    say: Callable[[str], None],
+    keep: Path | None = None,
+    together: int = 5,
 ) -> Results:
-    """All runs. `keep` is where the ledger and the log of each engine stay, for those who ask why."""
+    """All runs, so many at a time. `keep` is where the ledger and the log of each engine stay, to ask them why."""
     left_out = {strategy: why for strategy in wanted if (why := unavailable(strategy))}
     results = Results(experiment, left_out=left_out)
     chosen = [strategy for strategy in wanted if strategy not in left_out]
     setup = experiment.fleet
     with ExitStack() as stack:
         fleets = [stack.enter_context(fleet(setup.name, setup.processes, FILE)) for _ in chosen]
-        pool = stack.enter_context(ThreadPoolExecutor(len(chosen) or 1))
+        pool = stack.enter_context(ThreadPoolExecutor(together))
         for seed in experiment.load.seeds:
             begun = [
                 pool.submit(_one, experiment, backends, strategy, seed, keep)

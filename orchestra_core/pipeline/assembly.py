@@ -44,6 +44,8 @@ class Pipeline:
         retries = retries or Retries()
         self.fallbacks = fallbacks or Fallbacks()
         self._clock = clock
+        self._catalog = catalog
+        self._lanes = lanes
         self.budget = RetryBudget(retries)
         self.patience = Patience()
         self.planning = Planning(catalog, clock, lanes.retry_at, nothing, self.fallbacks)
@@ -81,5 +83,6 @@ class Pipeline:
         self.service.whole = whole
 
     def tick(self) -> None:
-        """Tells streaming clients that wait that they are not forgotten."""
+        """Tells streaming clients that wait that they are not forgotten; forgets backends that left."""
+        self._lanes.forget({endpoint.spec.backend for endpoint in self._catalog.all})
         self.patience.tick(self._clock.monotonic())

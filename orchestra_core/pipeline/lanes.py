@@ -1,6 +1,6 @@
 """What stands before an endpoint: its breaker and its slots, one lane each, made when first needed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.catalog import Circuit, Endpoint
@@ -76,6 +76,13 @@ class Lanes:
                 lane.permits.start_slowly(lane.breaker.allowance(now), now)
             if lane.permits.queue.line and (lane.endpoint.draining or state is Circuit.OPEN):
                 lane.permits.queue.close(lane.endpoint.id, f"{lane.endpoint.id} takes no more requests")
+
+    def forget(self, backends: Set[str]) -> None:
+        """Drops the lanes of backends other than these, once nothing runs there: their slots make no room."""
+        for name, lane in tuple(self._lanes.items()):
+            if lane.endpoint.spec.backend not in backends and not lane.permits.held:
+                lane.permits.queue.close(name, f"{name} was removed")
+                del self._lanes[name], lane.permits.queue.permits[name]
 
     def views(self) -> tuple[BreakerView, ...]:
         now = self._clock.monotonic()

@@ -185,3 +185,18 @@ async def test_a_backend_that_pushes_back_gets_less_at_a_time() -> None:
     for _ in range(9):
         await world.ask()
     assert permits.allowed == 10
+
+
+async def test_a_backend_that_left_makes_no_room_and_shows_no_breaker() -> None:
+    """While something runs there it is kept; then its breaker and its places in the queue are gone."""
+    world = World(ScriptedExecution(), slots=4)
+    world.execution.gate = asyncio.Event()
+    running = [asyncio.ensure_future(world.ask()) for _ in range(2)]
+    await settle()
+    world.leave("a")
+    world.pipeline.tick()
+    assert [view.endpoint.partition("/")[0] for view in world.lanes.views()] == ["a", "b"]
+    world.execution.gate.set()
+    assert all(result.outcome.ok for result in await asyncio.gather(*running))
+    world.pipeline.tick()
+    assert [view.endpoint.partition("/")[0] for view in world.lanes.views()] == ["b"]

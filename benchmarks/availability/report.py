@@ -109,6 +109,7 @@ def write(results: Results) -> list[Path]:
         },
     }
     place = _HERE / "results" / f"{day}.json"
+    place.parent.mkdir(exist_ok=True)
     place.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
     return [place, publish("availability", "\n".join(_chapter(results, day)))]
 

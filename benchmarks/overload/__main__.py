@@ -34,6 +34,7 @@ def _write(results: Results) -> list[Path]:
     day = datetime.fromtimestamp(SystemClock().wall(), UTC).date().isoformat()
     place = _HERE / "results" / f"{day}.json"
     record = {"date": day, "machine": machine(), "simulated": True, "results": results}
+    place.parent.mkdir(exist_ok=True)
     place.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
     return [place, publish("overload", "\n".join(_chapter(results, day)))]
 

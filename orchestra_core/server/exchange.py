@@ -25,12 +25,12 @@ class Request:
     """A complete request. `path` is the raw path: routes compare it exactly, nothing decodes it twice.
 
     `fields` are the headers as bytes by lower-case name. The gate sets `principal`, and `extra`: header lines
-    of whatever answer this request gets.
+    of whatever answer this request gets, which begin with `echo`, the line of the client's own id.
     """
 
     # Defaults of the class, because most requests keep them and setting each would cost on every one.
     principal = ANONYMOUS
-    extra = ""
+    extra = echo = ""
     id = ""
 
     def __init__(

@@ -131,7 +131,7 @@ class Gate:
 
     def _screen(self, request: Request) -> None:
         self._check_host(request)
-        request.extra = self._origins.lines(request.fields)
+        request.extra = request.echo + self._origins.lines(request.fields)
 
     def _check_host(self, request: Request) -> None:
         host = request.fields.get(b"host")

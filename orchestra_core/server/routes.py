@@ -21,7 +21,8 @@ Answer = Callable[[Request, Exchange, str], Awaitable[None]]
 # What is answered, and the scope it needs; None: everybody may see it.
 Entry = tuple[Answer, Scope | None]
 NamedAnswer = Callable[..., Awaitable[None]]
-_REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
+# What a client may call its own request; anything else is not repeated to it.
+_CLIENT_ID = re.compile(rb"[\w.:-]{1,128}")
 _NAME = re.compile(r"^[\w.:/@+ -]{1,256}\Z")
 # What is still answered while the engine lets running requests finish.
 _WHILE_STOPPING = frozenset(
@@ -104,9 +105,10 @@ class Routes:
 
     async def __call__(self, request: Request, exchange: Exchange) -> None:
         fields = request.fields
-        given = request.header(b"x-request-id") if b"x-request-id" in fields else None
-        request_id = given if given is not None and _REQUEST_ID.match(given) else self.next_id()
-        request.id = request_id
+        # Always ours: it is the identity of the ledger's row, which no client may take or repeat.
+        request_id = request.id = self.next_id()
+        if b"x-request-id" in fields:
+            _echo(request)
         scope = None
         try:
             refusal = self._refusing()
@@ -170,6 +172,13 @@ class Routes:
             else "see the README for what there is"
         )
         raise NotFound(f"there is nothing at {request.path[:128]}: {hint}")
+
+
+def _echo(request: Request) -> None:
+    """The client finds its own id in the answer, beside ours."""
+    given = request.fields[b"x-request-id"]
+    if _CLIENT_ID.fullmatch(given):
+        request.echo = request.extra = f"x-client-request-id: {given.decode('ascii')}\r\n"
 
 
 async def _allow(_request: Request, exchange: Exchange, request_id: str, lines: str) -> None:

@@ -25,8 +25,8 @@ _HEADERS = frozenset(
     }
 )
 _EXPOSED = (
-    "x-request-id, x-orchestra-model, x-orchestra-backend, x-orchestra-attempts, x-orchestra-decision-id, "
-    "x-orchestra-degraded, x-should-retry, retry-after, x-ratelimit-limit-requests, "
+    "x-request-id, x-client-request-id, x-orchestra-model, x-orchestra-backend, x-orchestra-attempts, "
+    "x-orchestra-decision-id, x-orchestra-degraded, x-should-retry, retry-after, x-ratelimit-limit-requests, "
     "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
     "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )

@@ -133,13 +133,32 @@ def test_select_model(http: httpx.Client) -> None:
 
 def test_route(http: httpx.Client) -> None:
     """An answer has its text, its model and its metrics, and the headers say the same."""
-    answer = http.post("/api/v1/route", json=ASK, headers={"x-request-id": "my-own.id:1"})
+    answer = http.post("/api/v1/route", json=ASK)
     assert answer.status_code == 200
-    fits(answer.json(), {**ANSWER, "request_id": "my-own.id:1", "finish_reason": "length"})
+    request_id = answer.headers["x-request-id"]
+    fits(answer.json(), {**ANSWER, "request_id": request_id, "finish_reason": "length"})
     assert answer.json()["response"] == "[simulated] This answer is"
     routed_headers(answer)
-    assert answer.headers["x-request-id"] == "my-own.id:1"
     assert answer.headers["x-orchestra-model"] == MODEL
+
+
+@pytest.mark.parametrize(("path", "status"), [("/api/v1/route", 200), ("/livez", 405), ("/nope", 404)])
+def test_a_clients_own_id_is_given_back_beside_ours(http: httpx.Client, path: str, status: int) -> None:
+    """In `x-client-request-id`, of answers and of errors, if it is a plain id; `x-request-id` is never the client's."""
+    named = http.post(path, json=ASK, headers={"x-request-id": "my-own.id:1"})
+    again = http.post(path, json=ASK, headers={"x-request-id": "my-own.id:1"})
+    odd = http.post(path, json=ASK, headers={"x-request-id": "no plain id"})
+    plain = http.post(path, json=ASK)
+    assert {answer.status_code for answer in (named, again, odd, plain)} == {status}
+    assert [answer.headers.get("x-client-request-id") for answer in (named, again, odd, plain)] == [
+        "my-own.id:1",
+        "my-own.id:1",
+        None,
+        None,
+    ]
+    ours = {answer.headers["x-request-id"] for answer in (named, again, odd, plain)}
+    assert len(ours) == 4
+    assert all(re.fullmatch(r"req-[0-9a-f]+-[0-9a-f]{6}", one) for one in ours)
 
 
 def test_route_with_messages(http: httpx.Client) -> None:

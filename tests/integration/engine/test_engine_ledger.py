@@ -100,6 +100,18 @@ def test_rows_can_be_read_while_the_engine_runs(pair: EngineProcess) -> None:
     assert [row["id"] for row in found] == ids
 
 
+def test_no_client_keeps_a_request_out_of_the_ledger(pair: EngineProcess) -> None:
+    """By an id that was there before, or by one that the engine would give next: each is a row, under our id."""
+    first = pair.chat(model=MODEL, max_tokens=2).headers["x-request-id"]
+    start, number = first.rsplit("-", 1)
+    for claimed in ("mine", "mine", first, *(f"{start}-{int(number, 16) + ahead:06x}" for ahead in range(9))):
+        assert pair.post(
+            "/v1/chat/completions", {**FRAMED, "stream": False, "max_tokens": 1}, x_request_id=claimed
+        ).is_success
+    assert pair.stop() == 0
+    assert len({row["id"] for row in rows(pair)}) == len(rows(pair)) == 13
+
+
 def test_nothing_is_lost_by_sigterm_right_after_the_answer(pair: EngineProcess) -> None:
     """A hundred answers, then at once the signal: a hundred rows."""
     client = pair.tcp

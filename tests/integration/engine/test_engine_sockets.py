@@ -167,7 +167,7 @@ def test_pipelined_requests_are_answered_in_order(wire: Wire) -> None:
     )
     seen = [wire.answer() for _ in range(4)]
     seen.append((*wire.head(), b""))
-    assert [headers["x-request-id"] for _, headers, _ in seen] == ["a", "b", "c", "d", "e"]
+    assert [headers["x-client-request-id"] for _, headers, _ in seen] == ["a", "b", "c", "d", "e"]
     assert [status for status, _, _ in seen] == [200, 200, 200, 400, 200]
 
 

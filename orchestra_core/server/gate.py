@@ -41,13 +41,22 @@ class Rules(msgspec.Struct, frozen=True):
     tokens_per_minute: int = 0
 
 
+class Balances:
+    """What is left of the requests and tokens of each key, or of each address."""
+
+    def __init__(self) -> None:
+        self.requests = Buckets()
+        self.tokens = Buckets()
+
+
 class Gate:
     """`listening` has to be told the port before anything is admitted over TCP."""
 
     def __init__(self, rules: Rules, clock: Clock, keys: Iterable[ApiKey] = ()) -> None:
         self._clock = clock
-        self._requests = Buckets()
-        self._tokens = Buckets()
+        # Apart from each other: a flood of addresses must not take from what is remembered of keys.
+        self._of_keys = Balances()
+        self._of_addresses = Balances()
         self._keyring = Keyring(keys)
         self._used: dict[str, float] = {}
         self._bound = rules.host
@@ -167,15 +176,18 @@ class Gate:
 
     def _count(self, request: Request, key: ApiKey | None, scope: Scope, now: float) -> None:
         """Takes one request, unless its key or address has none left or has overdrawn its tokens."""
-        name = _account(key.id if key is not None else request.peer)
+        if key is None:
+            name, balances = account(request.peer), self._of_addresses
+        else:
+            name, balances = key.id, self._of_keys
         requests, tokens = self._limits(key)
         if tokens and scope is Scope.USE and request.method == "POST":
-            standing = self._tokens.look(name, tokens, now)
+            standing = balances.tokens.look(name, tokens, now)
             request.extra += _lines("tokens", standing)
             if standing.wait > 0:
                 raise _too_many("tokens", standing)
         if requests:
-            standing = self._requests.take(name, requests, now)
+            standing = balances.requests.take(name, requests, now)
             request.extra += _lines("requests", standing)
             if standing.wait > 0:
                 raise _too_many("requests", standing)
@@ -189,17 +201,22 @@ class Gate:
             tokens = tokens if key.tokens_per_minute is None else key.tokens_per_minute
         return requests, tokens
 
-    def spent(self, account: str, tokens: int) -> None:
+    def spent(self, who: str, tokens: int) -> None:
         """What a finished call used, by its `Call.key`: debited afterwards, so the balance may be negative."""
-        if not self._limited or account == OWNER_PEER or not tokens:
+        if not self._limited or who == OWNER_PEER or not tokens:
             return
-        key = self._keyring.get(account)
+        key = self._keyring.get(who)
         per_minute = self._limits(key)[1]
-        if per_minute:
-            self._tokens.spend(_account(account), per_minute, tokens, self._clock.monotonic())
+        if not per_minute:
+            return
+        now = self._clock.monotonic()
+        if key is None:
+            self._of_addresses.tokens.spend(account(who), per_minute, tokens, now)
+        else:
+            self._of_keys.tokens.spend(key.id, per_minute, tokens, now)
 
 
-def _account(name: str) -> str:
+def account(name: str) -> str:
     """Whose balance: an IPv6 client can choose among 2^64 addresses of its network, so the network counts."""
     if ":" not in name or name.startswith("unix:"):
         return name

@@ -115,6 +115,52 @@ def test_guessing_costs_the_address_and_not_the_key() -> None:
     assert made.admit(request(token=TOKEN), Scope.USE).id == ID
 
 
+def test_a_flood_of_addresses_costs_no_key_anything() -> None:
+    """Ten thousand strangers fill what is remembered of addresses; a key that was idle has its whole minute."""
+    clock = ManualClock()
+    made = gate(Rules(requests_per_minute=2, tokens_per_minute=2), key(Scope.USE), clock=clock)
+    for number in range(10_000):
+        peer = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+        made.spent(peer, 1000)
+        with pytest.raises((Unauthorized, TooManyRequests)):
+            made.admit(request(peer, method="GET"), Scope.USE)
+    with pytest.raises(TooManyRequests):
+        made.admit(request("192.0.2.1"), Scope.USE)
+    assert made.admit(request(token=TOKEN), Scope.USE).id == ID
+    made.spent(ID, 3)
+    with pytest.raises(TooManyRequests, match="tokens per minute"):
+        made.admit(request(token=TOKEN), Scope.USE)
+
+
+def test_who_is_still_welcome() -> None:
+    """As at the door: by key, by rules, and without counting; the owner always."""
+    made = gate(Rules(requests_per_minute=1), clock=ManualClock())
+    stranger, bearer, owner = request(), request(token=TOKEN), request("unix")
+    assert all(made.still(one) for one in (stranger, bearer, owner) for _ in range(3))
+    made.replace([key(Scope.USE)])
+    assert [made.still(one) for one in (stranger, bearer, owner)] == [False, True, True]
+    made.replace([key(Scope.USE, revoked=1.0)])
+    assert [made.still(one) for one in (stranger, bearer, owner)] == [False, False, True]
+    page = request(token=TOKEN, origin=b"https://a.example")
+    made.configure(Rules(cors_origins=("https://a.example",)))
+    made.replace([key(Scope.USE)])
+    assert made.still(page)
+    made.configure(Rules())
+    assert not made.still(page)
+
+
+def test_a_key_that_is_refused_is_known() -> None:
+    """Whoever writes down refusals can name it, whatever it was refused for."""
+    made = gate(Rules(requests_per_minute=1), key(Scope.USE), clock=ManualClock())
+    beyond, first, second = (request(token=TOKEN) for _ in range(3))
+    with pytest.raises(Forbidden):
+        made.admit(beyond, Scope.ADMIN)
+    made.admit(first, Scope.USE)
+    with pytest.raises(TooManyRequests):
+        made.admit(second, Scope.USE)
+    assert [one.principal.id for one in (beyond, first, second)] == [ID] * 3
+
+
 def test_a_limit_comes_back_with_time() -> None:
     """What is refused says when; then it is admitted."""
     clock = ManualClock()

@@ -6,7 +6,6 @@ import os
 import random
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import httpx
@@ -46,6 +45,7 @@ from orchestra_core.server.gate import Gate
 from orchestra_core.server.journal import Access, Audit, Journal
 from orchestra_core.server.listener import Listener
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.refusals import own_ids
 from orchestra_core.server.routes import Routes
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.telemetry.metrics import Metrics, prometheus
@@ -154,7 +154,8 @@ class Engine:
 
         self._operators_side(config, read)
         self.snapshots = self._picture()
-        self.audit = Journal(config.paths.state_dir / "audit.log", self.tidings.journal_problem)
+        journal = Journal(config.paths.state_dir / "audit.log", self.tidings.journal_problem)
+        self.audit = Audit(journal, clock)
         self.access: Access | None = None
         self.routes = self._routes()
         self.listener: Listener | None = None
@@ -215,12 +216,10 @@ class Engine:
         )
 
     def _routes(self) -> Routes:
-        ids = count(1)
-        boot = int(self.clock.wall() * 1000)
         return Routes(
             Ports(
                 clock=self.clock,
-                next_id=lambda: f"req-{boot:x}-{next(ids):06x}",
+                next_id=own_ids(f"{int(self.clock.wall() * 1000):x}"),
                 answer=self.service,
                 plan=self.pipeline.planning,
                 snapshot=self.snapshots.current,
@@ -235,7 +234,7 @@ class Engine:
                 keys=self.keys,
             ),
             self.gate,
-            Audit(self.audit, self.clock),
+            self.audit,
         )
 
     def _picture(self) -> Snapshots:
@@ -295,20 +294,14 @@ class Engine:
 
     def _handler(self) -> Handler:
         """The routes, with the access log around them where there is one."""
-        self._prepare(self.audit)
+        self.audit.journal.prepare()
         path = self.config.logging.access
         if path is None:
             return self.routes
         journal = Journal(path, self.tidings.journal_problem)
-        self._prepare(journal)
+        journal.prepare()
         self.access = Access(journal, self.clock, self.routes)
         return self.access
-
-    def _prepare(self, journal: Journal) -> None:
-        try:
-            journal.prepare()
-        except OSError as error:
-            raise ConfigError(f"{journal.path} cannot be written: {error.strerror}") from error
 
     async def _begin(self, settings: BackendSettings, origin: str) -> None:
         member = self.members.join(settings, origin=origin, simulated=self._simulated)
@@ -333,6 +326,7 @@ class Engine:
         if self.access is not None:
             self.access.close()
         await self.supervisor.close()
+        self.audit.close()
         self.watchdog.close()
         self.execution.close()
         await self.members.close()

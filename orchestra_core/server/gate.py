@@ -164,7 +164,8 @@ class Gate:
                 raise Unauthorized(_NO_KEY)
             principal = LOCAL
         else:
-            principal = known.principal
+            # Also where it is refused below: the audit names the key.
+            request.principal = principal = known.principal
             self._used[principal.id] = now
         if scope not in principal.scopes:
             raise _administration() if known is None else _without(known, scope)

@@ -4,19 +4,30 @@ import asyncio
 import contextlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from orchestra_core.clock import Clock, rfc3339
+from orchestra_core.domain.errors import ConfigError
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.gate import account
 from orchestra_core.trust.journal import line
+from orchestra_core.trust.limits import MINUTE, Buckets
 from orchestra_core.trust.redaction import redact
 
 # Then it becomes `<name>.1`, and the one before is dropped.
 ROTATE_BYTES = 32 * 1024 * 1024
 _FLUSH_SECONDS = 0.25
 _HELD_LINES = 8192
+# What a gate refuses costs its sender nothing, so it could fill the audit log until it has forgotten all else.
+# Lines per minute, of one key or address, and of all addresses together; judgement.
+_REFUSED = frozenset({401, 403, 429})
+_EACH, _STRANGERS = 10, 60
+_STRANGERS_PATH = 64
+_NAMED = 8
+_COUNTED = 256
 
 
 class Journal:
@@ -28,9 +39,12 @@ class Journal:
         self._told = False
 
     def prepare(self) -> None:
-        """Makes the file, raising OSError where that cannot be."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(self._open())
+        """Makes the file, raising ConfigError where that cannot be."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(self._open())
+        except OSError as error:
+            raise ConfigError(f"{self.path} cannot be written: {error.strerror}") from error
 
     def append(self, written: bytes) -> None:
         try:
@@ -59,14 +73,26 @@ class Journal:
 
 
 class Audit:
-    """One line for every request to operate or administrate, refused ones included, written at once."""
+    """One line for every request to operate or administrate, written at once.
+
+    Of what the gate refused some lines a minute; the others are counted, and told in one line a minute later.
+    """
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
-        self._journal = journal
+        self.journal = journal
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._keys, self._addresses, self._strangers = Buckets(), Buckets(), Buckets(1)
+        self._left_out: Counter[str] = Counter()
+        self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, request: Request, exchange: Exchange, scope: Scope) -> None:
+        refused = exchange.status in _REFUSED
+        if refused and not self._has_room(request):
+            self._leave_out(request.principal.id or account(request.peer))
+            return
         who = request.principal
+        brief = refused and not who.id
         fields = {
             "at": rfc3339(self._clock.wall()),
             "request_id": request.id,
@@ -75,11 +101,38 @@ class Audit:
             "peer": request.peer,
             "scope": scope.value,
             "method": request.method,
-            "path": redact(request.path),
-            "body": redact(request.body[:512].decode("utf-8", "replace")),
+            "path": redact(request.path)[: _STRANGERS_PATH if brief else None],
+            "body": "" if brief else redact(request.body[:512].decode("utf-8", "replace")),
             "status": exchange.status,
         }
-        self._journal.append(line(fields))
+        self.journal.append(line(fields))
+
+    def _has_room(self, request: Request) -> bool:
+        now = self._clock.monotonic()
+        if request.principal.id:
+            return self._keys.take(request.principal.id, _EACH, now).wait == 0
+        each = self._addresses.take(account(request.peer), _EACH, now)
+        return each.wait == 0 and self._strangers.take("", _STRANGERS, now).wait == 0
+
+    def _leave_out(self, who: str) -> None:
+        known = who in self._left_out or len(self._left_out) < _COUNTED
+        self._left_out[who if known else "others"] += 1
+        if self._timer is None:
+            self._timer = self._loop.call_later(MINUTE, self.tell)
+
+    def tell(self) -> None:
+        """Writes how much was left out, and of whom the most."""
+        self._timer = None
+        counted, self._left_out = self._left_out, Counter()
+        most = ", ".join(f"{who}: {times}" for who, times in counted.most_common(_NAMED))
+        self.journal.append(
+            line({"at": rfc3339(self._clock.wall()), "refused": counted.total(), "most": most})
+        )
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self.tell()
 
 
 class Access:

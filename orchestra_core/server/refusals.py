@@ -37,10 +37,10 @@ class Refusals:
         exchange.send(refusal.status, msgspec.json.encode({"error": error}), headers)
 
 
-def own_ids() -> Callable[[], str]:
-    """Ids for a listener that was given none."""
+def own_ids(origin: str = "refused") -> Callable[[], str]:
+    """Ids of requests, numbered; `origin` tells one engine's from another's, or those of a listener without one."""
     numbers = count(1)
-    return lambda: f"req-refused-{next(numbers):06x}"
+    return lambda: f"req-{origin}-{next(numbers):06x}"
 
 
 plain_refusal = Refusals(own_ids())

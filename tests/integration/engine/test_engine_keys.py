@@ -68,6 +68,7 @@ KEYS = "\n".join(
 SERVER = (
     f'[server]\ncors_origins = ["{APP}"]\nallowed_hosts = ["gateway.lan"]\n[logging]\naccess = "access.log"\n'
 )
+NOTHING = "[discovery]\nenabled = false\n[embedded]\nenabled = false\n"
 
 
 @pytest.fixture(scope="module")
@@ -347,24 +348,47 @@ def test_pages_of_a_configured_origin_may_ask(engine: EngineProcess) -> None:
 # -- what is written down --------------------------------------------------------------------------------
 
 
-def test_what_operators_do_is_written_down(engine: EngineProcess) -> None:
+def test_what_operators_do_is_written_down() -> None:
     """One line each with who, what and the end of it, refusals too, in a file for the owner alone."""
-    ask(engine, "POST", "/api/v1/models/audited%0d%0a%e2%80%a8/load", USE, x_request_id="audit-1")
-    ask(engine, "POST", "/api/v1/models/nothing/load", OPERATE, {"backend": "b"}, x_request_id="audit-2")
-    ask(engine, "POST", "/api/v1/models/nothing/load", x_request_id="audit-3")
-    ask(engine, "GET", "/v1/models", USE, x_request_id="not-audited")
-    file = engine.home / ".local/state/ai-orchestra/audit.log"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    lines = {line["request_id"]: line for line in map(json.loads, file.read_text().splitlines())}
-    assert "not-audited" not in lines
-    assert (lines["audit-2"]["who"], lines["audit-2"]["status"]) == ("operator", 404)
-    assert lines["audit-2"]["path"] == "/api/v1/models/nothing/load"
-    assert json.loads(lines["audit-2"]["body"]) == {"backend": "b"}
-    assert lines["audit-2"]["peer"] == "127.0.0.1"
-    assert lines["audit-3"]["status"] == 401
-    assert file.read_bytes().replace(b"\n", b"").isascii()
+    with EngineProcess(SERVER + NOTHING + KEYS) as engine:
+        ask(engine, "POST", "/api/v1/models/audited%0d%0a%e2%80%a8/load", OPERATE)
+        beyond = ask(engine, "POST", "/api/v1/models/nothing/load", USE)
+        done = ask(engine, "POST", "/api/v1/models/nothing/load", OPERATE, {"backend": "b"})
+        stranger = ask(engine, "POST", "/api/v1/models/nothing/load")
+        used = ask(engine, "GET", "/v1/models", USE)
+        file = engine.home / ".local/state/ai-orchestra/audit.log"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        told = file.read_text()
+    lines = {line["request_id"]: line for line in map(json.loads, told.splitlines())}
+    first, second, third = (lines[answer.headers["x-request-id"]] for answer in (beyond, done, stranger))
+    assert used.headers["x-request-id"] not in lines
+    assert (first["who"], first["status"]) == ("user", 403)
+    assert (second["who"], second["status"]) == ("operator", 404)
+    assert second["path"] == "/api/v1/models/nothing/load"
+    assert json.loads(second["body"]) == {"backend": "b"}
+    assert second["peer"] == "127.0.0.1"
+    assert (third["who"], third["status"]) == ("anonymous", 401)
+    assert told.replace("\n", "").isascii()
     for token in (USE, OPERATE, ADMIN):
-        assert token not in file.read_text()
+        assert token not in told
+
+
+def test_strangers_do_not_fill_what_is_written_down() -> None:
+    """Of what is refused without a key a few lines, of what was left out one; what an operator does is all there."""
+    with EngineProcess(SERVER + NOTHING + KEYS) as engine:
+        for _ in range(60):
+            refused = ask(engine, "POST", f"/api/v1/models/{'x' * 200}/load", body={"backend": "y" * 400})
+            assert refused.status_code == 401
+        assert ask(engine, "POST", "/api/v1/models/nothing/load", OPERATE).status_code == 404
+        assert engine.stop() == 0
+        told = (engine.home / ".local/state/ai-orchestra/audit.log").read_text()
+    lines = [json.loads(one) for one in told.splitlines()]
+    strangers = [one for one in lines if one.get("status") == 401]
+    assert 10 <= len(strangers) <= 20
+    assert {(len(one["path"]), one["body"]) for one in strangers} == {(64, "")}
+    assert lines[-1]["refused"] == 60 - len(strangers)
+    assert lines[-1]["most"].startswith("127.0.0.1: ")
+    assert lines[-2]["who"] == "operator"
 
 
 def test_requests_are_logged_where_that_is_wanted(engine: EngineProcess) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.events import Event
@@ -63,7 +63,7 @@ class Hub:
 
     async def subscribe(
         self, interval: float, snapshot: Callable[[], Snapshot]
-    ) -> AsyncIterator[Snapshot | Event]:
+    ) -> AsyncGenerator[Snapshot | Event, None]:
         """Events as they happen; if `interval` is above 0, first the whole state and then again so often."""
         listener = _Listener()
         queue, wake = listener.queue, listener.wake

@@ -204,7 +204,7 @@ class Engine:
             self.execution.interrupt,
             self.service.end,
         )
-        self.keys = Keys(self.gate, self.ledger, self.clock, config.keys)
+        self.keys = Keys(self.gate, self.ledger, self.clock, config.keys, self._keys_changed)
         register(
             self.reload,
             pipeline=self.pipeline,
@@ -225,6 +225,7 @@ class Engine:
                 snapshot=self.snapshots.current,
                 metrics_text=lambda: prometheus(self.snapshots.current(), self.metrics),
                 events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
+                still_welcome=self.gate.still,
                 operate=self.residencies.operate,
                 shutdown=self.stopping.asked.set,
                 steer=self.steering.backend,
@@ -325,8 +326,8 @@ class Engine:
         self.hub.close()
         if self.access is not None:
             self.access.close()
-        await self.supervisor.close()
         self.audit.close()
+        await self.supervisor.close()
         self.watchdog.close()
         self.execution.close()
         await self.members.close()
@@ -362,6 +363,12 @@ class Engine:
         await keep_discovering(self.client, self.members, own, lambda: self.config.discovery, self._begin)
 
     # -- what the parts tell ---------------------------------------------------------------------------
+
+    def _keys_changed(self) -> None:
+        """Heads of requests hold keys, and streams that wait have to look whether they may go on."""
+        if self.listener is not None:
+            self.listener.forget_heads()
+        self.hub.publish("keys.changed", "keys", "the API keys were changed")
 
     def _failed_over(self, call: Call, outcome: Outcome, to: str) -> None:
         self.metrics.failed_over()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
+import msgspec
+
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.errors import NotFound, OperationFailed, Unavailable
 from orchestra_core.domain.principal import Scope
@@ -22,25 +24,40 @@ _PATIENCE_SECONDS = 10.0
 class Keys:
     """Implements what the surfaces need of keys (server/ports.py)."""
 
-    def __init__(self, gate: Gate, ledger: Ledger, clock: Clock, declared: Iterable[ApiKey]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        ledger: Ledger,
+        clock: Clock,
+        declared: Iterable[ApiKey],
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is told when a key was made, revoked or altered; not of when one was used."""
         self._gate = gate
         self._ledger = ledger
         self._clock = clock
         self._declared = tuple(declared)
+        self._changed = changed
         self._stored: list[ApiKey] = []
 
     def load(self) -> None:
         """Blocking, before anything listens: LedgerError where the keys cannot be read."""
         self._stored = table.stored_keys(self._ledger.path)
-        self._publish()
+        self._install()
 
     def declare(self, declared: Iterable[ApiKey]) -> None:
         """Those of a configuration that was read again."""
         self._declared = tuple(declared)
         self._publish()
 
-    def _publish(self) -> None:
+    def _install(self) -> None:
         self._gate.replace((*self._declared, *self._stored))
+
+    def _publish(self) -> None:
+        before = _rights(self._gate.keys)
+        self._install()
+        if _rights(self._gate.keys) != before:
+            self._changed()
 
     # -- what the surfaces ask -------------------------------------------------------------------------
 
@@ -118,6 +135,10 @@ def view(key: ApiKey) -> dict[str, object]:
         "revoked": _time(key.revoked),
         "source": "configuration" if key.declared else "database",
     }
+
+
+def _rights(keys: Iterable[ApiKey]) -> list[ApiKey]:
+    return [msgspec.structs.replace(key, last_used=None) for key in keys]
 
 
 def _time(at: float | None) -> str | None:

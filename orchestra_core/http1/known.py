@@ -42,3 +42,7 @@ class Known(Generic[T]):
         if len(self._heads) >= _MOST:
             self._heads.clear()
         self._heads[key] = meaning
+
+    def forget(self) -> None:
+        """Heads hold what clients sent, keys included."""
+        self._heads.clear()

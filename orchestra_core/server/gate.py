@@ -131,6 +131,17 @@ class Gate:
             return known.principal
         return ANONYMOUS if self.key_required else LOCAL
 
+    def still(self, request: Request) -> bool:
+        """Whether who was admitted to use would be again, as keys and rules are now; nothing is counted."""
+        if request.peer == OWNER_PEER:
+            return True
+        try:
+            self._screen(request)
+        except Forbidden:
+            return False
+        known = self._keyring.find(token_in(request.fields) or b"")
+        return not self.key_required if known is None else Scope.USE in known.principal.scopes
+
     def preflight(self, request: Request) -> str | None:
         """The header lines that answer a preflight, None if this is none; Forbidden where no page may ask."""
         if not is_preflight(request.method, request.fields):

@@ -68,6 +68,10 @@ class Listener:
         """Told how much of the memory is used (0 to 1); idle connections go earlier the less is left."""
         self._room.idle_factor = idle_factor(memory)
 
+    def forget_heads(self) -> None:
+        """Drops the heads kept so that equal ones need no parsing: keys are in them, and some were revoked."""
+        self._known.forget()
+
     def _tick(self) -> None:
         refresh(self._clock.wall())
         now = self._loop.time()

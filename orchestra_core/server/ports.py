@@ -1,6 +1,6 @@
 """What the surfaces need of the engine; the composition root fills it in."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ from orchestra_core.domain.principal import Scope
 from orchestra_core.domain.result import Operation, Reloaded, Result
 from orchestra_core.domain.sink import Sink
 from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
+from orchestra_core.server.exchange import Request
 
 
 class Operate(Protocol):
@@ -44,7 +45,8 @@ class Ports(msgspec.Struct, frozen=True):
     """The engine as the surfaces see it. `refusing` tells why new work is not taken, while the engine stops.
 
     `steer` does `drain` or `resume` to a backend, `guard` does `trip` or `reset` to the breaker of an endpoint, with a
-    reason; both return the new state and raise NotFound.
+    reason; both return the new state and raise NotFound. `still_welcome` is asked for each item of an answer without
+    an end: keys are revoked while it goes on.
     """
 
     clock: Clock
@@ -53,7 +55,8 @@ class Ports(msgspec.Struct, frozen=True):
     plan: Callable[[Call], Decision]
     snapshot: Callable[[], Snapshot]
     metrics_text: Callable[[], bytes]
-    events: Callable[[float], AsyncIterator[Snapshot | Event]]
+    events: Callable[[float], AsyncGenerator[Snapshot | Event, None]]
+    still_welcome: Callable[[Request], bool]
     operate: Operate
     shutdown: Callable[[], None]
     keys: Keys

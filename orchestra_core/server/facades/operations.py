@@ -1,6 +1,7 @@
 """The native surface's looking and steering: health, models, metrics, snapshot, events, load and unload."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 
 import msgspec
 
@@ -121,15 +122,21 @@ class Operations:
         self._send(exchange, request_id, self._ports.snapshot())
 
     async def events(self, request: Request, exchange: Exchange, request_id: str) -> None:
-        """SSE: events as they happen; with `?snapshots=1` also the whole state every `interval` seconds."""
+        """SSE: events as they happen; with `?snapshots=1` also the whole state every `interval` seconds.
+
+        It ends with the key it was asked with; a change of the keys is an event, so a silent one ends too.
+        """
         interval = _interval(request.arguments)
         exchange.start(200, [("x-request-id", request_id)])
         if request.method == "HEAD":
             exchange.finish()
             return
-        async for item in self._ports.events(interval):
-            exchange.write(event("event" if isinstance(item, Event) else "snapshot", item))
-            await exchange.drain()
+        async with aclosing(self._ports.events(interval)) as items:
+            async for item in items:
+                if not self._ports.still_welcome(request):
+                    break
+                exchange.write(event("event" if isinstance(item, Event) else "snapshot", item))
+                await exchange.drain()
         exchange.finish()
 
     async def load(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:

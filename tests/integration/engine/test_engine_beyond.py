@@ -83,6 +83,17 @@ def test_revoking_the_last_key_lets_nobody_in(tmp_path: Path) -> None:
             assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
 
 
+def test_a_stream_that_needed_no_key_ends_when_keys_are_needed(tmp_path: Path) -> None:
+    """The first key closes the door behind those who came in without one, though nothing else happens."""
+    with (
+        EngineProcess(HERE, home=tmp_path) as engine,
+        httpx.stream("GET", f"{engine.url}/api/v1/events", timeout=20, **PLAIN) as answer,
+    ):
+        assert answer.status_code == 200
+        assert engine.unix.post("/api/v1/keys", json={"name": "first"}).status_code == 201
+        assert "".join(answer.iter_text()) == ""
+
+
 def test_keys_are_needed_where_that_is_configured(tmp_path: Path) -> None:
     """require_key: closed over TCP until a key is declared, and again without it; false: open in spite of keys.
 

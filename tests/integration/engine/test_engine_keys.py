@@ -199,6 +199,22 @@ def test_a_key_is_made_listed_and_revoked(engine: EngineProcess) -> None:
     assert ask(engine, "DELETE", f"/api/v1/keys/{key['id']}", ADMIN).status_code == 200
 
 
+@pytest.mark.parametrize("query", ["", "?snapshots=1&interval=0.5"], ids=["silent", "with snapshots"])
+def test_a_stream_of_events_ends_with_its_key(engine: EngineProcess, query: str) -> None:
+    """Also one on which nothing happens; that of another key goes on, and tells that keys were changed."""
+    made = ask(engine, "POST", "/api/v1/keys", ADMIN, {"name": "brief"}).json()
+    url, bearer = f"{engine.url}/api/v1/events{query}", {"authorization": f"Bearer {made['token']}"}
+    with (
+        engine.listening_with(USE) as other,
+        httpx.stream("GET", url, headers=bearer, timeout=20, **PLAIN) as answer,
+    ):
+        assert answer.status_code == 200
+        assert ask(engine, "DELETE", f"/api/v1/keys/{made['id']}", ADMIN).status_code == 200
+        last = "".join(answer.iter_text())
+        assert "event: event" not in last, "told of the change that ended it"
+        assert other.event("keys.changed")["subject"] == "keys"
+
+
 def test_declared_keys_are_revoked_where_they_are_declared(engine: EngineProcess) -> None:
     """Not through the API: after the next start they would be back."""
     (user,) = [key for key in engine.unix.get("/api/v1/keys").json()["keys"] if key["name"] == "user"]

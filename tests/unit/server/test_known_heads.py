@@ -141,6 +141,16 @@ def test_only_one_whole_message_has_a_key(data: bytes) -> None:
     assert whole(data) is None
 
 
+def test_heads_are_forgotten_when_that_is_asked() -> None:
+    """All of them at once; what comes afterwards is kept again."""
+    known: Known[int] = Known()
+    known.keep(b"a", 1)
+    known.forget()
+    assert known.get(b"a") is None
+    known.keep(b"a", 2)
+    assert known.get(b"a") == 2
+
+
 def test_memory_for_heads_is_bounded() -> None:
     """However many different heads come, only the newest some hundred are kept."""
     known: Known[int] = Known()

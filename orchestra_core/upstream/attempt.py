@@ -22,6 +22,7 @@ from orchestra_core.domain.sink import Serving, Sink
 from orchestra_core.resilience.continuation import continuable
 from orchestra_core.upstream.codec import Codec, Reader
 from orchestra_core.upstream.kept import Kept
+from orchestra_core.upstream.oddities import COMPRESSED, no_stream, refusal, unexpected
 from orchestra_core.upstream.pace import Pace
 from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection
@@ -65,19 +66,23 @@ class Attempt:
         serving: Serving,
         loop: asyncio.AbstractEventLoop,
         now: Callable[[], float] | None = None,
-        first_token_limit: float | None = None,
+        own_limit: float | None = None,
         keep: bool = True,
+        streams: bool | None = None,
     ) -> None:
-        """`now` is the loop's time unless given. `keep`: what a stream brings is kept to be continued from."""
+        """`now` is the loop's time unless given. `own_limit`: of its first token, or of an answer in one piece.
+
+        `keep`: what a stream brings is kept to be continued from. `streams`: as the codec said, if it was asked.
+        """
         self._call = call
         self._endpoint_id = endpoint_id
         self._codec = codec
         self._sink = sink
         self._serving = serving
-        self._streams = codec.streams(call)
+        self._streams = codec.streams(call) if streams is None else streams
         self._now = now or loop.time
         self._held: list[bytes] = []
-        self._first_limit = first_token_limit
+        self._own_limit = own_limit
         self._keep = keep
         self.committed = sink.committed
         self.started_at = self.heard_at = self._told_at = self._now()
@@ -109,18 +114,14 @@ class Attempt:
         self._status = status
         self._headers = headers
         if self._connection is not None and self._connection.encoded and status == 200:
-            self._fail(
-                Fault(Verdict.FAILED, 502, "the backend sent a compressed answer, although asked not to")
-            )
+            self._fail(COMPRESSED)
         elif status == 200 and self._streams:
             self._begin_stream(headers)
 
     def _begin_stream(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        content_type = next((value for name, value in headers if name == b"content-type"), b"")
-        if b"text/event-stream" not in content_type and b"ndjson" not in content_type:
-            self._fail(
-                Fault(Verdict.FAILED, 200, f"expected a stream, got {content_type[:80].decode('latin-1')!r}")
-            )
+        fault = no_stream(headers)
+        if fault is not None:
+            self._fail(fault)
             return
         keep = self._keep and continuable(self._call)
         if self._sink.relays == self._codec.format and self._sink.streaming and not self.committed:
@@ -157,17 +158,18 @@ class Attempt:
         if connection is not None and connection.paused:
             connection.resume()
         sink = self._sink
-        if status != 200 or self._streams or sink.streaming or sink.relays != self._codec.format:
+        try:
+            if status == 200 and not (self._streams or sink.streaming or sink.relays != self._codec.format):
+                self._status = 200
+                self._relay_body(body)
+                return
             self.on_head(status, headers)
             if not self.done.done():
                 self.on_body(body)
-                self.on_complete()
-            return
-        self._status = 200
-        try:
-            self._relay_body(body)
-        except WireError as error:
-            self._fail(error.fault)
+            if not self.done.done():
+                self._finish()
+        except Exception as error:  # noqa: BLE001  the connection will not call again
+            self._break(error)
 
     def on_complete(self) -> None:
         connection, self._connection = self._connection, None
@@ -175,8 +177,8 @@ class Attempt:
             connection.resume()
         try:
             self._finish()
-        except WireError as error:
-            self._fail(error.fault)
+        except Exception as error:  # noqa: BLE001  the connection will not call again
+            self._break(error)
 
     def on_lost(self, reason: str) -> None:
         heard = self._connection is not None and self._connection.answered
@@ -184,8 +186,8 @@ class Attempt:
         if self._relay is not None or self._reader is not None:
             try:
                 self._finish_stream(reason)
-            except WireError as error:
-                self._fail(error.fault)
+            except Exception as error:  # noqa: BLE001  the connection will not call again
+                self._break(error)
         elif self._status:
             self._fail(Fault(Verdict.FAILED, self._status, f"{reason} before the whole answer had arrived"))
         else:
@@ -194,10 +196,14 @@ class Attempt:
     # -- time ------------------------------------------------------------------------------------------
 
     def watch(self, now: float, limits: Timeouts) -> None:
-        """Called a few times a second: ends what takes too long, and tells a waiting client it is not forgotten.
+        """Called a few times a second: ends what takes too long, and tells a waiting client it is not forgotten."""
+        try:
+            self._watch(now, limits)
+        except Exception as error:  # noqa: BLE001  other attempts are watched by the same timer
+            self._break(error)
 
-        While the client is slow the backend is not heard by our own will: that time does not count.
-        """
+    def _watch(self, now: float, limits: Timeouts) -> None:
+        """While the client is slow the backend is not heard by our own will: that time does not count."""
         if self._connection is not None and self._connection.paused:
             self.heard_at = self._told_at = now
         source = self._relay or self._reader
@@ -206,7 +212,7 @@ class Attempt:
                 self._finish_late()
             return
         age, begun = now - self.started_at, self._first_at is not None
-        overdue = limits.passed(age, now - self.heard_at, begun, self._streams, self._first_limit)
+        overdue = limits.passed(age, now - self.heard_at, begun, self._streams, self._own_limit)
         if overdue and age > limits.whole(self._streams):
             self._final = True
         overdue = overdue or (self._crawls(now) if self.pace is not None else "")
@@ -233,10 +239,7 @@ class Attempt:
     def _finish_late(self) -> None:
         """The answer is complete and its HTTP message is not: it counts, the connection cannot be used again."""
         self.abort()
-        try:
-            self._finish_stream("")
-        except WireError as error:
-            self._fail(error.fault)
+        self._finish_stream("")
 
     # -- what follows ----------------------------------------------------------------------------------
 
@@ -302,10 +305,7 @@ class Attempt:
             return
         body = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         if self._status != 200:
-            names = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers}
-            if "content-encoding" in names:
-                body = b""
-            self._fail(self._codec.read_error(self._status, names, body))
+            self._fail(refusal(self._codec, self._status, self._headers, body))
         else:
             self._finish_body(body)
 
@@ -355,6 +355,14 @@ class Attempt:
         self.abort()
         self._resolve(verdict, fault.status, fault.message, self._usage_so_far(), None, fault.retry_after)
 
+    def _break(self, error: Exception) -> None:
+        """What ended while its answer was read ends here: nobody will call again, so it must not stay open."""
+        if isinstance(error, WireError):
+            self._fail(error.fault)
+        else:
+            self._final = True
+            self._fail(unexpected(error, self._endpoint_id))
+
     def _usage_so_far(self) -> Usage:
         source = self._relay or self._reader
         if source is not None and source.usage is not None:
@@ -379,13 +387,7 @@ class Attempt:
         return self._kept.partial(self._call.so_far) if self._kept is not None else None
 
     def _resolve(
-        self,
-        verdict: Verdict,
-        status: int,
-        message: str,
-        usage: Usage,
-        finish: str | None,
-        retry_after: float | None,
+        self, verdict: Verdict, status: int, why: str, usage: Usage, finish: str | None, wait: float | None
     ) -> None:
         if self.done.done():
             return
@@ -394,5 +396,5 @@ class Attempt:
         partial = None if verdict is Verdict.SUCCESS else self._partial()
         who, told = self._endpoint_id, self.committed
         self.done.set_result(
-            Outcome(verdict, who, status, message, usage, first, spent, retry_after, finish, told, partial)
+            Outcome(verdict, who, status, why, usage, first, spent, wait, finish, told, partial)
         )

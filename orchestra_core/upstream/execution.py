@@ -153,8 +153,9 @@ class Execution:
         return self._timer.when() - self._loop.time()
 
     def _look(self) -> None:
-        self.watch()
+        """The timer first: without it no attempt would ever be ended again."""
         self._timer = self._loop.call_later(self._timeouts.resolution, self._look)
+        self.watch()
 
     def _look_within(self, seconds: float) -> None:
         """An attempt with a limit of its own that is short: the one timer comes earlier once."""

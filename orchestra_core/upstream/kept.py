@@ -55,7 +55,7 @@ class Kept:
         else:
             try:
                 deltas = self._read(data)
-            except WireError:
+            except (WireError, ValueError, RecursionError):
                 return None
             if not all(map(_plain, deltas)):
                 return None

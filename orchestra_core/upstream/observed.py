@@ -47,6 +47,6 @@ async def _object(client: httpx.AsyncClient, path: str) -> Mapping[str, Any]:
     try:
         answer = await client.get(path)
         found = msgspec.json.decode(answer.content) if answer.is_success else {}
-    except (httpx.HTTPError, msgspec.DecodeError):
+    except (httpx.HTTPError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -23,18 +23,18 @@ class Timeouts(msgspec.Struct, frozen=True):
         """For all of an answer."""
         return self.total if streams else self.unstreamed
 
-    def passed(self, age: float, silent: float, begun: bool, streams: bool, first_limit: float | None) -> str:
+    def passed(self, age: float, silent: float, begun: bool, streams: bool, own_limit: float | None) -> str:
         """Which limit an attempt has passed, in words; empty while there is time.
 
-        It is `age` old and was last heard of `silent` ago; `begun` once a token has come. `first_limit` is its own
-        limit for that, where it has one.
+        It is `age` old and was last heard of `silent` ago; `begun` once a token has come, which is never told of an
+        answer in one piece. `own_limit` is its own for its first token, or for all of such an answer.
         """
         if age > self.whole(streams):
             return f"the answer took longer than {self.whole(streams):g} s"
         if begun:
             return f"no token for {self.between_tokens:g} s" if silent > self.between_tokens else ""
-        if first_limit is not None and age > first_limit:
-            return f"no first token within {first_limit:g} s"
+        if own_limit is not None and age > own_limit:
+            return f"no {'first token' if streams else 'answer'} within {own_limit:g} s"
         if streams and silent > self.first_token:
             return f"no first token within {self.first_token:g} s"
         return ""

@@ -27,8 +27,13 @@ MODULE_LINES = 400
 FUNCTION_LINES = 60
 # The composition root builds the whole object graph in one place, in the order of the diagram.
 LONG_FUNCTIONS = {("orchestra_core/engine/build.py", "__init__"): 110}
-# The supervisor keeps what broke from taking the rest down; the connection answers 500 and goes on.
-BROAD_EXCEPTIONS = {"orchestra_core/server/connection.py", "orchestra_core/background/supervisor.py"}
+# The supervisor keeps what broke from taking the rest down; the connection answers 500 and goes on; an attempt whose
+# answer could not be read ends, since nobody would ever end it.
+BROAD_EXCEPTIONS = {
+    "orchestra_core/server/connection.py",
+    "orchestra_core/background/supervisor.py",
+    "orchestra_core/upstream/attempt.py",
+}
 
 
 def name(path: Path) -> str:

@@ -10,7 +10,7 @@ from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.reply import Delta, Embeddings, Usage
 from orchestra_core.wire.framing import SseSplitter
-from orchestra_core.wire.openai.streams import NOTHING, UsageBody, given
+from orchestra_core.wire.openai.streams import MALFORMED, NOTHING, ToolFunction, UsageBody, given, read_calls
 from orchestra_core.wire.waiting import retry_after
 
 _OBJECTS = {
@@ -80,7 +80,7 @@ def tally(body: bytes) -> tuple[Usage | None, str | None]:
     """Usage and finish reason of a body that is passed on unread otherwise; WireError if it is no answer."""
     try:
         seen = _tally.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except MALFORMED as error:
         raise _junk(error) from error
     if not seen.choices and not seen.data:
         raise _junk(ValueError("it has neither choices nor data"))
@@ -91,7 +91,7 @@ def read_answer(kind: Kind, body: bytes) -> tuple[list[Delta], Usage]:  # noqa: 
     """A non-streamed answer."""
     try:
         answer = _answer.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except MALFORMED as error:
         raise _junk(error) from error
     deltas = [
         Delta(
@@ -109,7 +109,7 @@ def read_answer(kind: Kind, body: bytes) -> tuple[list[Delta], Usage]:  # noqa: 
 def read_embeddings(body: bytes) -> Embeddings:
     try:
         found = _embeddings.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except MALFORMED as error:
         raise _junk(error) from error
     vectors = tuple(item.embedding for item in sorted(found.data, key=lambda item: item.index))
     return Embeddings(vectors, found.usage.usage() if found.usage else Usage(estimated=True))
@@ -134,7 +134,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
         detail = (
             parsed.error if isinstance(parsed.error, _Detail) else _Detail(parsed.error or parsed.message)
         )
-    except (msgspec.DecodeError, RecursionError):
+    except MALFORMED:
         detail = _Detail(body[:300].decode("utf-8", "replace"))
     message = detail.message or f"HTTP {status}"
     return Fault(_verdict(status, detail, message.lower()), status, message, retry_after(headers))
@@ -192,7 +192,7 @@ def _identity(events: bytes) -> _Identity:
     for payload in SseSplitter().feed(events):
         try:
             return msgspec.json.decode(payload, type=_Identity)
-        except msgspec.DecodeError:
+        except MALFORMED:
             continue
     return _Identity()
 
@@ -267,25 +267,13 @@ def usage_body(usage: Usage) -> dict[str, object]:
     }
 
 
-class _ToolFunction(msgspec.Struct, omit_defaults=True):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(msgspec.Struct, omit_defaults=True):
-    index: int | None = None
-    id: str | None = None
-    type: str | None = None
-    function: _ToolFunction | None = None
-
-
 def merge_tool_calls(fragments: Sequence[msgspec.Raw]) -> list[dict[str, object]]:
     """Streamed call fragments joined by their index: names and ids come once, arguments in pieces."""
     calls: dict[int, dict[str, str]] = {}
     for fragment in fragments:
-        for position, call in enumerate(msgspec.json.decode(fragment, type=list[_ToolCall])):
+        for position, call in enumerate(read_calls(fragment)):
             slot = calls.setdefault(call.index if call.index is not None else position, {"arguments": ""})
-            function = call.function or _ToolFunction()
+            function = call.function or ToolFunction()
             slot["id"] = call.id or slot.get("id", "")
             slot["name"] = function.name or slot.get("name", "")
             slot["arguments"] += function.arguments or ""

@@ -12,6 +12,8 @@ DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 # Reads one event may take: putting an event together costs its length each time. 256 bytes each at the longest.
 _MOST_PIECES = 4096
+# What decoding raises: msgspec's own errors are ValueErrors, and so is UnicodeDecodeError.
+MALFORMED = (ValueError, RecursionError)
 # A Raw field takes any JSON only when it is no union, so that absence is empty bytes, not None.
 NOTHING = msgspec.Raw(b"")
 
@@ -31,6 +33,20 @@ class UsageBody(msgspec.Struct):
             self.completion_tokens or 0,
             (details.cached_tokens or 0) if details else 0,
         )
+
+
+class ToolFunction(msgspec.Struct, omit_defaults=True):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCall(msgspec.Struct, omit_defaults=True):
+    """A fragment of a call."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: ToolFunction | None = None
 
 
 class _Delta(msgspec.Struct):
@@ -58,6 +74,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 _chunk = msgspec.json.Decoder(_Chunk)
+_calls = msgspec.json.Decoder(list[ToolCall])
 
 
 def given(raw: msgspec.Raw) -> bool:
@@ -68,7 +85,7 @@ def given(raw: msgspec.Raw) -> bool:
 def _decode(payload: bytes) -> _Chunk:
     try:
         chunk = _chunk.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except MALFORMED as error:
         raise WireError(
             Fault(Verdict.FAILED, 200, f"the backend sent an event that is not a chunk: {error}")
         ) from error
@@ -77,10 +94,20 @@ def _decode(payload: bytes) -> _Chunk:
     return chunk
 
 
+def read_calls(fragment: msgspec.Raw) -> list[ToolCall]:
+    """The fragments of one increment; WireError if they cannot be joined with others."""
+    try:
+        return _calls.decode(fragment)
+    except MALFORMED as error:
+        raise WireError(
+            Fault(Verdict.FAILED, 200, f"the backend sent a tool call that is none: {error}")
+        ) from error
+
+
 def _error_text(raw: msgspec.Raw) -> str:
     try:
         return msgspec.json.decode(raw, type=_ErrorBody).message
-    except msgspec.DecodeError:
+    except MALFORMED:
         return bytes(raw)[:300].decode("utf-8", "replace")
 
 
@@ -120,6 +147,8 @@ class StreamReader:
                 self.usage = chunk.usage.usage()
             for delta in _deltas(chunk):
                 self.finish = delta.finish or self.finish
+                if delta.tool_calls is not None:
+                    read_calls(delta.tool_calls)
                 found.append(delta)
         return found
 

@@ -140,7 +140,7 @@ class Probing:
         outcome = None
         try:
             serving = Serving(endpoint.spec.model, endpoint.spec.backend, NAME, 1, False)
-            outcome = await self._execute(call, endpoint, _Nowhere(), serving, TOKEN_SECONDS)
+            outcome = await self._execute(call, endpoint, _Nowhere(), serving, TOKEN_SECONDS, TOKEN_SECONDS)
         finally:
             endpoint.inflight -= 1
             if outcome is None or not (outcome.ok or outcome.trips):

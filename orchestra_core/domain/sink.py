@@ -66,7 +66,8 @@ class Execute(Protocol):
     """One attempt of a call at one endpoint; returns when its stream has closed, however it closed.
 
     Cancelling it closes the connection to the backend at once. `first_token_limit`: seconds after which the
-    attempt is given up if no token has come, where that is less than what is configured.
+    attempt is given up if no token has come, where that is less than what is configured; `answer_limit` is the same
+    for an answer that the backend sends in one piece.
     """
 
     async def __call__(
@@ -76,4 +77,5 @@ class Execute(Protocol):
         sink: Sink,
         serving: Serving,
         first_token_limit: float | None = None,
+        answer_limit: float | None = None,
     ) -> Outcome: ...

@@ -149,12 +149,13 @@ class Chain:
         return 0, Outcome(Verdict.BUSY, endpoint.id, 503, why, retry_after=1.0)
 
     async def _send(self, run: Run, at: Option, options: list[Option]) -> Outcome:
-        limit = None
+        first = None
         if run.call.deadline is not None:
-            limit = run.attempts.first_token_limit(at.candidate, self._now(), options)
+            first = run.attempts.first_token_limit(at.candidate, self._now(), options)
+        whole = run.attempts.answer_limit(first, at.candidate)
         told = self._serving(run, at)
         try:
-            return await self._execute(run.call, at.endpoint, run.sink, told, limit)
+            return await self._execute(run.call, at.endpoint, run.sink, told, first, whole)
         except asyncio.CancelledError as gone:
             run.tried.append(cancelled(at, gone, run.sink))
             raise

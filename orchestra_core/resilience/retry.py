@@ -142,6 +142,11 @@ class Attempts:
             return None
         return max((self._deadline - now) / 2, 3 * at.first_token)
 
+    @staticmethod
+    def answer_limit(first_token_limit: float | None, at: Candidate) -> float | None:
+        """The same for an answer in one piece, of which nothing is seen before it is done."""
+        return None if first_token_limit is None else max(first_token_limit, 3 * at.seconds)
+
     def beside(self, at: Option, now: float, options: Sequence[Option]) -> list[Option]:
         """Where a request that is to go `at` may go as well: to whichever of these has a slot first."""
         model = at.endpoint.spec.model

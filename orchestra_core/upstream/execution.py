@@ -66,6 +66,7 @@ class Execution:
         sink: Sink,
         serving: Serving,
         first_token_limit: float | None = None,
+        answer_limit: float | None = None,
     ) -> Outcome:
         codec = CODECS[endpoint.spec.kind]
         defaults = self._defaults(endpoint)
@@ -81,14 +82,14 @@ class Execution:
             pool = self._last[endpoint.id] = self._pool(address)
         head = pool.head(target, len(body))
         connection = pool.reuse()
-        if first_token_limit is not None:
-            self._look_within(first_token_limit)
+        limit = first_token_limit if streams else answer_limit
         stale = ""
         while True:
             attempt = Attempt(
-                call, endpoint.id, codec, sink, serving, self._loop, self._now, first_token_limit, self._keep
+                call, endpoint.id, codec, sink, serving, self._loop, self._now, limit, self._keep, streams
             )
-            if first_token_limit is not None:
+            if limit is not None:
+                self._look_within(limit)
                 attempt.pace = pace_of(call, endpoint)
             fresh = connection is None
             if connection is None:

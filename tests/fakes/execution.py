@@ -61,6 +61,7 @@ class ScriptedExecution:
         self.calls: list[Call] = []
         self.servings: list[Serving] = []
         self.limits: list[float | None] = []
+        self.answer_limits: list[float | None] = []
         self.cancelled: list[str] = []
         self.gate: asyncio.Event | None = None
         self.started = asyncio.Event()
@@ -72,11 +73,13 @@ class ScriptedExecution:
         sink: Sink,
         serving: Serving,
         first_token_limit: float | None = None,
+        answer_limit: float | None = None,
     ) -> Outcome:
         self.attempts.append(endpoint.id)
         self.calls.append(call)
         self.servings.append(serving)
         self.limits.append(first_token_limit)
+        self.answer_limits.append(answer_limit)
         self.started.set()
         if self.gate is not None:
             try:

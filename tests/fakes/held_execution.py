@@ -85,6 +85,7 @@ class HeldExecution:
         sink: Sink,
         serving: Serving,
         first_token_limit: float | None = None,
+        answer_limit: float | None = None,
     ) -> Outcome:
         assert isinstance(sink, TakingSink)
         held = Held(call, endpoint, sink, serving)

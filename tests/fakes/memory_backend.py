@@ -158,11 +158,19 @@ class Bench:
         return self.dialer.lines[-1]
 
     async def send(
-        self, call: Call, sink: Sink, found: Endpoint | None = None, *, limit: float | None = None
+        self,
+        call: Call,
+        sink: Sink,
+        found: Endpoint | None = None,
+        *,
+        limit: float | None = None,
+        whole: float | None = None,
     ) -> asyncio.Task[Outcome]:
         """An attempt under way; what it sent has arrived."""
         serving = SERVING if found is None else Serving("m", found.spec.backend, "dec", 1, False)
-        task = self.loop.create_task(_run(self.execution, call, found or endpoint(), sink, serving, limit))
+        task = self.loop.create_task(
+            _run(self.execution, call, found or endpoint(), sink, serving, limit, whole)
+        )
         self.tasks.append(task)
         await settle()
         return task
@@ -181,9 +189,15 @@ class Bench:
 
 
 async def _run(
-    execution: Execution, call: Call, found: Endpoint, sink: Sink, serving: Serving, limit: float | None
+    execution: Execution,
+    call: Call,
+    found: Endpoint,
+    sink: Sink,
+    serving: Serving,
+    limit: float | None,
+    whole: float | None,
 ) -> Outcome:
-    return await execution(call, found, sink, serving, limit)
+    return await execution(call, found, sink, serving, limit, whole)
 
 
 def texts(events: Sequence[bytes]) -> str:

@@ -200,6 +200,18 @@ async def test_with_a_deadline_half_of_it_is_left_for_another() -> None:
     assert world.execution.limits == [20.0, None]
 
 
+async def test_an_answer_in_one_piece_is_given_time_for_all_that_is_predicted() -> None:
+    """Its backend shows nothing before it is done, so three times the whole prediction, if that is more than half."""
+    world = World(ScriptedExecution(a=[Verdict.TIMEOUT]))
+    world.change("a", prefill_rate=1e6, decode_rate=10.0)
+    world.change("b", prefill_rate=1e6, decode_rate=10.0)
+    world.prefer("a", "b")
+    result = await world.ask(deadline=world.clock.monotonic() + 40.0, max_tokens=100)
+    assert result.outcome.ok
+    assert world.execution.answer_limits == [pytest.approx(3 * result.tried[0].candidate.seconds), None]
+    assert world.execution.answer_limits[0] > 20.0  # type: ignore[operator]
+
+
 async def test_the_last_endpoint_of_a_model_is_probed_though_its_breaker_is_open() -> None:
     """One request at a time and one in a second finds out; the others are told when to come back."""
     world = World(ScriptedExecution(a=[Verdict.FAILED] * 5), ("a",), retries=Retries(attempts=1))

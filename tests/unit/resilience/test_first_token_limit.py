@@ -37,6 +37,15 @@ def test_half_of_what_is_left_but_not_less_than_three_times_what_is_predicted() 
     assert limit(alone, only, 0) is None
 
 
+def test_an_answer_in_one_piece_may_take_three_times_what_is_predicted_of_all_of_it() -> None:
+    """Or half of what is left, so that a backend that hangs leaves time for another."""
+    attempts, options = made(a=True, b=True)
+    at = options[0].candidate
+    assert attempts.answer_limit(1.5, at) == max(1.5, 3 * at.seconds)
+    assert attempts.answer_limit(1000.0, at) == 1000.0
+    assert attempts.answer_limit(None, at) is None
+
+
 @pytest.mark.parametrize(("able", "limited"), [(True, True), (False, False)])
 def test_an_answer_that_goes_on_elsewhere_counts_only_who_could_go_on_after_that(
     able: bool, limited: bool

@@ -139,6 +139,30 @@ async def test_an_attempt_may_be_given_less_time_for_its_first_token(bench: Benc
     assert "within 3 s" in task.result().message
 
 
+@pytest.mark.parametrize("kind", [BackendKind.OPENAI, BackendKind.VLLM, BackendKind.OLLAMA])
+async def test_an_answer_in_one_piece_is_given_the_time_for_all_of_it(
+    bench: Bench, kind: BackendKind
+) -> None:
+    """It never shows a first token: what limits that must not end it, and its own limit does."""
+    task = await bench.send(question(stream=False), TakingSink(), endpoint(kind), limit=3.0, whole=9.0)
+    await bench.after(8.9)
+    assert not task.done()
+    await bench.after(0.2)
+    assert (task.result().verdict, task.result().message) == (Verdict.TIMEOUT, "no answer within 9 s")
+    assert task.result().try_elsewhere
+
+
+async def test_a_stream_is_limited_by_its_first_token_alone(bench: Bench) -> None:
+    """The limit of answers in one piece is none of a stream's, whatever its client asked for."""
+    task = await bench.send(question(stream=False), TakingSink(), limit=3.0, whole=9.0)
+    bench.line.begins()
+    bench.line.sends(token("Hel"))
+    for _ in range(5):
+        await bench.after(2)
+        bench.line.sends(token("lo"))
+    assert not task.done()
+
+
 async def test_a_short_limit_is_looked_at_in_time(bench: Bench) -> None:
     """The one timer comes earlier for it."""
     await bench.send(question(), OpenAITaker(), limit=0.2)

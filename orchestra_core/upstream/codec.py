@@ -29,8 +29,9 @@ class Codec(msgspec.Struct, frozen=True):
     """One wire format as the data plane uses it.
 
     `format` names it for relaying. `always_stream`: llama-server does not stop a non-streamed generation when
-    its client leaves (measured; ggml-org/llama.cpp 24496), so it is always asked to stream. `to_go_on` are the
-    fields by which it is told that the last message is the beginning of its answer, where it needs telling.
+    its client leaves (measured; ggml-org/llama.cpp 24496), so it is asked to stream whatever can be put together
+    again from increments. `to_go_on` are the fields by which it is told that the last message is the beginning of
+    its answer, where it needs telling.
     """
 
     format: str
@@ -50,7 +51,35 @@ class Codec(msgspec.Struct, frozen=True):
 
     def streams(self, call: Call) -> bool:
         """Whether the backend is asked to stream this call."""
-        return call.kind is not Kind.EMBEDDING and (call.stream or self.always_stream)
+        return call.kind is not Kind.EMBEDDING and (call.stream or (self.always_stream and _joins(call)))
+
+
+# What asks for more than one text, with the values that do not: increments carry none of it.
+_MORE: dict[str, tuple[object, ...]] = {
+    "n": (None, 1),
+    "best_of": (None, 1),
+    "logprobs": (None, False),
+    "top_logprobs": (None, 0),
+    "prompt_logprobs": (None,),
+    "n_probs": (None, 0),
+    "return_tokens": (None, False),
+    "return_token_ids": (None, False),
+}
+_ASKS_FOR_MORE = frozenset(_MORE)
+
+
+def _joins(call: Call) -> bool:
+    """Whether its answer is one text, so that increments make the whole of it. Cheap: asked of every call."""
+    fields = call.fields
+    if call.kind is Kind.COMPLETION and not isinstance(_plain(fields.get("prompt")), str):
+        return False
+    return _ASKS_FOR_MORE.isdisjoint(fields) or all(
+        _plain(fields[name]) in _MORE[name] for name in _ASKS_FOR_MORE & fields.keys()
+    )
+
+
+def _plain(value: object) -> object:
+    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
 
 
 OPENAI = Codec(

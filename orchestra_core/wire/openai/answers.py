@@ -224,7 +224,9 @@ class Renderer:
 
     def answer(self, deltas: Sequence[Delta], usage: Usage) -> bytes:
         text = "".join(delta.text for delta in deltas)
-        finish = next((delta.finish for delta in reversed(deltas) if delta.finish), "stop")
+        # Null where the backend never said why it ended. The format wants a word, but "stop" would tell that the
+        # answer is complete, and a word of our own breaks clients that read an enumeration; null breaks the fewest.
+        finish = next((delta.finish for delta in reversed(deltas) if delta.finish), None)
         if self._kind is Kind.COMPLETION:
             choice: dict[str, object] = {"index": 0, "text": text, "finish_reason": finish, "logprobs": None}
         else:

@@ -5,7 +5,8 @@ against an endpoint; 429 (`limited`) cools down without tripping; a full queue (
 loaded (`loading`) are no failures; 401/403 is the operator's configuration; 5xx, silence and cut streams count as
 failures. `unreachable` is a connection that could not be made, `dropped` one that was lost after the request had
 been sent and before any byte of an answer: the request itself may be what kills the backend. `poison` is never the
-end of an attempt: it is that of a request which was dropped by two backends.
+end of an attempt: it is that of a request which was dropped by two backends. `unsupported` is a call that cannot be
+said in the format of the backend: nothing was sent, and an endpoint of another kind may well take it.
 """
 
 from enum import StrEnum
@@ -19,6 +20,7 @@ class Verdict(StrEnum):
     SUCCESS = "success"
     CANCELLED = "cancelled"
     REJECTED = "rejected"
+    UNSUPPORTED = "unsupported"
     CONTEXT_OVERFLOW = "context_overflow"
     CONTENT_FILTER = "content_filter"
     MISCONFIGURED = "misconfigured"
@@ -46,6 +48,7 @@ _ELSEWHERE = frozenset(
         Verdict.TIMEOUT,
         Verdict.FAILED,
         Verdict.CONTEXT_OVERFLOW,
+        Verdict.UNSUPPORTED,
     }
 )
 _TRIPS = frozenset(

@@ -5,6 +5,7 @@ One request, one deadline, one limit of cost, one budget of retries for all requ
     answered, cancelled, refused as bad, filtered    the end
     cut after its first token                        goes on elsewhere if it can be continued, else the end
     prompt too long                                  only where the context is larger
+    cannot be said in the backend's format           another endpoint, which costs no retry: nothing was sent
     silence                                          never again the same endpoint
     our key refused, model missing                   another endpoint, never the same
     limited (429)                                    another; the same after its Retry-After, up to ten seconds
@@ -118,6 +119,8 @@ class Attempts:
         self, outcome: Outcome, at: Option, now: float, options: Sequence[Option], cost: float = 0.0
     ) -> Step:
         """The attempt at `at` was sent and ended so, having cost `cost`."""
+        if outcome.verdict is Verdict.UNSUPPORTED:
+            return self._unsupported(outcome, at, now, options)
         self.spent += cost
         self.sent += 1
         if outcome.ok and self._retrying:
@@ -134,6 +137,12 @@ class Attempts:
             return Step(_exhausted(outcome))
         self._retrying = option is not None
         return Step(outcome, option, delay)
+
+    def _unsupported(self, outcome: Outcome, at: Option, now: float, options: Sequence[Option]) -> Step:
+        """It says something of the request only where no endpoint took it: what failed elsewhere counts for more."""
+        self._excluded.add(at.endpoint.id)
+        option, delay = self._choose(outcome, now, options)
+        return Step(outcome if option is not None else self._last or outcome, option, delay)
 
     def first_token_limit(self, at: Candidate, now: float, options: Sequence[Option]) -> float | None:
         """Seconds this attempt may stay silent so that another one still has a chance; None: as configured."""

@@ -22,6 +22,7 @@ _ERRORS: dict[Verdict, tuple[type[OrchestraError], str, str]] = {
     Verdict.CONTEXT_OVERFLOW: (ContextTooLong, "context_length_exceeded", ""),
     Verdict.CONTENT_FILTER: (InvalidRequest, "content_filter", ""),
     Verdict.REJECTED: (InvalidRequest, "rejected_by_backend", ""),
+    Verdict.UNSUPPORTED: (InvalidRequest, "unsupported_by_backend", ""),
     Verdict.BUSY: _BUSY,
     Verdict.LOADING: _BUSY,
     Verdict.LIMITED: (TooManyRequests, "rate_limited", ""),

@@ -7,6 +7,7 @@ import msgspec
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
+from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.sink import Serving, Sink
 from orchestra_core.trust.redaction import redact
@@ -75,7 +76,10 @@ class Execution:
         if call.so_far is not None:
             call = codec.going_on(call)
         streams = codec.streams(call)
-        target, body = codec.render_request(call, endpoint.spec.model, stream=streams)
+        try:
+            target, body = codec.render_request(call, endpoint.spec.model, stream=streams)
+        except InvalidRequest as error:
+            return Outcome(Verdict.UNSUPPORTED, endpoint.id, error.status, error.message)
         address = self._locate(endpoint)
         pool = self._last.get(endpoint.id)
         if pool is None or pool.address is not address:

@@ -39,6 +39,7 @@ FAILURES = [
     Verdict.CONTEXT_OVERFLOW,
     Verdict.CONTENT_FILTER,
     Verdict.LOADING,
+    Verdict.UNSUPPORTED,
 ]
 PICK = st.integers(0, 10**6)
 
@@ -56,8 +57,9 @@ class Asked:
 
     @property
     def retries_that_failed(self) -> int:
-        """Those beyond the first; a poll of a model that is being loaded is no attempt."""
-        counted = [verdict for verdict in self.verdicts if verdict is not Verdict.LOADING]
+        """Those beyond the first; polling a model that is being loaded is no attempt, nor is what cannot be sent."""
+        unsent = (Verdict.LOADING, Verdict.UNSUPPORTED)
+        counted = [verdict for verdict in self.verdicts if verdict not in unsent]
         return sum(verdict is not Verdict.SUCCESS for verdict in counted[1:])
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from orchestra_core.domain.call import Level, Requirements
 from orchestra_core.domain.catalog import Circuit, Residency
-from orchestra_core.domain.errors import TooManyRequests, Unavailable
+from orchestra_core.domain.errors import InvalidRequest, TooManyRequests, Unavailable
 from orchestra_core.domain.outcome import Outcome, Partial, Verdict
 from orchestra_core.domain.reply import Usage
 from orchestra_core.resilience.budget import Retries
+from orchestra_core.server.failures import failure
 from tests.fakes.execution import ScriptedExecution, TakingSink
 from tests.fakes.pipeline import MODEL, World
 from tests.fakes.turns import settle
@@ -210,6 +211,37 @@ async def test_an_answer_in_one_piece_is_given_time_for_all_that_is_predicted() 
     assert result.outcome.ok
     assert world.execution.answer_limits == [pytest.approx(3 * result.tried[0].candidate.seconds), None]
     assert world.execution.answer_limits[0] > 20.0  # type: ignore[operator]
+
+
+async def test_what_a_backend_cannot_be_asked_goes_to_one_that_can() -> None:
+    """Nothing was sent: no retry is spent, no breaker counts it, and its attempt is in the books."""
+    script = {name: [Verdict.UNSUPPORTED] for name in "abc"}
+    world = World(ScriptedExecution(**script), tuple("abcd"), retries=Retries(attempts=1))
+    world.prefer(*"abcd")
+    result = await world.ask()
+    assert result.outcome.ok
+    assert backends(world) == list("abcd")
+    assert [one.outcome.verdict for one in result.tried] == [*[Verdict.UNSUPPORTED] * 3, Verdict.SUCCESS]
+    assert world.endpoint("a").failed == 0
+    assert world.endpoint("a").circuit is Circuit.CLOSED
+    assert world.held() == 0
+
+
+async def test_what_no_backend_can_be_asked_is_the_clients_to_change() -> None:
+    """Each is asked once; where one that could failed, its failure is what the client is told."""
+    unable = [Verdict.UNSUPPORTED] * 9
+    world = World(ScriptedExecution(a=unable, b=unable))
+    result = await world.ask()
+    assert sorted(backends(world)) == ["a", "b"]
+    error = failure(result.outcome)
+    assert (type(error), error.status, error.code) == (InvalidRequest, 400, "unsupported_by_backend")
+
+    for order in (("a", "b"), ("b", "a")):
+        world = World(
+            ScriptedExecution(a=unable, b=[Verdict.FAILED] * 9), retries=Retries(attempts=2, base=0)
+        )
+        world.prefer(*order)
+        assert (await world.ask()).outcome.verdict is Verdict.FAILED
 
 
 async def test_the_last_endpoint_of_a_model_is_probed_though_its_breaker_is_open() -> None:

@@ -1,5 +1,6 @@
 """What of a whole answer would be lost in increments is asked for in one piece, and reaches the client as it is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -7,7 +8,9 @@ import pytest
 
 from orchestra_core.domain.call import Kind
 from orchestra_core.domain.catalog import BackendKind
+from orchestra_core.domain.outcome import Verdict
 from orchestra_core.upstream.codec import CODECS, LLAMACPP
+from tests.fakes.execution import TakingSink
 from tests.fakes.memory_backend import Bench, endpoint, question
 from tests.fakes.memory_client import MemoryClient, after
 
@@ -81,3 +84,14 @@ async def test_no_end_is_invented_for_a_stream_that_told_none(bench: Bench, kind
     assert (await after(task, client)).ok
     (choice,) = msgspec.json.decode(client.body)["choices"]
     assert choice["finish_reason"] is None
+
+
+async def test_what_ollama_cannot_be_asked_is_no_error_of_the_attempt(bench: Bench) -> None:
+    """Nothing is sent, the outcome says why, and another endpoint may be asked."""
+    call = question(stream=False, n=raw(b"2"))
+    task = await bench.send(call, TakingSink(), endpoint(BackendKind.OLLAMA))
+    outcome = await asyncio.wait_for(task, 5)
+    assert (outcome.verdict, outcome.status) == (Verdict.UNSUPPORTED, 400)
+    assert "one choice only" in outcome.message
+    assert (outcome.try_elsewhere, outcome.trips) == (True, False)
+    assert bench.dialer.lines == []

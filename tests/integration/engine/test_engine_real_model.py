@@ -155,6 +155,27 @@ def test_completions_of_the_real_model(engine: EngineProcess) -> None:
     assert "six" not in text
 
 
+def test_probabilities_and_several_prompts_are_told_in_one_piece(engine: EngineProcess) -> None:
+    """What increments would lose: each token's probability, and which text belongs to which prompt."""
+    with connect(engine) as client:
+        answer = client.chat.completions.create(
+            model=MODEL, messages=CAPITAL, max_tokens=4, temperature=0, logprobs=True, top_logprobs=2
+        )
+        (choice,) = answer.choices
+        assert choice.logprobs is not None
+        tokens = choice.logprobs.content or []
+        assert 1 <= len(tokens) <= 4
+        assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in tokens)
+        assert "".join(token.token for token in tokens).startswith(choice.message.content or "-")
+
+        prompts = ["One, two, three,", "Monday, Tuesday,"]
+        texts = client.completions.create(model=MODEL, prompt=prompts, max_tokens=6, temperature=0).choices
+    assert sorted(one.index for one in texts) == [0, 1]
+    first, second = (one.text for one in sorted(texts, key=lambda one: one.index))
+    assert "four" in first
+    assert "Wednesday" in second
+
+
 def test_the_real_model_does_not_embed(engine: EngineProcess) -> None:
     """What it cannot do is refused, not invented."""
     with connect(engine) as client, pytest.raises(openai.BadRequestError, match="no model here can do this"):

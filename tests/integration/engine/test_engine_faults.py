@@ -282,7 +282,10 @@ def test_five_failures_open_the_breaker_and_good_probes_close_it(mended: FleetPr
         assert answer.headers["x-orchestra-attempts"] == "1"
         snapshot = engine.snapshot()
         breaker = next(one for one in snapshot["breakers"] if one["endpoint"] == endpoint)
-        assert (breaker["state"], breaker["failures"], breaker["recent"]) == ("open", 5, "xxxxx")
+        # One more where the machine was so slow that a probe of the engine's own came in between.
+        assert breaker["state"] == "open"
+        assert breaker["failures"] in (5, 6)
+        assert breaker["recent"] == "x" * breaker["failures"]
         assert breaker["opened"] == 1
         assert 0 < breaker["next_probe"] <= 7.5
         assert snapshot["status"] == "degraded"
@@ -291,9 +294,9 @@ def test_five_failures_open_the_breaker_and_good_probes_close_it(mended: FleetPr
             in engine.get("/metrics").text
         )
         happening.event("breaker.half_open", endpoint, seconds=12)
-        backends = [engine.chat(model=MODEL, max_tokens=2).headers["x-orchestra-backend"] for _ in range(2)]
-        assert backends == ["sim-small", "sim-small"]
-        happening.event("breaker.closed", endpoint)
+        # By the engine's own probes: no client has to be the guinea pig.
+        happening.event("breaker.closed", endpoint, seconds=12)
+        assert engine.chat(model=MODEL, max_tokens=2).headers["x-orchestra-backend"] == "sim-small"
         assert engine.get("/health").json()["status"] == "healthy"
 
 

@@ -3,8 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from orchestra_core.domain.errors import OrchestraError
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 _RESTART_SECONDS = 1.0
 
 
@@ -13,11 +17,23 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         """Runs something that ends by itself; its failure is logged. The task is given to be cancelled, no more."""
-        task = self._loop.create_task(self._guard(work, name), name=name)
+        return self._own(self._guard(work, name), name)
+
+    async def finish(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """What comes of work that goes on to its end also when whoever waits for it here leaves."""
+        task = self._own(work, name)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_tell)
+            raise
+
+    def _own(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -41,7 +57,17 @@ class Supervisor:
             await asyncio.sleep(_RESTART_SECONDS)
 
     async def close(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # What is ended may start something on its way out.
+        while self._tasks:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell(task: asyncio.Task[Any]) -> None:
+    """Nobody waits any more who could be told how it failed."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        trace = None if isinstance(error, OrchestraError) else error
+        log.error("%s failed: %s", task.get_name(), error, exc_info=trace)

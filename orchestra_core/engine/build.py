@@ -21,7 +21,7 @@ from orchestra_core.background.watchdog import Watchdog
 from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, Config
 from orchestra_core.domain.call import Call
-from orchestra_core.domain.errors import ConfigError, InvalidConfig, OrchestraError
+from orchestra_core.domain.errors import ConfigError, OrchestraError
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.domain.snapshot import Throughput, Totals
 from orchestra_core.engine.keys import Keys
@@ -195,7 +195,7 @@ class Engine:
             members=self.members,
             begin=self._begin,
             watch=self._watch,
-            start=self.supervisor.start,
+            supervisor=self.supervisor,
             say=self.hub.publish,
         )
         self.stopping = Stopping(
@@ -204,7 +204,7 @@ class Engine:
             self.execution.interrupt,
             self.service.end,
         )
-        self.keys = Keys(self.gate, self.ledger, self.clock, config.keys, self._keys_changed)
+        self.keys = Keys(self.gate, self.ledger, self.clock, config.keys, self.supervisor, self._keys_changed)
         register(
             self.reload,
             pipeline=self.pipeline,
@@ -306,8 +306,10 @@ class Engine:
 
     async def _begin(self, settings: BackendSettings, origin: str) -> None:
         member = self.members.join(settings, origin=origin, simulated=self._simulated)
-        await member.monitor.look()
-        self._watch(member)
+        try:
+            await member.monitor.look()
+        finally:
+            self._watch(member)
         if settings.embedded:
             self._preload(member)
 
@@ -343,11 +345,7 @@ class Engine:
 
     def reload_soon(self) -> None:
         """Reads the configuration again; what comes of it is an event."""
-        self.supervisor.start(self._reload(), "reload")
-
-    async def _reload(self) -> None:
-        with contextlib.suppress(InvalidConfig):
-            await self.reload()
+        self.reload.soon()
 
     # -- loops -----------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.errors import NotFound, OperationFailed, Unavailable
 from orchestra_core.domain.principal import Scope
@@ -22,7 +23,11 @@ _PATIENCE_SECONDS = 10.0
 
 
 class Keys:
-    """Implements what the surfaces need of keys (server/ports.py)."""
+    """Implements what the surfaces need of keys (server/ports.py).
+
+    A change once begun goes on to its end, also when whoever asked leaves: a key must not be revoked in the database
+    and still open the gate.
+    """
 
     def __init__(
         self,
@@ -30,12 +35,14 @@ class Keys:
         ledger: Ledger,
         clock: Clock,
         declared: Iterable[ApiKey],
+        supervisor: Supervisor,
         changed: Callable[[], None],
     ) -> None:
         """`changed` is told when a key was made, revoked or altered; not of when one was used."""
         self._gate = gate
         self._ledger = ledger
         self._clock = clock
+        self._supervisor = supervisor
         self._declared = tuple(declared)
         self._changed = changed
         self._stored: list[ApiKey] = []
@@ -72,19 +79,25 @@ class Keys:
         tokens_per_minute: int | None,
     ) -> dict[str, object]:
         key, token = new_key(name, scopes, requests_per_minute, tokens_per_minute, self._clock.wall())
+        await self._supervisor.finish(self._insert(key), "creating a key")
+        return {**view(key), "token": token}
+
+    async def _insert(self, key: ApiKey) -> None:
         await self._run(partial(table.insert, key=key))
         await self._reread()
-        return {**view(key), "token": token}
 
     async def revoke(self, key_id: str) -> dict[str, object]:
         if any(key.id == key_id for key in self._declared):
             raise OperationFailed(
                 f"the key {key_id} is declared in the configuration: take it out there and reload"
             )
+        await self._supervisor.finish(self._revoke(key_id), "revoking a key")
+        return next(view(key) for key in self._stored if key.id == key_id)
+
+    async def _revoke(self, key_id: str) -> None:
         if not await self._run(partial(table.revoke, key_id=key_id, now=self._clock.wall())):
             raise NotFound(f"there is no key {key_id[:64]}", param="id")
         await self._reread()
-        return next(view(key) for key in self._stored if key.id == key_id)
 
     async def note_used(self) -> None:
         """Writes down when keys were used last; called now and then, nothing depends on it."""

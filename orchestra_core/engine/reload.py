@@ -5,16 +5,23 @@ nobody takes is answered as one that needs a restart, so that nothing is read an
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
+from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.config import BackendSettings, Config
 from orchestra_core.domain.catalog import BackendKind, Endpoint
 from orchestra_core.domain.errors import ConfigError, InvalidConfig
 from orchestra_core.domain.result import Reloaded
+from orchestra_core.domain.text import safe_text
 from orchestra_core.engine.members import Member, Members
 
+log = logging.getLogger(__name__)
+K = TypeVar("K")
 # Not compared by key: backends are compared by name, the others are no settings.
 _APART = frozenset({"backends", "sources", "notes", "paths"})
 # Facts about the same server: it stays connected and what was learned of it stays true.
@@ -33,7 +40,7 @@ class Reload:
         members: Members,
         begin: Callable[[BackendSettings, str], Awaitable[None]],
         watch: Callable[[Member], None],
-        start: Callable[[Coroutine[object, object, None], str], object],
+        supervisor: Supervisor,
         say: Callable[[str, str, str, str], None],
     ) -> None:
         self.current = config
@@ -41,7 +48,7 @@ class Reload:
         self._members = members
         self._begin = begin
         self._watch = watch
-        self._start = start
+        self._supervisor = supervisor
         self._say = say
         self._takers: dict[str, Callable[[Config], object]] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -51,7 +58,21 @@ class Reload:
         self._takers[name] = taker
 
     async def __call__(self) -> Reloaded:
-        """Reads and applies; raises InvalidConfig, with file and line, and leaves everything as it is."""
+        """Reads and applies; raises InvalidConfig, with file and line, and leaves everything as it is.
+
+        Once asked for it goes on to its end, also when whoever asked leaves: half of a configuration is none.
+        """
+        return await self._supervisor.finish(self._reload(), "reload")
+
+    def soon(self) -> None:
+        """The same, where nobody waits: what comes of it is an event."""
+        self._supervisor.start(self._quietly(), "reload")
+
+    async def _quietly(self) -> None:
+        with contextlib.suppress(InvalidConfig):
+            await self._reload()
+
+    async def _reload(self) -> Reloaded:
         async with self._one_at_a_time:
             try:
                 new = await asyncio.to_thread(self._read)
@@ -68,33 +89,60 @@ class Reload:
     async def _apply(self, new: Config) -> Reloaded:
         old = self.current
         changed = list(_changed(old, new))
-        applied = [key for key in changed if self._taker(key) is not None]
         restart = [key for key in changed if self._taker(key) is None]
         self.current = new = _keeping(old, new, restart)
-        for take in {id(take): take for key in applied if (take := self._taker(key))}.values():
-            take(new)
+        refused = await self._take([key for key in changed if key not in restart], new)
+        # What failed is not in effect: the next reload finds it changed and tries again.
+        self.current = new = _keeping(old, new, list(refused))
         before = {backend.name: backend for backend in old.backends}
         after = {backend.name: backend for backend in new.backends}
         removed = [name for name in before if name not in after]
         added = [name for name in after if name not in before]
         other = [name for name in after if name in before and after[name] != before[name]]
-        await asyncio.gather(
-            *(self._join(after[name]) for name in added),
-            *(self._change(before[name], after[name]) for name in other),
+        failed = await _all(
+            {name: self._join(after[name]) for name in added}
+            | {name: self._change(before[name], after[name]) for name in other}
         )
+        self._keep(failed, before)
         # Last, so that there is no moment without a model that somebody else serves now.
         leaving = [name for name in removed if self._leave(name, None)]
         leaving += [name for name in other if self._is_replaced_late(before[name], after[name])]
         return Reloaded(
             file=str(new.paths.config_file) if new.paths.config_file else None,
-            added=tuple(added),
+            added=tuple(name for name in added if name not in failed),
             removed=tuple(removed),
-            changed=tuple(other),
-            applied=tuple(applied),
+            changed=tuple(name for name in other if name not in failed),
+            applied=tuple(key for key in changed if key not in restart and key not in refused),
             restart=tuple(restart),
             leaving=tuple(leaving),
-            notes=new.notes,
+            notes=(*new.notes, *self._report(refused | failed)),
         )
+
+    async def _take(self, keys: Sequence[str], new: Config) -> dict[str, BaseException]:
+        """Tells each taker once; the keys of those that failed, and how."""
+        takers = {key: taker for key in keys if (taker := self._taker(key)) is not None}
+        failed = await _all({taker: _call(taker, new) for taker in takers.values()})
+        return {key: failed[taker] for key, taker in takers.items() if taker in failed}
+
+    def _keep(self, failed: Mapping[str, BaseException], before: Mapping[str, BackendSettings]) -> None:
+        """What is in effect of the backends whose change failed: the next reload tries again."""
+        backends = []
+        for backend in self.current.backends:
+            name = backend.name
+            member = self._members.get(name)
+            if name not in failed or (member is not None and member.settings == backend):
+                backends.append(backend)
+            elif name in before:
+                backends.append(before[name])
+        if failed:
+            self.current = msgspec.structs.replace(self.current, backends=tuple(backends))
+
+    def _report(self, failed: Mapping[str, BaseException]) -> Iterator[str]:
+        for name, error in failed.items():
+            log.error("%s could not be taken over", name, exc_info=error)
+            why = f"{name} could not be taken over: {safe_text(str(error) or type(error).__name__)}"
+            self._say("config.failed", name, why, "error")
+            yield f"{why}; reload to try again"
 
     def _taker(self, key: str) -> Callable[[Config], object] | None:
         return self._takers.get(key) or self._takers.get(key.partition(".")[0])
@@ -139,7 +187,7 @@ class Reload:
         if self._members.get(name) is None:
             return False
         member, endpoints = self._members.leave(name)
-        self._start(self._see_off(member, endpoints, successor), f"end of {name}")
+        self._supervisor.start(self._see_off(member, endpoints, successor), f"end of {name}")
         return _busy(endpoints)
 
     async def _see_off(
@@ -150,6 +198,16 @@ class Reload:
         await self._members.forget(member)
         if successor is not None and successor in self.current.backends:
             await self._begin(successor, "configured")
+
+
+async def _call(taker: Callable[[Config], object], new: Config) -> None:
+    taker(new)
+
+
+async def _all(work: Mapping[K, Coroutine[object, object, None]]) -> dict[K, BaseException]:
+    """Does all of it, whatever fails of it, and tells what failed."""
+    results = await asyncio.gather(*work.values(), return_exceptions=True)
+    return {key: result for key, result in zip(work, results, strict=True) if result is not None}
 
 
 def _busy(endpoints: Sequence[Endpoint]) -> bool:

@@ -39,7 +39,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Sizes in bytes, times in seconds. Sources: RFC 9112 section 3, nginx, Envoy and HAProxy defaults.
 
     `head` holds the request line too. `bodies` is what all connections together may hold of bodies that are
-    larger than `small_body`; smaller ones are bounded by the number of connections.
+    larger than `small_body`; smaller ones are bounded by the number of connections. `bodies_per_peer` is the share
+    of one address: a quarter.
     """
 
     request_line: int = 8192
@@ -48,6 +49,7 @@ class Limits(msgspec.Struct, frozen=True):
     fields: int = 100
     body: int = 32 * 1024 * 1024
     bodies: int = 256 * 1024 * 1024
+    bodies_per_peer: int = 64 * 1024 * 1024
     small_body: int = 16384
     chunks: int = 16384
     chunk_overhead: int = 65536
@@ -134,14 +136,6 @@ def check_field(name: bytes, seen: Mapping[bytes, bytes]) -> Refusal | None:
     return None
 
 
-def check_length(length: bytes, limits: Limits, held: int) -> Refusal | None:
-    """Whether a body of that Content-Length may come while `held` bytes of bodies are kept in all."""
-    size = int(length)
-    if size > limits.body:
-        return too_large(limits)
-    return no_room() if size > limits.small_body and held + size > limits.bodies else None
-
-
 def check_overhead(raw: int, decoded: int, limits: Limits) -> Refusal | None:
     """RFC 9112 section 7.1.1 asks to bound chunk extensions; this bounds all that is not content."""
     if raw - decoded <= limits.chunk_overhead + 8 * decoded:
@@ -151,10 +145,6 @@ def check_overhead(raw: int, decoded: int, limits: Limits) -> Refusal | None:
 
 def too_large(limits: Limits) -> Refusal:
     return Refusal(413, "request_too_large", f"bodies over {limits.body} bytes are refused")
-
-
-def no_room() -> Refusal:
-    return Refusal(503, "bodies_full", "too many large request bodies are being held; try again")
 
 
 def _check_framing(version: str, values: Mapping[bytes, bytes]) -> Refusal | None:

@@ -41,6 +41,7 @@ class Http1Protocol(Intake):
         "_slow",
         "_slow_since",
         "_unsent",
+        "_unstarted",
     )
 
     def __init__(
@@ -57,6 +58,7 @@ class Http1Protocol(Intake):
         self._refuse = refuse
         self._queue: deque[tuple[Request, Exchange]] = deque()
         self._exchange: Exchange | None = None
+        self._unstarted: Request | None = None
         self._refusal: Refusal | None = None
         self._linger_left = limits.linger_bytes
         self._reading = True
@@ -81,6 +83,10 @@ class Http1Protocol(Intake):
         for request, _ in self._queue:
             self.released(request)
         self._queue.clear()
+        if self._unstarted is not None:
+            # A task that is cancelled before its first step runs nothing of it, not even `finally`.
+            self.released(self._unstarted)
+            self._unstarted = None
         if self._exchange is not None:
             self._exchange.lost()
         if self._task is not None:
@@ -130,24 +136,26 @@ class Http1Protocol(Intake):
 
     def _begin(self, request: Request, exchange: Exchange) -> None:
         self._exchange = exchange
+        self._unstarted = request
         # Owned here: `connection_lost` cancels it, `_serve` clears it.
         self._task = self._loop.create_task(self._serve(request, exchange))
 
     async def _serve(self, request: Request, exchange: Exchange) -> None:
+        self._unstarted = None
         try:
             await self._handler(request, exchange)
         except Exception:
             log.exception("unhandled error while answering %s %s", request.method, request.path[:128])
-            exchange.crash()
+            exchange.crash(request.id)
         finally:
             self._task = self._exchange = None
             self.released(request)
             if self.phase != "lost":
-                self._next(exchange)
+                self._next(request, exchange)
 
-    def _next(self, served: Exchange) -> None:
+    def _next(self, request: Request, served: Exchange) -> None:
         if not served.finished:
-            served.crash()
+            served.crash(request.id)
         if not served.keep_alive:
             self._linger()
         elif not self._slow:

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from struct import pack
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from orchestra_core.domain.principal import ANONYMOUS
 from orchestra_core.http1.heads import LAST_CHUNK, Headers, chunk, lines, response_head
 from orchestra_core.server.date import date_header
 
 _DISCARD = pack("ii", 1, 0)
+_CRASHED = {"type": "internal_error", "code": "internal_error", "message": "internal error", "param": None}
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -142,15 +145,18 @@ class Exchange:
             return
         self._transport.write(chunk(data) + LAST_CHUNK if self._chunked else data)
 
-    def crash(self) -> None:
-        """The handler failed to answer: 500 if nothing was sent, else a cut connection, never a clean end."""
+    def crash(self, request_id: str = "") -> None:
+        """The handler failed to answer: 500 if nothing was sent, else a cut connection, never a clean end.
+
+        `request_id` is "" where the request failed before it was given one.
+        """
         if self.gone or self.finished:
             return
         if not self.started:
             self.keep_alive = False
-            self.send(
-                500, b'{"error":{"type":"internal_error","code":"internal_error","message":"internal error"}}'
-            )
+            error = {**_CRASHED, "request_id": request_id or None}
+            headers = [("x-request-id", request_id)] if request_id else []
+            self.send(500, msgspec.json.encode({"error": error}), headers)
         else:
             self._transport.abort()
 

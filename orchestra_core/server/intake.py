@@ -19,10 +19,8 @@ from orchestra_core.http1.checks import (
     Refusal,
     check_field,
     check_head,
-    check_length,
     check_overhead,
     check_start,
-    no_room,
     origin_form,
     too_large,
 )
@@ -300,11 +298,18 @@ class Intake(asyncio.Protocol):
         # Taken out, because a head that is kept (`Known`) stands for messages of every length.
         length = headers.pop(b"content-length", None)
         if length is not None:
-            refusal = check_length(length, self._limits, self._room.held)
-            if refusal is not None:
-                self._stop(refusal)
+            self._check_length(int(length))
         if b"expect" in headers and self._version == "1.1":
             self._invite_body()
+
+    def _check_length(self, size: int) -> None:
+        """Whether a body that long may come: what would not fit is not even read."""
+        if size > self._limits.body:
+            self._stop(too_large(self._limits))
+        if size > self._limits.small_body:
+            refusal = self._room.refuses(self.peer, size)
+            if refusal is not None:
+                self._stop(refusal)
 
     def _check_size(self) -> None:
         limits = self._limits
@@ -344,19 +349,21 @@ class Intake(asyncio.Protocol):
 
     def _hold(self, size: int) -> None:
         grown = size - self._held
-        if self._room.held + grown > self._limits.bodies:
-            self._stop(no_room())
-        self._room.held += grown
+        refusal = self._room.refuses(self.peer, grown)
+        if refusal is not None:
+            self._stop(refusal)
+        self._room.hold(self.peer, grown)
         self._held = size
 
     def _release(self) -> None:
-        self._room.held -= self._held
-        self._held = 0
+        if self._held:
+            self._room.hold(self.peer, -self._held)
+            self._held = 0
 
     def released(self, request: Request) -> None:
         """A request is over: its body no longer counts."""
         if len(request.body) > self._limits.small_body:
-            self._room.held -= len(request.body)
+            self._room.hold(self.peer, -len(request.body))
 
     def on_message_complete(self) -> None:
         body = b"" if self._body is None else bytes(self._body)

@@ -1,5 +1,6 @@
 """What all connections of a listener share: how many there are, and how much of bodies they hold."""
 
+from functools import lru_cache
 from ipaddress import IPv6Network
 from typing import Protocol
 
@@ -7,6 +8,10 @@ from orchestra_core.http1.checks import Limits, Refusal
 
 _FULL = Refusal(503, "too_many_connections", "too many connections are open; try again")
 _PEER_FULL = Refusal(503, "too_many_connections", "too many connections are open from this address")
+_BODIES_FULL = Refusal(503, "bodies_full", "too many large request bodies are being held; try again")
+_PEER_BODIES_FULL = Refusal(
+    503, "bodies_full", "too many large request bodies are being held from this address; try again"
+)
 
 
 class Guest(Protocol):
@@ -31,16 +36,18 @@ class Guest(Protocol):
 class Room:
     """Bounds of all connections together. `capacity` connections in all, some kept for the Unix socket.
 
-    `held` counts the bytes of large request bodies in memory. `idle_factor` (1 to 0) scales how long a
+    `held` counts the bytes of large request bodies in memory, in all and by the address they are from: whoever is
+    nobody yet must not keep everybody else's out. `idle_factor` (1 to 0) scales how long a
     connection may stay idle: whoever watches memory sets it.
     """
 
-    __slots__ = ("_capacity", "_limits", "_peers", "_unix", "connections", "held", "idle_factor")
+    __slots__ = ("_bodies", "_capacity", "_limits", "_peers", "_unix", "connections", "held", "idle_factor")
 
     def __init__(self, limits: Limits, capacity: int) -> None:
         self._limits = limits
         self._capacity = capacity
         self._peers: dict[str, int] = {}
+        self._bodies: dict[str, int] = {}
         self._unix = 0
         self.connections: set[Guest] = set()
         self.held = 0
@@ -80,6 +87,31 @@ class Room:
         else:
             del self._peers[origin]
 
+    def refuses(self, peer: str, size: int) -> Refusal | None:
+        """Why `size` more bytes of large bodies from there are too much, or None."""
+        if self.held + size > self._limits.bodies:
+            return _BODIES_FULL
+        if _is_here(peer) or self._bodies.get(_origin(peer), 0) + size <= self._limits.bodies_per_peer:
+            return None
+        return _PEER_BODIES_FULL
+
+    def hold(self, peer: str, size: int) -> None:
+        """Counts bytes of bodies; a negative `size` gives them back."""
+        self.held += size
+        if _is_here(peer):
+            return
+        origin = _origin(peer)
+        left = self._bodies.get(origin, 0) + size
+        if left:
+            self._bodies[origin] = left
+        else:
+            self._bodies.pop(origin, None)
+
+
+def _is_here(peer: str) -> bool:
+    """From this machine: its owner, or a reverse proxy that everybody else comes through."""
+    return _is_unix(peer) or _is_loopback(peer)
+
 
 def _is_unix(peer: str) -> bool:
     """Whatever user it is; see `peer_of`."""
@@ -90,6 +122,7 @@ def _is_loopback(peer: str) -> bool:
     return peer.startswith("127.") or peer == "::1"
 
 
+@lru_cache(1024)
 def _origin(peer: str) -> str:
     """Who a connection is counted for: an IPv4 address, or the /64 an IPv6 host chooses its addresses in."""
     if ":" not in peer:

@@ -1,6 +1,7 @@
 """The client side of HTTP/1.1: bytes in, bytes out, no sockets."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -176,3 +177,40 @@ async def test_time_ends_what_takes_too_long() -> None:
     idle.protocol.expire(loop.time() + 76)
 
     assert idle.transport.closed
+
+
+@pytest.mark.parametrize("request_id", ["req-1", ""])
+async def test_a_crash_is_answered_in_the_shape_of_every_error(request_id: str) -> None:
+    """With the request id it has been given, in the header and in the body, to find it in the log by."""
+    transport = FakeTransport()
+    Exchange(transport, keep_alive=True, chunked=True, head_only=False).crash(request_id)
+    head, _, body = transport.written.partition(b"\r\n\r\n")
+    error = json.loads(body)["error"]
+
+    assert (b"x-request-id: req-1" in head) is bool(request_id)
+    assert (error["type"], error["code"], error["param"]) == ("internal_error", "internal_error", None)
+    assert error["request_id"] == (request_id or None)
+
+
+class Breaking(Server):
+    """Its handler names each request, then breaks, or returns without an answer."""
+
+    breaks = True
+
+    async def handle(self, request: Request, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+        request.id = "req-7"
+        if self.breaks:
+            raise RuntimeError("broken on purpose")
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+async def test_a_handler_that_breaks_is_answered_with_the_id_of_its_request(breaks: bool) -> None:
+    """A 500, whether it raised or forgot to answer."""
+    server = Breaking()
+    server.breaks = breaks
+    written = await server.feed(GET)
+
+    assert written.startswith(b"HTTP/1.1 500 ")
+    assert b"x-request-id: req-7\r\n" in written
+    assert server.exchanges[0].finished

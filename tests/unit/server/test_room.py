@@ -9,6 +9,7 @@ import pytest
 from orchestra_core.http1.checks import Limits, capacity, idle_factor
 from orchestra_core.server.room import Room
 from tests.fakes.one_connection import Connection
+from tests.fakes.turns import settle
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -171,3 +172,70 @@ async def test_an_idle_connection_keeps_nothing_of_its_last_request() -> None:
         tracemalloc.stop()
 
     assert used / len(idle) < 12_000
+
+
+async def test_one_address_holds_a_share_of_the_bodies() -> None:
+    """What others may send does not depend on how much a stranger drips; this machine is no stranger."""
+    limits = Limits(bodies=100_000, bodies_per_peer=25_000)
+    room = Room(limits, 100)
+    stranger, again = (Connection(limits, room, "192.0.2.1") for _ in range(2))
+    await stranger.feed([post(25_000) + b"a" * 20_000])
+    await again.feed([post(20_000)])
+    assert again.statuses == (503,)
+    assert b"from this address" in again.transport.written
+    chunked = Connection(limits, room, "192.0.2.1")
+    head = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await chunked.feed([head, b"4e20\r\n" + b"a" * 20_000 + b"\r\n"])
+    assert chunked.statuses == (503,)
+    for peer in ("192.0.2.2", "2001:db8::1", "127.0.0.1"):
+        client = Connection(limits, room, peer)
+        await client.feed([post(20_000) + b"a" * 20_000])
+        assert client.statuses == (200,)
+    local = Connection(limits, room, "127.0.0.1")
+    await local.feed([post(60_000) + b"a" * 60_000])
+    assert local.statuses == (200,)
+    stranger.protocol.connection_lost(None)
+    back = Connection(limits, room, "192.0.2.1")
+    await back.feed([post(20_000) + b"a" * 20_000])
+
+    assert back.statuses == (200,)
+    assert room.held == 0
+
+
+def test_an_ipv6_network_shares_one_budget() -> None:
+    """Its hosts choose their addresses freely; what is given back counts no more."""
+    room = Room(Limits(bodies_per_peer=100), 100)
+    room.hold("2001:db8::1", 60)
+    room.hold("2001:db8::2", 40)
+    assert room.refuses("2001:db8::3", 1) is not None
+    assert room.refuses("2001:db8:0:1::1", 100) is None
+    assert room.refuses("unix", 1000) is None
+    room.hold("2001:db8::1", -60)
+
+    assert room.refuses("2001:db8::3", 60) is None
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_request_that_was_begun_but_never_ran_is_freed(turns: int) -> None:
+    """The client leaves at any moment while one request ends and the next begins, its body large."""
+    client = Connection()
+    client.hold = asyncio.Event()
+    await client.feed([(post(20_000) + b"a" * 20_000) * 3])
+    client.hold.set()
+    await settle(turns)
+    client.protocol.connection_lost(None)
+    await client.rest()
+
+    assert client.room.held == 0
+
+
+async def test_a_first_request_that_never_ran_is_freed() -> None:
+    """It arrives whole, and the connection is lost before the loop turns."""
+    client = Connection()
+    client.protocol.data_received(post(20_000) + b"a" * 20_000)
+    assert client.room.held == 20_000
+    client.protocol.connection_lost(None)
+    await client.rest()
+
+    assert client.requests == []
+    assert client.room.held == 0

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect
 
 from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.wire.strict import refuse_many
 
 T = TypeVar("T")
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
@@ -121,6 +122,11 @@ def last_user_text(messages: list[Message]) -> str:
                 return message.content[-_LONGEST_PROMPT_FIELD:]
             return "".join(part.text for part in message.content)[-_LONGEST_PROMPT_FIELD:]
     return ""
+
+
+def refuse_many_parts(messages: list[Message]) -> None:
+    for message in messages:
+        refuse_many("messages.content", message.content)
 
 
 def has_images(messages: list[Message]) -> bool:

@@ -17,8 +17,9 @@ from orchestra_core.wire.bodies import (
     has_images,
     last_user_text,
     raw_object,
+    refuse_many_parts,
 )
-from orchestra_core.wire.strict import refuse_many, refuse_odd
+from orchestra_core.wire.strict import LARGE, refuse_crowd, refuse_many, refuse_odd
 
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 
@@ -99,6 +100,8 @@ def read_selection(body: bytes, call_id: str, now: float) -> Call:
 
 def read_route(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     """POST /api/v1/route. `now` is monotonic seconds, `key` whom it is counted for."""
+    if len(body) > LARGE:
+        refuse_crowd(body)
     wanted = decode(_route, body)
     messages = _messages(wanted, body)
     refuse_odd(body, decode(raw_object, body), _TEXTS)
@@ -147,6 +150,8 @@ def _messages(wanted: _Route, body: bytes) -> object:
     if not wanted.messages:
         raise InvalidRequest("field `messages` must not be empty", param="messages")
     refuse_many("messages", wanted.messages)
+    if len(body) > LARGE:
+        refuse_many_parts(wanted.messages)
     return decode(raw_object, body)["messages"]
 
 

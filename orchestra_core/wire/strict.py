@@ -19,6 +19,15 @@ _KEY = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"([^"\\]*)"[ \t\r\n]*:[ \t\r\n]*')
 _END = re.compile(rb"[ \t\r\n]*}[ \t\r\n]*\Z")
 # More entries than any client sends in earnest: each costs memory and time on the way.
 MOST_ENTRIES = 16384
+# Nothing shorter has more than `MOST_ENTRIES` messages or parts: the smallest, with its comma, is `{"type":""},`.
+LARGE = 12 * MOST_ENTRIES
+# What a large body may have in all. A message has some keys and, with parts or tool calls, some objects and lists.
+_MOST_KEYS = 16 * MOST_ENTRIES
+_MOST_NESTED = 8 * MOST_ENTRIES
+_MOST_STRINGS = 32 * MOST_ENTRIES
+MOST_VALUES = 16 * MOST_ENTRIES
+# Of prompts and inputs in tokens, seven times what OpenAI takes in one request.
+MOST_TOKENS = 128 * MOST_ENTRIES
 
 
 def refuse_odd(
@@ -41,6 +50,39 @@ def refuse_odd(
         _refuse_duplicates(body, fields)
 
 
+def refuse_crowd(body: bytes, values: int = MOST_VALUES) -> None:
+    """Refuses a body of more values, keys or objects than any client sends, before anything is built of it.
+
+    For bodies longer than `LARGE`. 32 MiB of `[],` or of keys are 1 GB once they are Python's (measured).
+    """
+    # Most have few even with what stands in their strings.
+    if not _is_crowded(body, values):
+        return
+    plain = _unescaped(body)
+    if plain.count(b'"') > 2 * _MOST_STRINGS or _is_crowded(_outside_strings(plain), values):
+        raise InvalidRequest(
+            f"the body has more than {values} values, {_MOST_KEYS} keys or {_MOST_NESTED} objects and lists",
+            code="too_many_entries",
+        )
+
+
+def _is_crowded(text: bytes, values: int) -> bool:
+    return (
+        text.count(b",") > values
+        or text.count(b":") > _MOST_KEYS
+        or text.count(b"{") + text.count(b"[") > _MOST_NESTED
+    )
+
+
+def _unescaped(body: bytes) -> bytes:
+    """Without escaped quotes, so that every quote begins or ends a string."""
+    return body.replace(b"\\\\", b"").replace(b'\\"', b"")
+
+
+def _outside_strings(plain: bytes) -> bytes:
+    return b"".join(plain.split(b'"')[::2])
+
+
 def refuse_many(name: str, entries: object) -> None:
     """A list must not be longer than `MOST_ENTRIES`; what is no list passes."""
     if isinstance(entries, list) and len(entries) > MOST_ENTRIES:
@@ -49,8 +91,7 @@ def refuse_many(name: str, entries: object) -> None:
 
 def depth_beyond(body: bytes, limit: int) -> bool:
     """Whether valid JSON is nested deeper than `limit`; strings are cut out, then pairs taken from within."""
-    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = b"".join(plain.split(b'"')[::2]).translate(_ALIKE, _NOT_BRACKETS)
+    brackets = _outside_strings(_unescaped(body)).translate(_ALIKE, _NOT_BRACKETS)
     for _ in range(limit):
         if not brackets:
             return False

@@ -16,9 +16,10 @@ from orchestra_core.wire.bodies import (
     has_images,
     last_user_text,
     raw_object,
+    refuse_many_parts,
 )
 from orchestra_core.wire.openai.fields import TEXTS, check_fields
-from orchestra_core.wire.strict import refuse_many, refuse_odd
+from orchestra_core.wire.strict import LARGE, MOST_TOKENS, refuse_crowd, refuse_many, refuse_odd
 
 _OWN = ("model", "stream", "stream_options")
 _PATHS = {Kind.CHAT: "/chat/completions", Kind.COMPLETION: "/completions", Kind.EMBEDDING: "/embeddings"}
@@ -26,6 +27,7 @@ _WITH_USAGE = {"include_usage": True}
 NOTHING = frozenset[str]()
 _VISION = frozenset({"vision"})
 _TOOLS = frozenset({"tools"})
+_NO_TOOLS = b"[] \t\r\n"
 
 
 class _StreamOptions(msgspec.Struct):
@@ -44,7 +46,7 @@ class _Sampling(msgspec.Struct):
 class _Chat(_Sampling):
     messages: list[Message] = msgspec.field(default_factory=list)
     max_completion_tokens: Tokens | None = None
-    tools: list[msgspec.Raw] = []
+    tools: msgspec.Raw = msgspec.Raw()
 
 
 class _Completion(_Sampling):
@@ -73,14 +75,19 @@ def _fields(kind: Kind, body: bytes, entries: int = 0) -> dict[str, object]:
 
 def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     """POST /v1/chat/completions. `now` is monotonic seconds, `key` whom it is counted for."""
+    large = len(body) > LARGE
+    if large:
+        refuse_crowd(body)
     chat = decode(_chat, body)
     if not chat.messages:
         raise InvalidRequest("field `messages` is required and must not be empty", param="messages")
     refuse_many("messages", chat.messages)
+    if large:
+        refuse_many_parts(chat.messages)
     fields = _fields(Kind.CHAT, body, len(chat.messages))
     asked = read_model(chat.model)
     needs = _VISION if has_images(chat.messages) else NOTHING
-    if chat.tools:
+    if chat.tools and bytes(chat.tools).strip(_NO_TOOLS) not in (b"", b"null"):
         needs |= _TOOLS
     messages = fields["messages"]
     return Call(
@@ -104,6 +111,8 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
 
 def read_completion(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     """POST /v1/completions."""
+    if len(body) > LARGE:
+        refuse_crowd(body, MOST_TOKENS)
     wanted = decode(_completion, body)
     refuse_many("prompt", wanted.prompt)
     fields = _fields(Kind.COMPLETION, body)
@@ -132,6 +141,8 @@ def read_completion(body: bytes, call_id: str, now: float, key: str = "") -> Cal
 
 def read_embedding(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     """POST /v1/embeddings."""
+    if len(body) > LARGE:
+        refuse_crowd(body, MOST_TOKENS)
     wanted = decode(_embedding, body)
     if wanted.input == []:
         raise InvalidRequest("field `input` must not be empty", param="input")

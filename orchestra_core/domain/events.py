@@ -9,7 +9,7 @@ class Event(msgspec.Struct, frozen=True):
     Kinds: engine.started, engine.stopping, engine.stalled, backend.joined, backend.up, backend.down, backend.draining,
     backend.drained, backend.resumed, backend.left, model.loading, model.progress, model.ready, model.unloading,
     model.absent, model.failed, breaker.open, breaker.half_open, breaker.closed, request.failed, request.failover,
-    config.reloaded, config.invalid, keys.changed.
+    config.reloaded, config.invalid, config.failed, keys.changed.
     """
 
     at: str

@@ -123,7 +123,7 @@ OPENAI: list[tuple[str, dict[str, object], str | None, str]] = [
     (CHAT, {"model": "auto", "messages": SAID, "top_p": 2}, "top_p", "<= 1.0"),
     (CHAT, {"model": "auto", "messages": SAID, "max_tokens": 0}, "max_tokens", ">= 1"),
     (CHAT, {"model": "auto", "messages": SAID, "stream": "x"}, "stream", "expected `bool"),
-    (CHAT, {"model": "auto", "messages": SAID, "tools": "x"}, "tools", "expected `array`"),
+    (CHAT, {"model": "auto", "messages": SAID, "tools": "x"}, "tools", "expected `array | null`"),
     (CHAT, {"model": "auto", "messages": SAID, "n_keep": 1}, "n_keep", "not accepted"),
     (CHAT, {"model": "auto:cooking", "messages": SAID}, "model", TASKS),
     (COMPLETION, {"model": "auto"}, "prompt", "is required"),

@@ -216,8 +216,12 @@ def cancelled(at: Option, gone: asyncio.CancelledError, sink: Sink) -> Tried:
 
 
 def _interrupted(outcome: Outcome, call: Call) -> Outcome:
-    """The client has the beginning of an answer: whatever ended this attempt, for the client it was cut."""
+    """The client has the beginning of an answer: whatever ended this attempt, for the client it was cut.
+
+    An attempt without a partial went on and is not to be continued: what the client has is then more than before
+    it. Only one that made no connection has nothing to say of that.
+    """
     if outcome.verdict is Verdict.CANCELLED:
         return outcome
-    partial = outcome.partial or call.so_far
+    partial = call.so_far if outcome.verdict is Verdict.UNREACHABLE else outcome.partial
     return msgspec.structs.replace(outcome, verdict=Verdict.INTERRUPTED, committed=True, partial=partial)

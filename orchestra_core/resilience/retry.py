@@ -109,9 +109,15 @@ class Attempts:
         self.spent = 0.0
 
     def refused(self, outcome: Outcome, at: Option, now: float, options: Sequence[Option]) -> Step:
-        """It could not be sent to `at` (no slot, breaker, gone): the next one, which costs no retry."""
+        """It could not be sent to `at` (no slot, breaker, gone): the next one, which costs no retry.
+
+        Where the client has the beginning of an answer, how that was cut still rules where the request may go, and
+        is how it ends.
+        """
         self._excluded.add(at.endpoint.id)
         self._last = self._last or outcome
+        if self._last.committed:
+            outcome = self._last
         option, delay = self._choose(outcome, now, options)
         return Step(outcome, option, delay)
 

@@ -102,4 +102,5 @@ class ScriptedExecution:
             return Outcome(
                 verdict, endpoint.id, usage=Usage(5, 3), first_token=0.1, seconds=0.5, committed=True
             )
-        return Outcome(verdict, endpoint.id, 503, "scripted")
+        partial = None if verdict is Verdict.UNREACHABLE else call.so_far
+        return Outcome(verdict, endpoint.id, 503, "scripted", partial=partial)

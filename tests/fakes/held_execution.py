@@ -53,7 +53,7 @@ class Held:
     def outcome(self, verdict: Verdict) -> Outcome:
         """As the data plane classifies it: what was begun and is no success was interrupted."""
         usage = Usage(5, len(self.tokens), estimated=verdict is not Verdict.SUCCESS)
-        partial = None
+        partial = None if verdict in (Verdict.SUCCESS, Verdict.UNREACHABLE) else self.call.so_far
         if self.begun and verdict is not Verdict.SUCCESS:
             verdict = Verdict.INTERRUPTED
             before = self.call.so_far

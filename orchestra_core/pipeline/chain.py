@@ -107,32 +107,39 @@ class Chain:
 
     async def _go(self, run: Run, option: Option) -> Step:
         """One attempt: a slot, the model loaded, the breaker's permit, then send. All of it is given back."""
+        there = self._alternatives.now(option)
+        if there is None:
+            gone = Outcome(Verdict.UNREACHABLE, option.endpoint.id, 0, GONE)
+            return self._refused(run, option, gone)
+        option = there
         now = self._clock.monotonic()
         options = self._alternatives.all(run.call, run.decision)
         beside = run.attempts.beside(option, now, options)
         place = await self._queueing.slot(run.call, run.sink, option, beside, run.deadline)
         if isinstance(place, Outcome):
-            return self._move(
-                run, option, run.attempts.refused(place, option, self._now(), self._options(run))
-            )
-        lane = self._lanes.of(place.endpoint)
-        lane.endpoint.inflight += 1
-        lane.endpoint.work += place.candidate.work
+            return self._refused(run, option, place)
+        place = self._alternatives.now(place) or place
+        endpoint = place.endpoint
+        lane = self._lanes.of(endpoint)
+        endpoint.inflight += 1
+        endpoint.work += place.candidate.work
         token = 0
         outcome: Outcome | None = None
         try:
-            refusal = await self._ready(place.endpoint, run.call, run.sink)
+            refusal = await self._ready(endpoint, run.call, run.sink)
             if refusal is None:
                 token, refusal = self._permit(run, lane)
             if refusal is None:
                 outcome = await self._send(run, place, options)
         finally:
-            self._placement.end(lane, run.call, place.candidate, token, outcome, run.sink)
+            self._placement.end(lane, endpoint, run.call, place.candidate, token, outcome, run.sink)
         if outcome is not None:
             return self._follow(run, place, outcome)
         assert refusal is not None
-        step = run.attempts.refused(refusal, place, self._now(), self._options(run))
-        return self._move(run, place, step)
+        return self._refused(run, place, refusal)
+
+    def _refused(self, run: Run, at: Option, refusal: Outcome) -> Step:
+        return self._move(run, at, run.attempts.refused(refusal, at, self._now(), self._options(run)))
 
     def _permit(self, run: Run, lane: Lane) -> tuple[int, Outcome | None]:
         """A token of the breaker, or why nothing may be sent: much may have changed while the request waited."""

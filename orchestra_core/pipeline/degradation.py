@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.decision import Candidate, Decision
@@ -44,6 +46,13 @@ class Alternatives:
             below = [c for c in self._planning.below(call) if c.endpoint not in known]
             options += self._options(below, f"quality {wanted}", last=True)
         return options
+
+    def now(self, option: Option) -> Option | None:
+        """The same place as the catalog has it now, which a reload may have made anew; None: it is gone."""
+        endpoint = self._find(option.endpoint.id)
+        if endpoint is None or endpoint is option.endpoint:
+            return None if endpoint is None else option
+        return replace(option, endpoint=endpoint)
 
     def _options(self, candidates: Sequence[Candidate], asked: str, *, last: bool = False) -> list[Option]:
         found = ((candidate, self._find(candidate.endpoint)) for candidate in candidates)

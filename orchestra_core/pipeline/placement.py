@@ -54,11 +54,20 @@ class Placement:
         return token
 
     def end(
-        self, lane: Lane, call: Call, candidate: Candidate, token: int, outcome: Outcome | None, sink: Sink
+        self,
+        lane: Lane,
+        endpoint: Endpoint,
+        call: Call,
+        candidate: Candidate,
+        token: int,
+        outcome: Outcome | None,
+        sink: Sink,
     ) -> None:
-        """`outcome` None: the attempt was cancelled. `token` 0: the breaker was never asked."""
+        """`outcome` None: the attempt was cancelled. `token` 0: the breaker was never asked.
+
+        `endpoint` is the one the attempt was counted at: a reload may have put another in its lane since.
+        """
         now = self._clock.monotonic()
-        endpoint = lane.endpoint
         endpoint.inflight -= 1
         endpoint.work -= candidate.work
         if token:
@@ -66,7 +75,7 @@ class Placement:
                 lane.breaker.release(token)
                 self._blame(call, endpoint, sink, now)
             else:
-                self._learn(call, candidate, lane, token, outcome, now)
+                self._learn(call, candidate, lane, endpoint, token, outcome, now)
         lane.permits.release(now)
 
     def _blame(self, call: Call, endpoint: Endpoint, sink: Sink, now: float) -> None:
@@ -75,10 +84,16 @@ class Placement:
             endpoint.reliability = reliability(endpoint.reliability, False, now)
 
     def _learn(
-        self, call: Call, candidate: Candidate, lane: Lane, token: int, outcome: Outcome, now: float
+        self,
+        call: Call,
+        candidate: Candidate,
+        lane: Lane,
+        endpoint: Endpoint,
+        token: int,
+        outcome: Outcome,
+        now: float,
     ) -> None:
         """Breaker, limit, reliability and speed all take the one outcome."""
-        endpoint = lane.endpoint
         ok = outcome.verdict is _SUCCESS
         if ok or outcome.trips:
             changed = lane.breaker.record(token, not ok, now, outcome.message, call.id)
@@ -91,7 +106,7 @@ class Placement:
         endpoint.calls += 1
         endpoint.last_used = now
         if not ok:
-            self._learn_fault(lane, outcome, now)
+            self._learn_fault(lane, endpoint, outcome, now)
             return
         if lane.permits.limit.value < lane.permits.limit.slots:
             lane.permits.succeeded(now)
@@ -100,8 +115,8 @@ class Placement:
         endpoint.tokens += outcome.usage.completion
         learn_speed(endpoint, candidate, outcome, call.task)
 
-    def _learn_fault(self, lane: Lane, outcome: Outcome, now: float) -> None:
-        endpoint, verdict = lane.endpoint, outcome.verdict
+    def _learn_fault(self, lane: Lane, endpoint: Endpoint, outcome: Outcome, now: float) -> None:
+        verdict = outcome.verdict
         endpoint.failed += outcome.trips
         if verdict in _PUSHES_BACK:
             lane.permits.pushed_back(now, now - outcome.seconds)

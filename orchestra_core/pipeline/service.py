@@ -103,7 +103,7 @@ class Service:
         except asyncio.CancelledError as gone:
             return self._cancelled(call, decision, [cancelled(Option(best, endpoint), gone, sink)], sink)
         finally:
-            self._placement.end(lane, call, best, token, outcome, sink)
+            self._placement.end(lane, endpoint, call, best, token, outcome, sink)
         tried = Tried(best, outcome)
         if outcome.verdict is _SUCCESS:
             return self._end(call, decision, (tried,), outcome)

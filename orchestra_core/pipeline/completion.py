@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from orchestra_core.accounting.pricing import cost_of
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
@@ -46,7 +48,11 @@ class Completion:
     def __call__(
         self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
     ) -> float | None:
-        endpoint = self._find(outcome.endpoint)
+        last = tried[-1].outcome if tried else outcome
+        if last.usage is not outcome.usage:
+            # It ended where nothing was sent (refused, left the queue): what it took is what the attempts took.
+            outcome = replace(outcome, usage=last.usage)
+        endpoint = self._find(last.endpoint)
         usage = outcome.usage
         if usage.estimated and not usage.prompt and outcome.committed:
             usage = Usage(decision.input_tokens, usage.completion, 0, estimated=True)

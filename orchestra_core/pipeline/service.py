@@ -19,7 +19,7 @@ from orchestra_core.domain.errors import Unavailable
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.result import Result, Tried
 from orchestra_core.domain.sink import Execute, Serving, Sink
-from orchestra_core.pipeline.chain import Chain, Run, cancelled
+from orchestra_core.pipeline.chain import Chain, Run, cancelled, charged
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.placement import Placement
 from orchestra_core.pipeline.planning import Planning
@@ -153,13 +153,11 @@ class Service:
 
     def _cancelled(self, call: Call, decision: Decision, tried: list[Tried], sink: Sink) -> Result:
         """Accounts for it and lets the cancellation go on, unless it is the engine that ends."""
-        last = tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint
+        first = decision.ranked[0].endpoint
         if self._ending:
-            return self._end(call, decision, tuple(tried), self._ended(last, sink))
-        gone = Outcome(Verdict.CANCELLED, last, 499, "the client left", committed=sink.committed)
-        if tried and tried[-1].outcome.verdict is Verdict.CANCELLED:
-            gone = msgspec.structs.replace(tried[-1].outcome, message=gone.message)
-        self._end(call, decision, tuple(tried), gone)
+            return self._end(call, decision, tuple(tried), _with_work(self._ended(first, sink), tried))
+        gone = Outcome(Verdict.CANCELLED, first, 499, "the client left", committed=sink.committed)
+        self._end(call, decision, tuple(tried), _with_work(gone, tried))
         raise asyncio.CancelledError
 
     def _ended(self, endpoint: str, sink: Sink) -> Outcome:
@@ -178,12 +176,25 @@ class Service:
 def _late(decision: Decision, tried: list[Tried], sink: Sink) -> Outcome:
     """The deadline passed; the attempt it cut short failed by it."""
     late = Outcome(
-        Verdict.TIMEOUT,
-        tried[-1].outcome.endpoint if tried else decision.ranked[0].endpoint,
+        Verdict.INTERRUPTED if sink.committed else Verdict.TIMEOUT,
+        decision.ranked[0].endpoint,
         504,
         "the deadline of the request passed",
         committed=sink.committed,
     )
+    late = _with_work(late, tried)
     if tried and tried[-1].outcome.verdict is Verdict.CANCELLED:
+        # One that was still being connected took no time, and nobody has read its prompt.
+        late = charged(late, decision) if late.seconds else late
         tried[-1] = msgspec.structs.replace(tried[-1], outcome=late)
     return late
+
+
+def _with_work(outcome: Outcome, tried: list[Tried]) -> Outcome:
+    """The end of a request that is not the end of an attempt: what the last attempt made and took is its own."""
+    if not tried:
+        return outcome
+    last = tried[-1].outcome
+    return msgspec.structs.replace(
+        outcome, endpoint=last.endpoint, usage=last.usage, first_token=last.first_token, seconds=last.seconds
+    )

@@ -409,3 +409,20 @@ async def test_a_cancelled_half_open_probe_frees_its_place() -> None:
     await asyncio.wait({probe})
     world.execution.gate = None
     assert (await world.ask()).outcome.ok
+
+
+async def test_a_half_open_endpoint_gets_one_request_however_many_come() -> None:
+    """It has slots enough for all; the others are told to come back."""
+    failing = [Verdict.FAILED] * 5
+    world = World(ScriptedExecution(a=failing), ("a",), slots=4, retries=Retries(attempts=1))
+    for _ in range(5):
+        await world.ask()
+    world.clock.advance(60.0)
+    list(world.lanes.refresh(world.clock.monotonic()))
+    world.execution.gate = asyncio.Event()
+    asking = [asyncio.ensure_future(world.ask()) for _ in range(4)]
+    await settle()
+    assert len(world.execution.attempts) == 6
+    world.execution.gate.set()
+    results = await asyncio.gather(*asking)
+    assert sorted(result.outcome.verdict for result in results) == ["busy", "busy", "busy", "success"]

@@ -50,21 +50,20 @@ class Completion:
     ) -> float | None:
         last = tried[-1].outcome if tried else outcome
         if last.usage is not outcome.usage:
-            # It ended where nothing was sent (refused, left the queue): what it took is what the attempts took.
+            # It ended where nothing was sent (refused, queued): what it took is what the attempts took.
             outcome = replace(outcome, usage=last.usage)
         endpoint = self._find(last.endpoint)
         usage = outcome.usage
-        if usage.estimated and not usage.prompt and outcome.committed:
-            usage = Usage(decision.input_tokens, usage.completion, 0, estimated=True)
+        if usage.estimated and not usage.prompt:
+            usage = _with_prompt(usage, decision, outcome)
         cost = cost_of(endpoint.spec, usage) if endpoint is not None else None
         backend, _, model = outcome.endpoint.partition("/")
-        now = self._clock.monotonic()
-        verdict = outcome.verdict
+        now, verdict = self._clock.monotonic(), outcome.verdict
         if len(tried) > 1:
             usage, cost = self._whole(usage, cost, tried)
-        task = decision.task
+        task, surface = decision.task, call.surface
         self._metrics.record(
-            outcome, model=model, backend=backend, task=task, surface=call.surface, cost=cost, seconds=seconds
+            outcome, model=model, backend=backend, task=task, surface=surface, cost=cost, seconds=seconds
         )
         before = seconds - outcome.seconds
         first = None if outcome.first_token is None else before + outcome.first_token
@@ -72,9 +71,7 @@ class Completion:
         if failed:
             self._failed(call, outcome)
         elif verdict is _SUCCESS:
-            self._latencies.add(now, seconds)
-            if first is not None:
-                self._first_tokens.add(now, first)
+            self._took(now, seconds, first)
         self._series.add(int(now), requests=1, failures=int(failed), tokens=usage.completion)
         # In the field order of RequestRow; plain ints and strings: sqlite3 is slow with others (measured).
         row = (
@@ -105,8 +102,13 @@ class Completion:
             call.key,
         )
         self._spent(call.key, usage.prompt + usage.completion)
-        self._record(row, _attempt_rows(call.id, tried) if len(tried) > 1 else [])
+        self._record(row, _attempt_rows(call.id, tried))
         return cost
+
+    def _took(self, now: float, seconds: float, first: float | None) -> None:
+        self._latencies.add(now, seconds)
+        if first is not None:
+            self._first_tokens.add(now, first)
 
     def _whole(
         self, usage: Usage, cost: float | None, tried: tuple[Tried, ...]
@@ -130,8 +132,15 @@ class Completion:
         return usage, cost
 
 
+def _with_prompt(usage: Usage, decision: Decision, outcome: Outcome) -> Usage:
+    """Where the backend reported nothing, an answer that began had its prompt read."""
+    return Usage(decision.input_tokens, usage.completion, 0, estimated=True) if outcome.committed else usage
+
+
 def _attempt_rows(request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:
     """Only of requests that took more than one: of the others the request's row says it all."""
+    if len(tried) < 2:
+        return []
     return [_attempt_row(request_id, number, one.outcome) for number, one in enumerate(tried, 1)]
 
 

@@ -86,6 +86,7 @@ class Endless:
         sink: Sink,
         serving: Serving,
         _first_token_limit: float | None = None,
+        _answer_limit: float | None = None,
     ) -> Outcome:
         if self.begun:
             sink.open(serving)

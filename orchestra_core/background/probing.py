@@ -35,7 +35,7 @@ class _Nowhere:
 
     def alive(self, note: str) -> None: ...
 
-    def open(self, serving: Serving) -> None:  # noqa: ARG002
+    def open(self, serving: Serving) -> None:  # noqa: ARG002  the protocol names it
         self.committed = True
 
     def resume(self, serving: Serving, so_far: Partial) -> None: ...

@@ -88,7 +88,7 @@ def check(session: Session) -> int:
 def reload(session: Session) -> None:
     """Let the running engine read its configuration again; an error in it changes nothing."""
     # Here, because the other commands of this module talk to nobody and start quicker without.
-    from orchestra_core.cli.client import connect  # noqa: PLC0415
+    from orchestra_core.cli.client import connect  # noqa: PLC0415  only reload needs it
 
     with connect(session) as engine:
         done = engine.post("/api/v1/reload", {})

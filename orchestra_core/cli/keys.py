@@ -117,9 +117,9 @@ class _Store:
 
     def __init__(self, config: Config) -> None:
         # Here, not above: sqlmodel takes half a second to import, and through the engine nobody needs it.
-        from orchestra_core.engine.keys import new_key, view  # noqa: PLC0415
-        from orchestra_core.storage import keys as table  # noqa: PLC0415
-        from orchestra_core.storage.location import locate  # noqa: PLC0415
+        from orchestra_core.engine.keys import new_key, view  # noqa: PLC0415  costs the start
+        from orchestra_core.storage import keys as table  # noqa: PLC0415  costs the start
+        from orchestra_core.storage.location import locate  # noqa: PLC0415  costs the start
 
         self._table, self._new_key, self._view = table, new_key, view
         self._declared = config.keys

@@ -97,7 +97,7 @@ def _listen_to_stdin(stop: asyncio.Event, obey: Callable[[bytes], None]) -> None
 def _new_loop() -> asyncio.AbstractEventLoop:
     """uvloop's where it is installed; it is not on every platform."""
     try:
-        import uvloop  # noqa: PLC0415
+        import uvloop  # noqa: PLC0415  absent on Windows
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()

@@ -45,8 +45,8 @@ class ViewScreen(Screen[None]):
     """A view. Subclasses compose a body and draw the picture into it."""
 
     VIEW: ClassVar[str] = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012  textual declares it so
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012  textual declares it so
     ESCAPE_TO_MINIMIZE = False
 
     def __init__(self) -> None:

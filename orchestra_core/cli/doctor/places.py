@@ -59,8 +59,8 @@ def _port(config: Config) -> Finding:
 
 def _entrance(config: Config) -> Finding:
     """Only asked where others can reach the engine; reading keys takes the database's libraries."""
-    from orchestra_core.storage.keys import stored_keys  # noqa: PLC0415
-    from orchestra_core.storage.location import locate  # noqa: PLC0415
+    from orchestra_core.storage.keys import stored_keys  # noqa: PLC0415  costs the start
+    from orchestra_core.storage.location import locate  # noqa: PLC0415  costs the start
 
     host = config.server.host
     try:

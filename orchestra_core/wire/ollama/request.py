@@ -211,7 +211,7 @@ def _tool_call(tool_call: ToolCall) -> dict[str, object]:
         if isinstance(arguments, str):
             arguments = msgspec.json.decode(arguments or b"{}")
         if not isinstance(arguments, dict):
-            raise TypeError("arguments are not an object")  # noqa: TRY301
+            raise TypeError("arguments are not an object")  # noqa: TRY301  as the decoder says it
     except (*MALFORMED, TypeError) as error:
         message = f"messages: the arguments of tool call {tool_call.function.name!r} are not a JSON object"
         raise InvalidRequest(message, param="messages") from error

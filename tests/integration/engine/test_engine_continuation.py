@@ -48,7 +48,7 @@ def test_a_cut_stream_is_gone_on_with_word_for_word(stage: tuple[EngineProcess, 
         chunks = list(
             client.chat.completions.create(
                 model=MODEL,
-                messages=MESSAGES,  # type: ignore[arg-type]  # plain dicts
+                messages=MESSAGES,
                 max_tokens=TOKENS,
                 stream=True,
                 stream_options={"include_usage": True},

@@ -24,7 +24,7 @@ async def cut(engine: EngineHere, first: ChaosBackend, ending: Sequence[Step], *
     """A stream that is cut after two tokens the client has seen."""
     first.script(head(), token(), token(), wait("cut"), *ending)
     async with engine.client() as client:
-        client.chat(stream=True, **fields)  # type: ignore[arg-type]  # fields of a body
+        client.chat(stream=True, **fields)
         await client.until("first-2")
         first.open("cut")
         return await client.answer()

@@ -240,7 +240,7 @@ async def test_a_poisonous_request_stops_after_two_backends(stage: Stage, ending
     backends = [await stage.backend(name) for name in ("first", "second", "third")]
     engine = await stage.engine(*backends)
     for one in backends:
-        one.script(ending)  # type: ignore[arg-type]
+        one.script(ending)
     answer = await engine.chat()
     assert (answer.status, answer.error["code"]) == (502, "poison_request"), answer.text
     assert [len(one.calls) for one in backends] == [1, 1, 0]

@@ -38,7 +38,7 @@ async def asked(engine: EngineHere, count: int, **fields: object) -> list[Answer
     async def ask() -> None:
         async with engine.client() as client:
             for _ in left:
-                client.chat(**fields)  # type: ignore[arg-type]  # fields of a body
+                client.chat(**fields)
                 answers.append(await client.answer())
 
     async with asyncio.TaskGroup() as group:

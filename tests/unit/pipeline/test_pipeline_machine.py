@@ -75,7 +75,7 @@ class PipelineMachine(RuleBasedStateMachine):
     def begin(self, slots: int, backends: int) -> None:
         self.execution = HeldExecution(self._sent)
         self.names = BACKENDS[:backends]
-        self.world = World(self.execution, self.names, slots, retries=RETRIES)  # type: ignore[arg-type]
+        self.world = World(self.execution, self.names, slots, retries=RETRIES)
         for name in self.names:
             self.world.change(name, prefill=True)
         self.loop = ClockLoop(self.world.clock)

@@ -42,7 +42,7 @@ class Place:
 
 
 def full(**facts: object) -> Place:
-    place = Place(**facts)  # type: ignore[arg-type]  # keywords of a test
+    place = Place(**facts)
     place.fill()
     return place
 

@@ -157,50 +157,48 @@ class Attempt:
         connection, self._connection = self._connection, None
         if connection is not None and connection.paused:
             connection.resume()
+        self._safely(self._take, status, headers, body)
+
+    def _take(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         sink = self._sink
-        try:
-            if status == 200 and not (self._streams or sink.streaming or sink.relays != self._codec.format):
-                self._status = 200
-                self._relay_body(body)
-                return
-            self.on_head(status, headers)
-            if not self.done.done():
-                self.on_body(body)
-            if not self.done.done():
-                self._finish()
-        except Exception as error:  # noqa: BLE001  the connection will not call again
-            self._break(error)
+        if status == 200 and not (self._streams or sink.streaming or sink.relays != self._codec.format):
+            self._status = 200
+            self._relay_body(body)
+            return
+        self.on_head(status, headers)
+        if not self.done.done():
+            self.on_body(body)
+        if not self.done.done():
+            self._finish()
 
     def on_complete(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and connection.paused:
             connection.resume()
-        try:
-            self._finish()
-        except Exception as error:  # noqa: BLE001  the connection will not call again
-            self._break(error)
+        self._safely(self._finish)
 
     def on_lost(self, reason: str) -> None:
         heard = self._connection is not None and self._connection.answered
         self._connection = None
         if self._relay is not None or self._reader is not None:
-            try:
-                self._finish_stream(reason)
-            except Exception as error:  # noqa: BLE001  the connection will not call again
-                self._break(error)
+            self._safely(self._finish_stream, reason)
         elif self._status:
             self._fail(Fault(Verdict.FAILED, self._status, f"{reason} before the whole answer had arrived"))
         else:
             self._fail(Fault(Verdict.FAILED if heard else Verdict.DROPPED, 0, reason))
 
+    def _safely(self, step: Callable[..., None], *args: object) -> None:
+        """The boundary: whoever calls will not call again, and other attempts hang on the same caller."""
+        try:
+            step(*args)
+        except Exception as error:  # noqa: BLE001  logged, and the attempt ends by it
+            self._break(error)
+
     # -- time ------------------------------------------------------------------------------------------
 
     def watch(self, now: float, limits: Timeouts) -> None:
         """Called a few times a second: ends what takes too long, and tells a waiting client it is not forgotten."""
-        try:
-            self._watch(now, limits)
-        except Exception as error:  # noqa: BLE001  other attempts are watched by the same timer
-            self._break(error)
+        self._safely(self._watch, now, limits)
 
     def _watch(self, now: float, limits: Timeouts) -> None:
         """While the client is slow the backend is not heard by our own will: that time does not count."""

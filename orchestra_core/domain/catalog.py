@@ -6,6 +6,7 @@ from math import exp
 import msgspec
 
 from orchestra_core.domain.call import Level, Task
+from orchestra_core.domain.memory import Need, Shape
 
 
 class BackendKind(StrEnum):
@@ -38,7 +39,8 @@ class ModelInfo(msgspec.Struct, frozen=True, gc=False):
 
     `capabilities` uses the words `chat`, `completion`, `embedding`, `vision`, `tools`, `thinking`.
     `memory_bytes` is what the loaded model occupies, `size_bytes` its weights on disk; `loadable` whether the
-    backend loads and unloads it when asked to.
+    backend loads and unloads it when asked to. `shape` and `parallel`, the calls it runs at once in `context` tokens
+    each, are what its need of memory is predicted from.
     """
 
     name: str
@@ -52,6 +54,8 @@ class ModelInfo(msgspec.Struct, frozen=True, gc=False):
     memory_bytes: int | None = None
     slots: int | None = None
     loadable: bool | None = None
+    shape: Shape | None = None
+    parallel: int | None = None
 
 
 class EndpointSpec(msgspec.Struct, frozen=True, gc=False):
@@ -153,29 +157,38 @@ class Endpoint:
     must be evicted.
     Until `cooling_until` (monotonic seconds) nothing is sent to it, because it said that it has had enough.
     `first_token` (seconds) and `rate` (tokens per second) are recent averages as measured, for people.
+    `need` is the memory predicted for it, `took` the seconds of its last load, `demand` the requests per second
+    expected of it; `ready_since` and `last_done`, its last completion, are monotonic seconds. `barred` is a code and
+    words for why it may not be loaded now.
     """
 
     __slots__ = (
+        "barred",
         "calls",
         "circuit",
         "cooling_until",
+        "demand",
         "draining",
         "external",
         "failed",
         "first_token",
         "id",
         "inflight",
+        "last_done",
         "last_used",
         "memory_bytes",
+        "need",
         "outputs",
         "progress",
         "rate",
         "reachable",
+        "ready_since",
         "reliability",
         "residency",
         "spec",
         "speed",
         "tokens",
+        "took",
         "waiting",
         "work",
     )
@@ -203,6 +216,12 @@ class Endpoint:
         self.progress = ""
         self.first_token: float | None = None
         self.rate: float | None = None
+        self.need: Need | None = None
+        self.took: float | None = None
+        self.demand = 0.0
+        self.ready_since = 0.0
+        self.last_done = 0.0
+        self.barred: tuple[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.id} {self.residency} {self.circuit} {self.inflight}/{self.spec.slots}>"

@@ -4,6 +4,7 @@ import msgspec
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Candidate, Decision
+from orchestra_core.domain.memory import Need
 from orchestra_core.domain.outcome import Outcome
 
 
@@ -27,13 +28,31 @@ class Result(msgspec.Struct, frozen=True, gc=False):
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
-    """What a load or unload will do before it does it; None is "not known"."""
+    """What a load or unload will do before it does it; None is "not known".
+
+    `waits_for` are models that are busy or being loaded and must be done first, `waiting` the requests that wait
+    for this one. Where it is not allowed, `code` and `reason` say why, and `retry_after` (seconds) when it may be.
+    `expected_basis` is what the seconds rest on: `measured` or `prior`.
+    """
 
     evicts: tuple[str, ...] = ()
     frees_bytes: int | None = None
     needs_bytes: int | None = None
     fits: bool | None = None
     expected_seconds: float | None = None
+    expected_basis: str = ""
+    need: Need | None = None
+    pool: str = ""
+    total_bytes: int | None = None
+    free_bytes: int | None = None
+    reserved_bytes: int | None = None
+    foreign_bytes: int | None = None
+    headroom_bytes: int | None = None
+    waits_for: tuple[str, ...] = ()
+    waiting: int = 0
+    code: str = ""
+    reason: str = ""
+    retry_after: float | None = None
 
 
 class Reloaded(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,26 @@ class MemoryView(msgspec.Struct, frozen=True):
     source: str = "host"
 
 
+class PoolView(msgspec.Struct, frozen=True):
+    """Memory that several models share, and what it is promised to. Bytes; `used` None: nobody measures it.
+
+    `free` is what a load may reserve now. `returning` is held by models that have ended until it is measured to be
+    back; `pressure` is calm, warning, full or critical; `source` says who measures: host, cgroup, gpu or configured.
+    """
+
+    name: str
+    total: int
+    free: int
+    reserved: int
+    used: int | None = None
+    foreign: int = 0
+    headroom: int = 0
+    returning: int = 0
+    pressure: str = "calm"
+    source: str = "host"
+    backends: tuple[str, ...] = ()
+
+
 class ModelView(msgspec.Struct, frozen=True):
     """One endpoint: a model on a backend. `status` is running, loading, available or unavailable."""
 
@@ -50,6 +70,14 @@ class ModelView(msgspec.Struct, frozen=True):
     last_used: str | None = None
     progress: str = ""
     draining: bool = False
+    need_bytes: int | None = None
+    need_basis: str = ""
+    need_error: float | None = None
+    pool: str = ""
+    pinned: bool = False
+    demand: float = 0.0
+    load_seconds: float | None = None
+    barred: str = ""
 
 
 class TripView(msgspec.Struct, frozen=True):
@@ -174,3 +202,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     loop_lag: float = 0.0
     loop_stalls: int = 0
     queues: tuple[QueueView, ...] = ()
+    pools: tuple[PoolView, ...] = ()

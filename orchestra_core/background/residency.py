@@ -75,17 +75,40 @@ class Residencies:
         """Calls in service: those admitted, less those that wait here for the model to come back."""
         return endpoint.inflight - self._awaiting[endpoint.id]
 
-    def operate(self, action: str, model: str, backend: str | None) -> Operation:
+    def operate(
+        self,
+        action: str,
+        model: str,
+        backend: str | None,
+        *,
+        dry_run: bool = False,
+        drain_seconds: float | None = None,
+        force: bool = False,
+    ) -> Operation:
         """Accepts a load or unload; its progress is published as events. Raises what forbids it."""
         endpoint = self._target(action, model, backend)
         plan = self._plan(endpoint, action)
+        number = "" if dry_run else f"op-{self._count + 1}"
+        operation = Operation(number, action, endpoint.spec.model, endpoint.spec.backend, plan)
+        if dry_run:
+            return operation
         if action == "load":
             self._allow(endpoint, plan)
             self._load(endpoint)
         else:
-            self._unload(endpoint)
+            if drain_seconds is None and not force:
+                self._refuse_busy(endpoint)
+            self._unload(endpoint, drain_seconds or 0.0, force)
         self._count += 1
-        return Operation(f"op-{self._count}", action, endpoint.spec.model, endpoint.spec.backend, plan)
+        return operation
+
+    def _refuse_busy(self, endpoint: Endpoint) -> None:
+        served = self._served(endpoint)
+        if served > 0:
+            raise OperationFailed(
+                f"{endpoint.id} is busy with {served} requests: give `drain_seconds` to let them finish, or `force`",
+                code="busy",
+            )
 
     def _target(self, action: str, model: str, backend: str | None) -> Endpoint:
         endpoints = [e for e in self._serving(model) if backend is None or e.spec.backend == backend]
@@ -169,8 +192,10 @@ class Residencies:
         ]
         return self._begin(endpoint, Residency.LOADING, self._do_load(endpoint, going))
 
-    def _unload(self, endpoint: Endpoint) -> asyncio.Future[None]:
-        return self._begin(endpoint, Residency.DRAINING, self._do_unload(endpoint))
+    def _unload(
+        self, endpoint: Endpoint, patience: float = DRAIN_SECONDS, force: bool = False
+    ) -> asyncio.Future[None]:
+        return self._begin(endpoint, Residency.DRAINING, self._do_unload(endpoint, patience, force))
 
     def _begin(
         self, endpoint: Endpoint, residency: Residency, work: Coroutine[object, object, None]
@@ -225,15 +250,15 @@ class Residencies:
             "model.ready", endpoint.id, f"{model} is ready after {self._took[endpoint.id]:.1f} s", "info"
         )
 
-    async def _do_unload(self, endpoint: Endpoint) -> None:
+    async def _do_unload(self, endpoint: Endpoint, patience: float, force: bool) -> None:
         model = endpoint.spec.model
         self._say("model.unloading", endpoint.id, f"unloading {model}", "info")
-        deadline = self._clock.monotonic() + DRAIN_SECONDS
+        deadline = self._clock.monotonic() + patience
         while (served := self._served(endpoint)) > 0 and self._clock.monotonic() < deadline:
             endpoint.progress = f"draining {served}"
             await asyncio.sleep(0.1)
-        if served > 0:
-            raise OperationFailed(f"{served} requests are still running after {DRAIN_SECONDS:g} s")
+        if served > 0 and not force:
+            raise OperationFailed(f"{served} requests are still running after {patience:g} s")
         endpoint.residency = Residency.UNLOADING
         await self._loader(endpoint.spec.backend).unload(model)
         endpoint.residency = Residency.ABSENT

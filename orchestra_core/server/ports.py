@@ -18,9 +18,24 @@ from orchestra_core.server.exchange import Request
 
 
 class Operate(Protocol):
-    """Starts a load or unload; raises UnknownModel or OperationFailed. `backend` None: the best place for it."""
+    """Starts a load or unload; raises UnknownModel or OperationFailed. `backend` None: the best place for it.
 
-    def __call__(self, action: str, model: str, backend: str | None) -> Operation: ...
+    A `dry_run` changes nothing and returns an Operation without a number; a plan that is not allowed says why in its
+    `code` and `reason`. An unload of a model that is busy is refused (`busy`) unless `drain_seconds` or `force` is
+    given. It takes no new requests and lets those that run finish for `drain_seconds` (0..600); if some still run
+    then it fails and the model stays, or with `force` they are ended. `force` alone ends them at once.
+    """
+
+    def __call__(
+        self,
+        action: str,
+        model: str,
+        backend: str | None,
+        *,
+        dry_run: bool = False,
+        drain_seconds: float | None = None,
+        force: bool = False,
+    ) -> Operation: ...
 
 
 class Keys(Protocol):

@@ -1,6 +1,6 @@
 """The native surface, `/api/v1` of api.md: requests in, answers and stream events out."""
 
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -21,6 +21,9 @@ from orchestra_core.wire.bodies import (
 )
 from orchestra_core.wire.strict import LARGE, refuse_crowd, refuse_many, refuse_odd
 
+T = TypeVar("T")
+# More than any answer takes; who wants the model gone sooner says so.
+LONGEST_DRAIN = 600.0
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 
 
@@ -51,8 +54,18 @@ class _Route(msgspec.Struct, forbid_unknown_fields=True):
     max_cost: Cost | None = None
 
 
-class _Placement(msgspec.Struct, forbid_unknown_fields=True):
+class LoadWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of load. `backend` None: the best place for it; `dry_run`: only say what would be done."""
+
     backend: str | None = None
+    dry_run: bool = False
+
+
+class UnloadWish(LoadWish, frozen=True, forbid_unknown_fields=True):
+    """The body of unload. `drain_seconds` and `force` are what a busy model takes: see server.ports.Operate."""
+
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_DRAIN)] | None = None
+    force: bool = False
 
 
 class _Reason(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,7 +74,8 @@ class _Reason(msgspec.Struct, forbid_unknown_fields=True):
 
 _selection = msgspec.json.Decoder(_Selection)
 _route = msgspec.json.Decoder(_Route)
-_placement = msgspec.json.Decoder(_Placement)
+_load = msgspec.json.Decoder(LoadWish)
+_unload = msgspec.json.Decoder(UnloadWish)
 _reason = msgspec.json.Decoder(_Reason)
 _NONE = frozenset[str]()
 _TEXTS = ("prompt", "messages")
@@ -160,13 +174,20 @@ def read_reason(body: bytes) -> str:
     return decode(_reason, body).reason[:200] if body.strip() else ""
 
 
-def read_placement(body: bytes) -> str | None:
-    """The optional body of load and unload: which backend."""
-    if not body.strip():
-        return None
-    wanted = decode(_placement, body)
+def read_load(body: bytes) -> LoadWish:
+    """The optional body of load."""
+    return _wish(_load, body) if body.strip() else LoadWish()
+
+
+def read_unload(body: bytes) -> UnloadWish:
+    """The optional body of unload."""
+    return _wish(_unload, body) if body.strip() else UnloadWish()
+
+
+def _wish(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    wish = decode(decoder, body)
     refuse_odd(body, decode(raw_object, body))
-    return wanted.backend
+    return wish
 
 
 class Metrics(msgspec.Struct, frozen=True):

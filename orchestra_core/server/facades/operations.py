@@ -9,10 +9,11 @@ from orchestra_core.clock import rfc3339
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.principal import Scope
+from orchestra_core.domain.result import Operation
 from orchestra_core.domain.snapshot import BackendView, ModelView, Snapshot
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
-from orchestra_core.wire.native import event, read_placement
+from orchestra_core.wire.native import event, read_load, read_unload
 
 _GIB = 1024**3
 _MIB = 1024**2
@@ -140,12 +141,35 @@ class Operations:
         exchange.finish()
 
     async def load(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
-        operation = self._ports.operate("load", name, read_placement(request.body))
-        self._send(exchange, request_id, operation, 202)
+        wish = read_load(request.body)
+        operation = self._ports.operate("load", name, wish.backend, dry_run=wish.dry_run)
+        self._accepted(exchange, request_id, operation, wish.dry_run)
 
     async def unload(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
-        operation = self._ports.operate("unload", name, read_placement(request.body))
-        self._send(exchange, request_id, operation, 202)
+        wish = read_unload(request.body)
+        operation = self._ports.operate(
+            "unload",
+            name,
+            wish.backend,
+            dry_run=wish.dry_run,
+            drain_seconds=wish.drain_seconds,
+            force=wish.force,
+        )
+        self._accepted(exchange, request_id, operation, wish.dry_run)
+
+    def _accepted(self, exchange: Exchange, request_id: str, operation: Operation, dry_run: bool) -> None:
+        """What was begun, or with `dry_run` the same without a number: nothing was."""
+        if not dry_run:
+            self._send(exchange, request_id, operation, 202)
+            return
+        body = {
+            "action": operation.action,
+            "model": operation.model,
+            "backend": operation.backend,
+            "plan": operation.plan,
+            "dry_run": True,
+        }
+        self._send(exchange, request_id, body)
 
     async def shutdown(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         self._send(

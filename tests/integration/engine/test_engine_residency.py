@@ -85,7 +85,13 @@ def test_unloading_waits_for_who_is_being_served(mended: FleetProcess) -> None:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             asked = pool.submit(engine.chat, model=MODEL, stream=True, max_tokens=30)
             mended.busy("sim-small", 1)
-            assert engine.post("/api/v1/models/sim-small%3A1b/unload").status_code == 202
+            path = "/api/v1/models/sim-small%3A1b/unload"
+            refused = engine.post(path)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (409, "busy")
+            assert "drain_seconds" in refused.json()["error"]["message"]
+            planned = engine.post(path, {"dry_run": True})
+            assert (planned.status_code, planned.json()["dry_run"]) == (200, True)
+            assert engine.post(path, {"drain_seconds": 30}).status_code == 202
             late = engine.chat(model=MODEL, max_tokens=2)
             assert asked.result().text.endswith("data: [DONE]\n\n")
             assert late.status_code == 200, late.text

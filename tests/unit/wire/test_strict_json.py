@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.wire.bodies import raw_object
-from orchestra_core.wire.native import read_placement, read_route, read_selection
+from orchestra_core.wire.native import read_load, read_route, read_selection, read_unload
 from orchestra_core.wire.openai.requests import read_chat, read_completion, read_embedding, render_request
 from orchestra_core.wire.strict import depth_beyond, refuse_odd
 
@@ -24,7 +24,8 @@ READERS: dict[str, tuple[Callable[[bytes, str, float], Call], dict[str, Any]]] =
     "embedding": (read_embedding, {"model": "auto", "input": "Hi"}),
     "route": (read_route, {"prompt": "Hi"}),
     "selection": (read_selection, {"task": "code_generation"}),
-    "placement": (lambda body, _id, _now: read_placement(body), {"backend": "x"}),
+    "load": (lambda body, _id, _now: read_load(body), {"backend": "x"}),
+    "unload": (lambda body, _id, _now: read_unload(body), {"backend": "x"}),
 }
 EVERY = sorted(READERS)
 
@@ -292,7 +293,8 @@ RANGES: list[tuple[str, str, bytes]] = [
     ("route", "max_cost", b"1e999"),
     ("route", "model", b'"a\\u0000b"'),
     ("selection", "task", b'"\\u0000"'),
-    ("placement", "backend", b'"a\\u0000b"'),
+    ("load", "backend", b'"a\\u0000b"'),
+    ("unload", "backend", b'"a\\u0000b"'),
 ]
 
 

@@ -32,6 +32,10 @@ def describe(config: Config) -> list[Line]:
         **_table("timeouts", config.timeouts),
         **_table("resilience", config.resilience),
         **_table("queue", config.queue),
+        **_table("memory", config.memory),
+        "memory.headroom": "8 %, at least 1 GiB of more than 8"
+        if config.memory.headroom is None
+        else _spell(config.memory.headroom),
         "alerts.memory_warning": _spell(config.alerts.memory_warning),
         "alerts.memory_critical": _spell(config.alerts.memory_critical),
         "log_level": config.log_level,
@@ -53,7 +57,7 @@ def describe(config: Config) -> list[Line]:
         lines += [
             (f'models."{name}".{key}', _spell(value), source)
             for key, value in given.items()
-            if value is not None
+            if value is not None and value is not False
         ]
     for task, models in config.fallbacks.items():
         lines.append(

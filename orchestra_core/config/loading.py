@@ -27,6 +27,7 @@ from orchestra_core.config.settings import (
     DiscoverySettings,
     LimitSettings,
     LoggingSettings,
+    MemorySettings,
     Paths,
     QueueSettings,
     ResilienceSettings,
@@ -127,6 +128,7 @@ def _compose(
     sources |= {f"models.{name}": document.where(("models", name)) for name in models}
     fallbacks = read_fallbacks(document)
     sources |= {f"fallbacks.{name}": document.where(("fallbacks", name)) for name in fallbacks}
+    alerts = _alerts(values, sources, document.problems)
     standing_in = read_model_fallbacks(document)
     sources |= {
         f'fallbacks.models."{name}"': document.where(("fallbacks", "models", name)) for name in standing_in
@@ -138,7 +140,7 @@ def _compose(
         backends=backends,
         models=models,
         fallbacks=fallbacks,
-        alerts=_alerts(values, sources, document.problems),
+        alerts=alerts,
         paths=paths,
         log_level=values.get("log_level", "info"),
         embedded=values.get("embedded.enabled", True),
@@ -153,6 +155,7 @@ def _compose(
         keys=keys,
         model_fallbacks=standing_in,
         queue=QueueSettings(**_of("queue", values)),
+        memory=_memory(values, sources, alerts, document.problems),
     )
 
 
@@ -221,9 +224,7 @@ def _of(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _alerts(values: Mapping[str, Any], sources: Mapping[str, str], problems: list[str]) -> AlertSettings:
-    alerts = AlertSettings(
-        values.get("alerts.memory_warning", 0.70), values.get("alerts.memory_critical", 0.90)
-    )
+    alerts = AlertSettings(**_of("alerts", values))
     if alerts.memory_warning >= alerts.memory_critical:
         source = sources.get("alerts.memory_warning") or sources.get("alerts.memory_critical", "alerts")
         problems.append(
@@ -231,6 +232,21 @@ def _alerts(values: Mapping[str, Any], sources: Mapping[str, str], problems: lis
             f"alerts.memory_critical ({alerts.memory_critical:g})"
         )
     return alerts
+
+
+def _memory(
+    values: Mapping[str, Any], sources: Mapping[str, str], alerts: AlertSettings, problems: list[str]
+) -> MemorySettings:
+    memory = MemorySettings(**_of("memory", values))
+    warning, critical = alerts.memory_warning, alerts.memory_critical
+    if warning < memory.evict < critical or warning >= critical:
+        return memory
+    if "memory.evict" in values:
+        problems.append(
+            f"{sources['memory.evict']}: memory.evict ({memory.evict:g}) must be between "
+            f"alerts.memory_warning ({warning:g}) and alerts.memory_critical ({critical:g})"
+        )
+    return msgspec.structs.replace(memory, evict=(warning + critical) / 2)
 
 
 def _missing_keys(backends: tuple[BackendSettings, ...]) -> list[str]:

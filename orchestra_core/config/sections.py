@@ -33,6 +33,7 @@ from orchestra_core.trust.keys import ApiKey, declared_id
 from orchestra_core.trust.origins import is_origin
 
 _CAPABILITIES = frozenset({"chat", "completion", "embedding", "vision", "tools", "thinking"})
+_DEVICE = re.compile(r"host|gpu:\d{1,2}")
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)(?!.*\.\d+$)(?!\d+$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*"
 )
@@ -95,6 +96,12 @@ def _backend_name(value: object) -> str:
     return value
 
 
+def _device(value: object) -> str:
+    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
+        raise ValueError
+    return value
+
+
 def _absent(value: object) -> None:
     raise ValueError(value)
 
@@ -132,6 +139,13 @@ SCALARS: dict[str, dict[str, Field]] = {
         "continuation": SWITCH,
         "retry_non_idempotent": SWITCH,
     },
+    "memory": {
+        "evict": number(0, 1, above=True),
+        "headroom": SIZE,
+        "ttl_seconds": number(0, 86_400 * 30),
+        "swap_seconds": number(1, 3600),
+        "predict": SWITCH,
+    },
     "alerts": {
         "memory_warning": number(0, 1, above=True),
         "memory_critical": number(0, 1, above=True),
@@ -153,6 +167,7 @@ TABLES = (
     "timeouts",
     "resilience",
     "queue",
+    "memory",
 )
 
 KEY: dict[str, Field] = {
@@ -171,6 +186,8 @@ BACKEND: dict[str, Field] = {
     "models": TEXTS,
     "slots": whole(1, 4096),
     "memory": SIZE,
+    "max_loaded": whole(1, 4096),
+    "device": Field(_device, '"host", or "gpu:" and a number from 0, as in "gpu:0"'),
     "weight": number(0, above=True),
     "region": TEXT,
     "command": TEXTS,
@@ -186,6 +203,11 @@ MODEL: dict[str, Field] = {
     "cost_per_million_input": number(0),
     "cost_per_million_output": number(0),
     "context": whole(256),
+    "pinned": SWITCH,
+    "group": TEXT,
+    "ttl_seconds": number(0, 86_400 * 30),
+    "copies": whole(1, 4096),
+    "memory": SIZE,
 }
 
 

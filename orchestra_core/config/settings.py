@@ -99,7 +99,8 @@ class BackendSettings(msgspec.Struct, frozen=True):
     """One backend. `memory` in bytes; `files` maps a model's name to its weights, for `managed`.
 
     `embedded` marks the managed backend that serves the model installed with the `embedded` extra: it has
-    no files, the engine assembles them. `prefill`: its models go on from a given beginning of their answer; None is
+    no files, the engine assembles them. `device` is whose memory its models take, `host` or `gpu:N`; None is found
+    out. `prefill`: its models go on from a given beginning of their answer; None is
     as usual for the kind.
     """
 
@@ -119,6 +120,8 @@ class BackendSettings(msgspec.Struct, frozen=True):
     parallel: int | None = None
     prefill: bool | None = None
     embedded: bool = False
+    max_loaded: int | None = None
+    device: str | None = None
 
     def __repr__(self) -> str:
         """Without the command: people put secrets into its options."""
@@ -126,13 +129,22 @@ class BackendSettings(msgspec.Struct, frozen=True):
 
 
 class ModelSettings(msgspec.Struct, frozen=True):
-    """Overrides of what is found of a model; prices are per million tokens, None leaves a fact alone."""
+    """Overrides of what is found of a model; prices are per million tokens, None leaves a fact alone.
+
+    A `pinned` model is never unloaded by the engine, of a `group` at most one is loaded where they share memory,
+    `copies` are the backends it may be loaded on at once, `memory` the bytes it may need at most.
+    """
 
     capabilities: tuple[str, ...] | None = None
     quality: Level | None = None
     cost_per_million_input: float | None = None
     cost_per_million_output: float | None = None
     context: int | None = None
+    pinned: bool = False
+    group: str | None = None
+    ttl_seconds: float | None = None
+    copies: int | None = None
+    memory: int | None = None
 
 
 class TimeoutSettings(msgspec.Struct, frozen=True):
@@ -156,6 +168,21 @@ class ResilienceSettings(msgspec.Struct, frozen=True):
     retry_budget: float = 0.2
     continuation: bool = True
     retry_non_idempotent: bool = True
+
+
+class MemorySettings(msgspec.Struct, frozen=True):
+    """`evict` is the share of memory in use from which idle models go; `headroom` bytes are kept free.
+
+    `headroom` None: as much as is usual for the size. A model is unloaded `ttl_seconds` after its last completion,
+    0: never for that. A request that has waited `swap_seconds` for room makes a busy model give way. `predict`:
+    models are loaded before they are asked for.
+    """
+
+    evict: float = 0.85
+    headroom: int | None = None
+    ttl_seconds: float = 0.0
+    swap_seconds: float = 10.0
+    predict: bool = True
 
 
 class AlertSettings(msgspec.Struct, frozen=True):
@@ -201,3 +228,4 @@ class Config(msgspec.Struct, frozen=True):
     resilience: ResilienceSettings = ResilienceSettings()
     model_fallbacks: dict[str, tuple[str, ...]] = {}
     queue: QueueSettings = QueueSettings()
+    memory: MemorySettings = MemorySettings()

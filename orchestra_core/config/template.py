@@ -46,6 +46,8 @@ enabled = true                        # serve the small installed model if there
 # url = "http://127.0.0.1:11434"
 # slots = 4                           # requests at once
 # memory = "24GB"                     # what models may occupy there
+# max_loaded = 3                      # models at once
+# device = "gpu:0"                    # whose memory they take, host or gpu:N; without: found out
 # weight = 1                          # above 1: preferred among equals
 # region = "local"
 
@@ -72,6 +74,11 @@ enabled = true                        # serve the small installed model if there
 # cost_per_million_input = 0.0
 # cost_per_million_output = 0.0
 # context = 8192
+# pinned = true                       # never unloaded by the engine
+# group = "large"                     # of a group at most one is loaded where they share memory
+# ttl_seconds = 600                   # as in [memory], for this model
+# copies = 2                          # backends it may be loaded on at once
+# memory = "12GB"                     # not loaded where it would need more
 
 # Models to try, in order, when the choice for a task fails.
 [fallbacks]
@@ -100,6 +107,13 @@ retry_non_idempotent = true           # send again when a kept connection turns 
 seconds = 30                          # to wait for a slot, at most
 per_slot = 8                          # places for each slot of a model; at least 16 a model
 total = 512                           # places in the queues of all models
+
+[memory]
+evict = 0.85                          # share of memory in use from which idle models are unloaded, between those of [alerts]
+# headroom = "1GiB"                   # kept free; without: 8 %, and 1 GiB of more than 8 GiB
+ttl_seconds = 0                       # a model is unloaded this long after its last answer; 0: only to make room
+swap_seconds = 10                     # a request that waits this long for room makes a busy model give way
+predict = true                        # load models before they are asked for, into memory that is free
 
 [alerts]
 memory_warning = 0.70                 # share of memory in use

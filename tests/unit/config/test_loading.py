@@ -108,6 +108,13 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         ),
         ("[alerts]\nmemory_warning = 0.95", "FILE:2: alerts.memory_warning (0.95) must be below"),
         (
+            "[memory]\nevict = 0.95",
+            "FILE:2: memory.evict (0.95) must be between alerts.memory_warning (0.7) and",
+        ),
+        ("[memory]\nheadroom = 'some'", "FILE:2: memory.headroom is 'some'; it must be a size such as"),
+        ("[memory]\nswap_seconds = 0", "FILE:2: memory.swap_seconds is 0; it must be a number from 1"),
+        ("[models.m]\ncopies = 0", "FILE:2: models.m.copies is 0; it must be a whole number from 1"),
+        (
             "[alerts]\nmemory_critical = 90",
             "FILE:2: alerts.memory_critical is 90; it must be a number from 0 to 1",
         ),
@@ -161,6 +168,8 @@ OLLAMA = "[[backends]]\nname = 'a'\nkind = 'ollama'\nurl = 'http://127.0.0.1:114
         ),
         (OLLAMA.replace("11434", "999999"), "FILE:4: backends[0].url is"),
         (OLLAMA + "memory = '24XB'", "FILE:5: backends[0].memory is '24XB'; it must be a size such as"),
+        (OLLAMA + "max_loaded = 0", "FILE:5: backends[0].max_loaded is 0; it must be a whole number from 1"),
+        (OLLAMA + "device = 'gpu'", 'FILE:5: backends[0].device is \'gpu\'; it must be "host", or "gpu:"'),
         (OLLAMA + "slots = 0", "FILE:5: backends[0].slots is 0; it must be a whole number from 1 to 4096"),
         (OLLAMA + "weight = 0", "FILE:5: backends[0].weight is 0; it must be a number above 0"),
         (OLLAMA + "command = ['x']", "FILE:5: command is only for backends of kind managed"),
@@ -188,6 +197,21 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     assert (
         len(problems(tmp_path, "[server]\nprot = 1\nport = 'x'\n[[backends]]\nname = 'a'", API_PORT="y")) == 4
     )
+
+
+def test_the_share_from_which_idle_models_go_follows_moved_alarms(tmp_path: Path) -> None:
+    """Alarms moved past the usual share leave it between them, without having to be told."""
+    assert read(tmp_path, "[alerts]\nmemory_warning = 0.6").memory.evict == 0.85
+    moved = read(tmp_path, "[alerts]\nmemory_warning = 0.86\nmemory_critical = 0.96").memory
+    assert moved.evict == pytest.approx(0.91)
+
+
+def test_rules_of_a_model_are_read(tmp_path: Path) -> None:
+    """What may be done with a model's memory is typed: bytes, seconds, counts."""
+    text = "[models.m]\npinned = true\ngroup = 'large'\nttl_seconds = 600\ncopies = 2\nmemory = '12GB'"
+    model = read(tmp_path, text).models["m"]
+    assert (model.pinned, model.group, model.ttl_seconds) == (True, "large", 600.0)
+    assert (model.copies, model.memory) == (2, 12_000_000_000)
 
 
 def test_a_full_backend_is_read_with_sizes_in_bytes(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ per_slot = 8                          # places for each slot of a model; at leas
 total = 512                           # places in the queues of all models
 
 [memory]
-evict = 0.85                          # share of memory in use from which idle models are unloaded, between those of [alerts]
+evict = 0.85                          # share of memory in use from which idle models are unloaded
 # headroom = "1GiB"                   # kept free; without: 8 %, and 1 GiB of more than 8 GiB
 ttl_seconds = 0                       # a model is unloaded this long after its last answer; 0: only to make room
 swap_seconds = 10                     # a request that waits this long for room makes a busy model give way

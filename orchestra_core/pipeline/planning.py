@@ -122,6 +122,12 @@ class Planning:
             )
         if "cost" in details and not details.keys() - {"cost", "capability", "context", "quality"}:
             return InvalidRequest(f"max_cost is too low: {details['cost']}", param="max_cost")
+        if "memory" in details and not details.keys() - {"memory", "capability", "context"}:
+            return Unavailable(
+                f"no model that could take this may be loaded now: {details['memory']}",
+                code="not_loadable",
+                retry_after=_RETRY_SECONDS,
+            )
         now = self._clock.monotonic()
         cooling = [e.cooling_until for no in decision.rejected if (e := self._cooling(no))]
         if cooling and not details.keys() - {"cooling_down", "capability", "context"}:

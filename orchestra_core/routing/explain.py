@@ -26,6 +26,7 @@ _REASONS = {
     "cooling_down": "asked to be left alone for a while",
     "draining": "are being drained",
     "not_resident": "do not have the model loaded",
+    "memory": "may not be loaded now",
     "cost": "cost more than allowed",
     "quality": "are below the wanted quality",
 }

@@ -64,6 +64,8 @@ def _unusable(endpoint: Endpoint, now: float, probing: bool) -> Rejection | None
         return Rejection(endpoint.id, "draining", "it is being drained")
     if endpoint.residency is Residency.ABSENT and not endpoint.spec.loadable:
         return Rejection(endpoint.id, "not_resident", "not loaded, and it cannot be loaded from here")
+    if endpoint.residency is Residency.ABSENT and endpoint.barred is not None:
+        return Rejection(endpoint.id, "memory", endpoint.barred[1])
     return None
 
 

@@ -143,8 +143,11 @@ def _limit(profile: Profile, scale: Weights, now: float) -> float:
 
 
 def _loading(endpoint: Endpoint, wait: float) -> float:
-    """Seconds until the model can answer, at least `wait`; of a load under way half is taken to be over."""
-    seconds = endpoint.spec.load_seconds
+    """Seconds until the model can answer, at least `wait`; of a load under way half is taken to be over.
+
+    As long as its last load took, or a prior.
+    """
+    seconds = endpoint.spec.load_seconds if endpoint.took is None else endpoint.took
     return max(wait, seconds / 2 if endpoint.residency is Residency.LOADING else seconds)
 
 

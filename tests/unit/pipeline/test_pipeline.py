@@ -211,6 +211,17 @@ async def test_what_cannot_be_served_says_what_to_do() -> None:
         await World(ScriptedExecution(), ()).ask()
 
 
+async def test_a_model_that_may_not_be_loaded_is_refused_with_the_numbers() -> None:
+    """Nobody waits for what cannot come: the client is told at once why, and when to ask again."""
+    world = World(ScriptedExecution(), ("a",))
+    endpoint = world.change("a", loadable=True)
+    endpoint.residency = Residency.ABSENT
+    endpoint.barred = ("too_large", "it needs 9.1 GiB and a has 8.0 GiB")
+    with pytest.raises(Unavailable, match="it needs 9.1 GiB and a has 8.0 GiB") as raised:
+        await world.ask()
+    assert (raised.value.code, raised.value.retry_after) == ("not_loadable", 5.0)
+
+
 async def test_an_unstated_task_is_inferred() -> None:
     """The decision names the task it inferred from the text."""
     world = World(ScriptedExecution())

@@ -24,6 +24,14 @@ REASONS = [
     pytest.param({}, {}, {"draining": True}, "draining", "drained", id="draining"),
     pytest.param({}, {}, {"residency": Residency.UNLOADING}, "draining", "drained", id="unloading"),
     pytest.param({}, {}, {"residency": Residency.ABSENT}, "not_resident", "not loaded", id="absent"),
+    pytest.param(
+        {},
+        {"loadable": True},
+        {"residency": Residency.ABSENT, "barred": ("too_large", "needs 9.1 GiB")},
+        "memory",
+        "9.1 GiB",
+        id="no-memory",
+    ),
 ]
 
 
@@ -40,8 +48,13 @@ def test_reasons_that_are_never_relaxed(
 
 @pytest.mark.parametrize(
     "live",
-    [{"circuit": Circuit.HALF_OPEN}, {"residency": Residency.LOADING}, {"residency": Residency.RESERVED}],
-    ids=["half-open", "loading", "reserved"],
+    [
+        {"circuit": Circuit.HALF_OPEN},
+        {"residency": Residency.LOADING},
+        {"residency": Residency.RESERVED},
+        {"residency": Residency.READY, "barred": ("too_large", "")},
+    ],
+    ids=["half-open", "loading", "reserved", "loaded-though-barred"],
 )
 def test_states_that_can_still_serve(live: dict[str, Any]) -> None:
     """A half-open breaker may admit a probe, and a load under way ends."""

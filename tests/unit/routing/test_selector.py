@@ -178,6 +178,12 @@ def test_a_model_that_must_be_loaded_costs_its_loading() -> None:
     assert waits == [8.0, 4.0, 0.0]
 
 
+def test_a_load_is_expected_to_take_as_long_as_the_last_one() -> None:
+    """What a load took wins over what it was taken to take before there was one."""
+    found = endpoint(load_seconds=8.0, loadable=True, live={"residency": Residency.ABSENT, "took": 2.5})
+    assert only(profile(), found).wait == 2.5
+
+
 def test_learned_slowness_moves_traffic_away() -> None:
     """Two endpoints alike in facts: the one that proved four times slower comes second."""
     slow = endpoint("a/llama", live={"speed": Speed(log(4), log(4), 0.1, 50)})

@@ -62,11 +62,13 @@ def _unusable(endpoint: Endpoint, now: float, probing: bool) -> Rejection | None
         return Rejection(endpoint.id, "breaker_open", "the circuit breaker is open")
     if endpoint.draining or (endpoint.residency in _LEAVING and not endpoint.spec.loadable):
         return Rejection(endpoint.id, "draining", "it is being drained")
-    if endpoint.residency is Residency.ABSENT and not endpoint.spec.loadable:
+    return _not_loaded(endpoint) if endpoint.residency is Residency.ABSENT else None
+
+
+def _not_loaded(endpoint: Endpoint) -> Rejection | None:
+    if not endpoint.spec.loadable:
         return Rejection(endpoint.id, "not_resident", "not loaded, and it cannot be loaded from here")
-    if endpoint.residency is Residency.ABSENT and endpoint.barred is not None:
-        return Rejection(endpoint.id, "memory", endpoint.barred[1])
-    return None
+    return None if endpoint.barred is None else Rejection(endpoint.id, "memory", endpoint.barred[1])
 
 
 def _impossible(

@@ -217,7 +217,7 @@ async def test_a_model_that_may_not_be_loaded_is_refused_with_the_numbers() -> N
     endpoint = world.change("a", loadable=True)
     endpoint.residency = Residency.ABSENT
     endpoint.barred = ("too_large", "it needs 9.1 GiB and a has 8.0 GiB")
-    with pytest.raises(Unavailable, match="it needs 9.1 GiB and a has 8.0 GiB") as raised:
+    with pytest.raises(Unavailable, match=r"it needs 9\.1 GiB and a has 8\.0 GiB") as raised:
         await world.ask()
     assert (raised.value.code, raised.value.retry_after) == ("not_loadable", 5.0)
 

@@ -53,6 +53,11 @@ class Seen:
         return 1 in (asked.get("max_tokens"), asked.get("options", {}).get("num_predict"))
 
     @property
+    def is_order(self) -> bool:
+        """Whether Ollama is told to load a model or to let it go: a question without words."""
+        return self.path == "/api/generate" and "prompt" not in self.json
+
+    @property
     def ollama(self) -> bool:
         return self.path.startswith("/api/")
 
@@ -158,13 +163,28 @@ class ChaosBackend:
 
     `well` is the script of a call without one of its own, `probed` that of the engine's own calls for one token.
     `greeting` is played on every new connection, before anything is read; `control` instead of good answers to
-    probes and lists of models; `loading` makes it a llama-server that has not loaded its model yet.
+    probes and lists of models; `loading` makes it a llama-server that has not loaded its model yet. An Ollama
+    server holds the models in `resident`, all of them at first; `ordered` is played before it loads one or lets
+    one go. `host` is the name it is configured by, `listens` the address it is at.
     """
 
-    def __init__(self, name: str, kind: str = "openai", models: Sequence[str] = ("m",)) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: str = "openai",
+        models: Sequence[str] = ("m",),
+        *,
+        host: str = "127.0.0.1",
+        listens: str = "127.0.0.1",
+    ) -> None:
         self.name = name
+        self.host = host
+        self.listens = listens
         self.kind = kind
         self.models = list(models)
+        self.resident = set(models)
+        self.ordered: Sequence[Step] = ()
+        self.orders: list[Seen] = []
         self.calls: list[Seen] = []
         self.asked: list[Seen] = []
         self.talks: set[Talk] = set()
@@ -185,7 +205,7 @@ class ChaosBackend:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     # -- the script --------------------------------------------------------------------------------------
 
@@ -228,6 +248,9 @@ class ChaosBackend:
         self._arrived.set()
         if (seen.method, seen.path) not in [("POST", path) for path in CALLS]:
             return self.control or [_control(self, seen)]
+        if seen.is_order:
+            self.orders.append(seen)
+            return [*self.ordered, _obeyed(self, seen)]
         if seen.is_probe:
             self.probes += 1
             return self.probed or self.well
@@ -242,7 +265,7 @@ class ChaosBackend:
         """Listens, on the port it had before if it had one."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Talk(self), "127.0.0.1", self.port, backlog=256, reuse_address=True
+            lambda: Talk(self), self.listens, self.port, backlog=256, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -285,7 +308,7 @@ def _control(backend: ChaosBackend, seen: Seen) -> Step:
         },
         "/api/version": {"version": "0.12.0"},
         "/api/tags": {"models": [{"name": name, "model": name, "details": details} for name in names]},
-        "/api/ps": {"models": [{"name": name, "model": name} for name in names]},
+        "/api/ps": {"models": [{"name": name, "model": name} for name in names if name in backend.resident]},
         "/api/show": {"capabilities": ["completion"], "model_info": {}},
     }
     status, answer = (200, answers[seen.path]) if seen.path in answers else (404, {"error": "no such path"})
@@ -296,15 +319,34 @@ def _control(backend: ChaosBackend, seen: Seen) -> Step:
             503,
             {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}},
         )
-    content = json.dumps(answer).encode()
+
+    async def step(talk: Talk) -> None:
+        await talk.write(_json(status, answer))
+
+    return step
+
+
+def _obeyed(backend: ChaosBackend, order: Seen) -> Step:
+    """The model is loaded or gone, if there is such a model, and Ollama says so."""
+
+    async def step(talk: Talk) -> None:
+        model = order.json["model"]
+        if model not in backend.models:
+            await talk.write(_json(404, {"error": f"model '{model}' not found"}))
+            return
+        held = backend.resident - {model}
+        backend.resident = held if order.json.get("keep_alive") == 0 else held | {model}
+        await talk.write(_json(200, {"model": model, "done": True}))
+
+    return step
+
+
+def _json(status: int, value: object) -> bytes:
+    content = json.dumps(value).encode()
     head = (
         f"HTTP/1.1 {status} Chaos\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
     )
-
-    async def step(talk: Talk) -> None:
-        await talk.write(head.encode() + content)
-
-    return step
+    return head.encode() + content
 
 
 @contextlib.contextmanager

@@ -181,8 +181,13 @@ async def test_a_silent_backend_leaves_time_for_another(stage: Stage, leap: Leap
     engine, first, _ = await stage.pair()
     first.script(hang())
     async with engine.client() as client:
-        client.send("/api/v1/route", {"prompt": "Hi", "model": "m", "deadline_ms": 60_000})
-        await first.called()
-        leap(31)
+        client.send("/api/v1/route", {"prompt": "Hi", "model": "m", "deadline_ms": 60_000, "stream": True})
+        await first.reached("never")
+        leap(29)
+        await settle()
+        assert not first.calls[0].gone.is_set()
+        leap(2)
         answer = await client.answer()
-    assert (answer.status, answer.backend) == (200, "second"), answer.text
+    assert answer.events[-1][0] == "done", answer.text
+    assert "second-1" in answer.text
+    assert first.calls[0].gone.is_set()

@@ -203,6 +203,7 @@ class Residencies:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._running[endpoint.id] = done
         endpoint.residency = residency
+        endpoint.changing_since = self._clock.monotonic()
         self._start(self._finish(endpoint, work, done), f"{residency} {endpoint.id}")
         return done
 
@@ -223,6 +224,7 @@ class Residencies:
             if not done.done():
                 done.cancel()
             endpoint.progress = ""
+            endpoint.changing_since = 0.0
             del self._running[endpoint.id]
             self._looked(endpoint.spec.backend)
 

@@ -124,6 +124,7 @@ class Snapshots:
             speed_observations=endpoint.speed.observations,
             last_used=rfc3339(self._clock.wall() - (now - last)) if last else None,
             progress=endpoint.progress,
+            changing_seconds=round(now - endpoint.changing_since, 1) if endpoint.changing_since else None,
             draining=endpoint.draining,
         )
 

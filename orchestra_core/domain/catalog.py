@@ -159,12 +159,14 @@ class Endpoint:
     `first_token` (seconds) and `rate` (tokens per second) are recent averages as measured, for people.
     `need` is the memory predicted for it, `took` the seconds of its last load, `demand` the requests per second
     expected of it; `ready_since` and `last_done`, its last completion, are monotonic seconds. `barred` is a code and
-    words for why it may not be loaded now.
+    words for why it may not be loaded now. `changing_since` (monotonic) is when the load or unload under way
+    began, 0 where none is or only its backend knows of it.
     """
 
     __slots__ = (
         "barred",
         "calls",
+        "changing_since",
         "circuit",
         "cooling_until",
         "demand",
@@ -221,6 +223,7 @@ class Endpoint:
         self.demand = 0.0
         self.ready_since = 0.0
         self.last_done = 0.0
+        self.changing_since = 0.0
         self.barred: tuple[str, str] | None = None
 
     def __repr__(self) -> str:

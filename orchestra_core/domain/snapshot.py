@@ -40,7 +40,11 @@ class PoolView(msgspec.Struct, frozen=True):
 
 
 class ModelView(msgspec.Struct, frozen=True):
-    """One endpoint: a model on a backend. `status` is running, loading, available or unavailable."""
+    """One endpoint: a model on a backend. `status` is running, loading, available or unavailable.
+
+    `progress` is what the backend says of the load or unload under way, if anything; `changing_seconds` how long it
+    has taken so far.
+    """
 
     id: str
     model: str
@@ -78,6 +82,7 @@ class ModelView(msgspec.Struct, frozen=True):
     demand: float = 0.0
     load_seconds: float | None = None
     barred: str = ""
+    changing_seconds: float | None = None
 
 
 class TripView(msgspec.Struct, frozen=True):

@@ -27,11 +27,15 @@ class Loader:
 
 
 async def test_progress_that_comes_late_is_not_shown() -> None:
-    """The backend has said in its list that the model is ready: it is not loading again."""
-    endpoint, loader = Endpoint(spec("box/m", loadable=True), Residency.ABSENT), Loader()
+    """The backend has said in its list that the model is ready: it is not loading again. Since when is known."""
+    endpoint, loader, clock = (
+        Endpoint(spec("box/m", loadable=True), Residency.ABSENT),
+        Loader(),
+        ManualClock(),
+    )
     async with asyncio.TaskGroup() as tasks:
         residencies = Residencies(
-            clock=ManualClock(),
+            clock=clock,
             serving=lambda _: (endpoint,),
             beside=lambda _: (endpoint,),
             loader=lambda _: loader,
@@ -41,7 +45,10 @@ async def test_progress_that_comes_late_is_not_shown() -> None:
             looked=lambda _: None,
         )
         residencies.operate("load", "m", None)
+        begun = clock.monotonic()
         await loader.begun.wait()
+        clock.advance(12)
+        assert endpoint.changing_since == begun
         loader.tell("loading 10 %")
         assert (endpoint.residency, endpoint.progress) == (Residency.LOADING, "loading 10 %")
         endpoint.residency, endpoint.progress = Residency.READY, ""
@@ -49,3 +56,4 @@ async def test_progress_that_comes_late_is_not_shown() -> None:
         assert endpoint.progress == ""
         loader.ends.set()
     assert (endpoint.residency, endpoint.progress) == (Residency.READY, "")
+    assert endpoint.changing_since == 0

@@ -56,3 +56,13 @@ async def test_without_events_the_picture_is_made_some_times_a_second() -> None:
     assert watched.snapshots.current() is first
     watched.clock.advance(FRESH_SECONDS)
     assert watched.snapshots.current() is not first
+
+
+async def test_a_model_that_is_being_loaded_tells_since_when() -> None:
+    """Elapsed seconds, never an estimate of those to come; nothing where no load of ours is under way."""
+    watched = Watched()
+    assert watched.snapshots.current().models[0].changing_seconds is None
+    watched.endpoint.residency = Residency.LOADING
+    watched.endpoint.changing_since = watched.clock.monotonic()
+    watched.clock.advance(12)
+    assert watched.snapshots.current().models[0].changing_seconds == 12

@@ -16,6 +16,7 @@ from orchestra_core.domain.errors import (
     Unavailable,
     UnknownModel,
 )
+from orchestra_core.resilience.shedding import EVERYBODY, NOBODY
 from orchestra_core.routing.analyzer import analyze
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.routing.selector import decide
@@ -60,9 +61,13 @@ class Planning:
         self._retry_at = retry_at
         self._nothing = nothing
         self._fallbacks = fallbacks
+        # The lowest priority that is served: whoever watches memory sets it.
+        self.least = EVERYBODY
 
     def __call__(self, call: Call) -> Decision:
         """The decision; raises the error a client can act on when nothing can serve the call."""
+        if call.priority < self.least:
+            raise self._shed()
         profile = analyze(call)
         endpoints = self._catalog.all if call.model is None else self._named(call.model)
         if not endpoints and not self._catalog.all:
@@ -93,6 +98,8 @@ class Planning:
 
     def behind_breakers(self, call: Call) -> Decision | None:
         """The decision if no breaker were open, where nothing but breakers stands in the way."""
+        if call.priority < self.least:
+            return None
         try:
             endpoints = self._catalog.all if call.model is None else self._named(call.model)
         except UnknownModel:
@@ -109,6 +116,14 @@ class Planning:
             hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /v1/models lists what there is"
             raise UnknownModel(f"model {model[:128]!r} is not served by any backend{hint}", param="model")
         return endpoints
+
+    def _shed(self) -> Unavailable:
+        who = "new requests" if self.least == NOBODY else "requests of low priority"
+        return Unavailable(
+            f"the machine is short of memory: {who} are refused until there is more",
+            code="out_of_memory",
+            retry_after=_RETRY_SECONDS,
+        )
 
     def _refusal(self, call: Call, profile: Profile, decision: Decision) -> OrchestraError:
         """One error for all rejections: the one the client can do most about comes first."""

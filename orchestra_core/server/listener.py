@@ -64,9 +64,13 @@ class Listener:
         """How much of the keep-alive time idle connections get, 1 to 0."""
         return self._room.idle_factor
 
-    def relieve(self, memory: float) -> None:
-        """Told how much of the memory is used (0 to 1); idle connections go earlier the less is left."""
+    def relieve(self, memory: float, *, closed: bool = False) -> None:
+        """Told how much of the memory is used (0 to 1); idle connections go earlier the less is left.
+
+        While `closed` nobody is let in but over the Unix socket: who steers the engine frees memory.
+        """
         self._room.idle_factor = idle_factor(memory)
+        self._room.closed = closed
 
     def forget_heads(self) -> None:
         """Drops the heads kept so that equal ones need no parsing: keys are in them, and some were revoked."""

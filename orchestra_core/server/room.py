@@ -7,6 +7,7 @@ from typing import Protocol
 from orchestra_core.http1.checks import Limits, Refusal
 
 _FULL = Refusal(503, "too_many_connections", "too many connections are open; try again")
+_NO_MEMORY = Refusal(503, "out_of_memory", "the machine is out of memory; try again")
 _PEER_FULL = Refusal(503, "too_many_connections", "too many connections are open from this address")
 _BODIES_FULL = Refusal(503, "bodies_full", "too many large request bodies are being held; try again")
 _PEER_BODIES_FULL = Refusal(
@@ -38,10 +39,20 @@ class Room:
 
     `held` counts the bytes of large request bodies in memory, in all and by the address they are from: whoever is
     nobody yet must not keep everybody else's out. `idle_factor` (1 to 0) scales how long a
-    connection may stay idle: whoever watches memory sets it.
+    connection may stay idle, `closed` lets none in but over the Unix socket: whoever watches memory sets them.
     """
 
-    __slots__ = ("_bodies", "_capacity", "_limits", "_peers", "_unix", "connections", "held", "idle_factor")
+    __slots__ = (
+        "_bodies",
+        "_capacity",
+        "_limits",
+        "_peers",
+        "_unix",
+        "closed",
+        "connections",
+        "held",
+        "idle_factor",
+    )
 
     def __init__(self, limits: Limits, capacity: int) -> None:
         self._limits = limits
@@ -52,6 +63,7 @@ class Room:
         self.connections: set[Guest] = set()
         self.held = 0
         self.idle_factor = 1.0
+        self.closed = False
 
     def enter(self, guest: Guest, peer: str) -> Refusal | None:
         """Counts a new connection, or says why it may not stay."""
@@ -61,6 +73,8 @@ class Room:
                 return _FULL
             self._unix += 1
         else:
+            if self.closed:
+                return _NO_MEMORY
             if len(self.connections) - self._unix >= self._capacity - reserved:
                 return _FULL
             origin = _origin(peer)

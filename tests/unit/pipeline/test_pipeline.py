@@ -222,6 +222,19 @@ async def test_a_model_that_may_not_be_loaded_is_refused_with_the_numbers() -> N
     assert (raised.value.code, raised.value.retry_after) == ("not_loadable", 5.0)
 
 
+async def test_low_priority_is_refused_while_memory_is_short() -> None:
+    """What runs may finish: nothing of lower priority is begun, not even as a probe, and the answer says why."""
+    world = World(ScriptedExecution(), ("a",))
+    world.pipeline.planning.least = 0
+    with pytest.raises(Unavailable, match="requests of low priority") as raised:
+        await world.ask(priority=-1)
+    assert (raised.value.code, world.execution.attempts) == ("out_of_memory", [])
+    assert (await world.ask()).outcome.ok
+    world.pipeline.planning.least = 1
+    with pytest.raises(Unavailable, match="short of memory"):
+        await world.ask()
+
+
 async def test_an_unstated_task_is_inferred() -> None:
     """The decision names the task it inferred from the text."""
     world = World(ScriptedExecution())

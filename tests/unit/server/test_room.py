@@ -57,6 +57,19 @@ def test_one_address_gets_a_share() -> None:
     assert enter(room, "127.0.0.1", 300) == 300
 
 
+def test_nobody_comes_in_without_memory_but_who_can_free_some() -> None:
+    """While the listener is closed only the Unix socket is served; who is inside stays."""
+    room = Room(Limits(), 4096)
+    assert enter(room, "192.0.2.1", 1) == 1
+    room.closed = True
+    assert enter(room, "192.0.2.1", 1) == 0
+    assert enter(room, "127.0.0.1", 1) == 0
+    assert enter(room, "unix", 1) == 1
+    assert len(room.connections) == 2
+    room.closed = False
+    assert enter(room, "192.0.2.1", 1) == 1
+
+
 def test_the_unix_socket_keeps_its_reserve() -> None:
     """However many come over TCP, the owner's console gets in."""
     room = Room(Limits(), 200)

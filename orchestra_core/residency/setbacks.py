@@ -1,0 +1,50 @@
+"""Models that could not be loaded are left alone for a while, the longer the more often it failed."""
+
+import msgspec
+
+FIRST_SECONDS = 5.0
+LONGEST_SECONDS = 60.0
+
+
+class Setback(msgspec.Struct, frozen=True):
+    """Failures in a row up to `until` (monotonic seconds), when the next try may be made.
+
+    `exhausted` counts those in a row that ran out of memory, all with a need of `needed` bytes.
+    """
+
+    failures: int
+    until: float
+    exhausted: int = 0
+    needed: int = 0
+
+
+class Setbacks:
+    """One per endpoint that failed since it last succeeded."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[str, Setback] = {}
+
+    def failed(self, endpoint: str, now: float, *, out_of_memory: bool = False, needed: int = 0) -> Setback:
+        before = self._known.get(endpoint)
+        failures = 1 if before is None else before.failures + 1
+        pause = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 10))
+        exhausted = 0
+        if out_of_memory:
+            same = before is not None and before.needed == needed
+            exhausted = 1 + (before.exhausted if before is not None and same else 0)
+        setback = Setback(failures, now + pause, exhausted, needed)
+        self._known[endpoint] = setback
+        return setback
+
+    def succeeded(self, endpoint: str) -> None:
+        self._known.pop(endpoint, None)
+
+    def of(self, endpoint: str) -> Setback | None:
+        return self._known.get(endpoint)
+
+    def remaining(self, endpoint: str, now: float) -> float:
+        """Seconds until the next try may be made, 0 when it may be made now."""
+        setback = self._known.get(endpoint)
+        return 0.0 if setback is None else max(0.0, setback.until - now)

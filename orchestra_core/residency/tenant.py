@@ -1,0 +1,152 @@
+"""A model on a backend as the scheduler sees it: the live endpoint, what is wanted of it, and what is under way."""
+
+from math import exp
+
+import msgspec
+
+from orchestra_core.domain.catalog import Endpoint, Residency
+from orchestra_core.domain.memory import Rule
+from orchestra_core.residency.pool import Holding, Pool
+
+_READY = Residency.READY
+_ABSENT = Residency.ABSENT
+# What an eviction costs others is counted for as long as this.
+HORIZON_SECONDS = 60.0
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Seconds, and shares of a pool's total.
+
+    A waiter older than `swap_seconds` makes busy models drain, for up to `drain_seconds`; twice as old, also those
+    that have not been there for `resident_seconds` (or twice their load time) yet. `hopeless_seconds`: for how long
+    a waiter stays that not even the eviction of everything would help. `headroom` bytes; None: by the rule.
+    """
+
+    swap_seconds: float = 10.0
+    resident_seconds: float = 30.0
+    drain_seconds: float = 30.0
+    hopeless_seconds: float = 30.0
+    warning: float = 0.70
+    evict: float = 0.85
+    critical: float = 0.90
+    headroom: int | None = None
+
+
+class Tenant:
+    """`waiters` are the times of those who wait, oldest first; `asked` when an operator wished for it.
+
+    `loading` and `leaving` are true while an action of ours is under way, whatever a look at the backend says.
+    """
+
+    __slots__ = (
+        "asked",
+        "begun",
+        "bumping",
+        "endpoint",
+        "evicted",
+        "hopeless",
+        "id",
+        "leaving",
+        "loading",
+        "patient",
+        "rule",
+        "site",
+        "speculated",
+        "waiters",
+    )
+
+    def __init__(self, endpoint: Endpoint, site: "Site", rule: Rule) -> None:
+        self.endpoint = endpoint
+        self.id = endpoint.id
+        self.site = site
+        self.rule = rule
+        self.waiters: list[float] = []
+        self.asked: float | None = None
+        self.speculated: float | None = None
+        self.bumping = False  # whether the speculation may evict idle models
+        self.loading = False
+        self.leaving = False
+        self.begun = 0.0
+        self.patient: float | None = None  # patience of an unload that is decided and not told yet
+        self.evicted: list[str] = []
+        self.hopeless: float | None = None
+
+    @property
+    def since(self) -> float | None:
+        """Since when somebody wants it who is not a guess."""
+        oldest = self.waiters[0] if self.waiters else None
+        if self.asked is None or (oldest is not None and oldest <= self.asked):
+            return oldest
+        return self.asked
+
+    @property
+    def present(self) -> bool:
+        return self.endpoint.residency is not _ABSENT or self.loading or self.leaving
+
+    @property
+    def settled(self) -> bool:
+        """Loaded, and neither on its way in nor out."""
+        return self.endpoint.residency is _READY and not self.loading and not self.leaving
+
+    @property
+    def idle(self) -> bool:
+        endpoint = self.endpoint
+        return self.settled and not (endpoint.inflight or endpoint.waiting or self.waiters)
+
+    @property
+    def movable(self) -> bool:
+        """Whether it could ever be evicted."""
+        return self.endpoint.spec.loadable and not self.rule.pinned
+
+    @property
+    def load_seconds(self) -> float:
+        took = self.endpoint.took
+        return self.endpoint.spec.load_seconds if took is None else took
+
+    @property
+    def holding(self) -> Holding | None:
+        pool = self.site.pool
+        return None if pool is None else pool.held(self.id)
+
+    @property
+    def size(self) -> int:
+        """Bytes that its end gives back."""
+        holding = self.holding
+        if holding is not None:
+            return holding.bytes
+        return self.endpoint.memory_bytes or self.endpoint.spec.size_bytes or 0
+
+    def is_mature(self, now: float, policy: Policy) -> bool:
+        """Whether it was there long enough to have been worth its load."""
+        return now - self.endpoint.ready_since >= max(2.0 * self.load_seconds, policy.resident_seconds)
+
+    def worth(self) -> tuple[float, float, str]:
+        """What keeping it saves per byte; of equals the one longest unused goes first."""
+        endpoint = self.endpoint
+        return (
+            endpoint.demand * self.load_seconds / max(1, self.size),
+            max(endpoint.last_done, endpoint.ready_since),
+            self.id,
+        )
+
+    def cost(self) -> float:
+        """Expected seconds of loading it again for others, if it is evicted now."""
+        return -_expm1(-self.endpoint.demand * HORIZON_SECONDS) * self.load_seconds
+
+
+def _expm1(x: float) -> float:
+    return exp(x) - 1.0
+
+
+class Site:
+    """Where one load at a time is done: a pool of memory, or a backend whose memory nobody knows."""
+
+    __slots__ = ("name", "pool", "tenants")
+
+    def __init__(self, name: str, pool: Pool | None) -> None:
+        self.name = name
+        self.pool = pool
+        self.tenants: dict[str, Tenant] = {}
+
+    def present(self) -> list[Tenant]:
+        return [tenant for tenant in self.tenants.values() if tenant.present]

@@ -30,18 +30,26 @@ class Basis(StrEnum):
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
-    """What is reserved for a model. `bytes` has the correction in it, the three parts of it have not.
+    """What is reserved for a model. `bytes` has the correction in it, the parts of it have not.
 
-    `error` is the mean relative error of this engine's recent predictions, before correction.
+    `growth` is what it may take beyond that while it is used (kept states of conversations); it is part of `bytes`
+    and not seen after a load. `error` is the mean relative error of this engine's recent predictions, before
+    correction.
     """
 
     bytes: int
     weights: int = 0
     cache: int = 0
     working: int = 0
+    growth: int = 0
     factor: float = 1.0
     basis: Basis = Basis.SIZE
     error: float | None = None
+
+    @property
+    def predicted(self) -> int:
+        """What should be measured once it is loaded, by the formula alone: without correction and growth."""
+        return self.weights + self.cache + self.working
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):

@@ -276,7 +276,9 @@ class Engine:
         self.keys.load()
         if not is_loopback(settings.host) and not any(key.revoked is None for key in self.gate.keys):
             raise ConfigError(_NO_KEYS.format(host=settings.host))
-        self.listener = Listener(self._handler(), clock=self.clock, next_id=self.routes.next_id)
+        self.listener = Listener(
+            self._handler(), clock=self.clock, next_id=self.routes.next_id, invites=self.routes.invites
+        )
         port = await self.listener.tcp(settings.host, settings.port)
         self.gate.listening(port)
         self.address = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"

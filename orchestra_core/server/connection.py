@@ -23,6 +23,8 @@ from orchestra_core.server.room import Room
 log = logging.getLogger(__name__)
 Handler = Callable[[Request, Exchange], Awaitable[None]]
 Refuse = Callable[[Refusal, Exchange], None]
+# Whether the body of a request may come that is announced by its head.
+Invites = Callable[[Request], bool]
 _HIGH_WATER = 65536
 _LOW_WATER = 16384
 
@@ -33,6 +35,7 @@ class Http1Protocol(Intake):
     __slots__ = (
         "_exchange",
         "_handler",
+        "_invites",
         "_linger_left",
         "_queue",
         "_reading",
@@ -52,9 +55,12 @@ class Http1Protocol(Intake):
         room: Room,
         refuse: Refuse,
         known: Known[Head] | None = None,
+        invites: Invites | None = None,
     ) -> None:
+        """`invites` is asked of a client that waits for 100 Continue; without it every body may come."""
         super().__init__(loop, limits, room, Known() if known is None else known)
         self._handler = handler
+        self._invites = invites
         self._refuse = refuse
         self._queue: deque[tuple[Request, Exchange]] = deque()
         self._exchange: Exchange | None = None
@@ -182,9 +188,20 @@ class Http1Protocol(Intake):
             self.since = self._last = self._loop.time()
             self.transport.resume_reading()
 
-    def _invite_body(self) -> None:
-        if self._task is None and not self._queue:
+    def _invite_body(self) -> bool:
+        """In its turn. A request that would be refused is handled without its body, as the last one."""
+        if self._task is not None or self._queue:
+            return True
+        path, _, query = self._url.decode("latin-1").partition("?")
+        announced = Request(self._method, path, query, self._headers, b"", self.peer)
+        if self._invites is None or self._invites(announced):
             self.transport.write(CONTINUE)
+            return True
+        self._end()
+        # It may have sent its body all the same, and would not see the answer if we stopped reading.
+        self._linger_left = self._limits.body
+        self._arrived(Head(self._method, path, query, self._headers, keep_alive=False, chunked=True), b"")
+        return False
 
     # -- ending ----------------------------------------------------------------------------------------
 

@@ -133,14 +133,24 @@ class Gate:
 
     def still(self, request: Request) -> bool:
         """Whether who was admitted to use would be again, as keys and rules are now; nothing is counted."""
+        return request.peer == OWNER_PEER or self._lets_in(request, Scope.USE)[0]
+
+    def foresees(self, request: Request, scope: Scope) -> bool:
+        """Whether `admit` would let it in; nothing is counted."""
         if request.peer == OWNER_PEER:
             return True
+        let_in, key = self._lets_in(request, scope)
+        return let_in and not (self._limited and self._is_spent(request, key, scope))
+
+    def _lets_in(self, request: Request, scope: Scope) -> tuple[bool, ApiKey | None]:
         try:
             self._screen(request)
         except Forbidden:
-            return False
+            return False, None
         known = self._keyring.find(token_in(request.fields) or b"")
-        return not self.key_required if known is None else Scope.USE in known.principal.scopes
+        if known is None:
+            return not self.key_required and scope in LOCAL.scopes, None
+        return scope in known.principal.scopes, known.key
 
     def preflight(self, request: Request) -> str | None:
         """The header lines that answer a preflight, None if this is none; Forbidden where no page may ask."""
@@ -188,10 +198,7 @@ class Gate:
 
     def _count(self, request: Request, key: ApiKey | None, scope: Scope, now: float) -> None:
         """Takes one request, unless its key or address has none left or has overdrawn its tokens."""
-        if key is None:
-            name, balances = account(request.peer), self._of_addresses
-        else:
-            name, balances = key.id, self._of_keys
+        name, balances = self._account(request, key)
         requests, tokens = self._limits(key)
         if tokens and scope is Scope.USE and request.method == "POST":
             standing = balances.tokens.look(name, tokens, now)
@@ -203,6 +210,18 @@ class Gate:
             request.extra += _lines("requests", standing)
             if standing.wait > 0:
                 raise _too_many("requests", standing)
+
+    def _is_spent(self, request: Request, key: ApiKey | None, scope: Scope) -> bool:
+        """Whether `_count` would refuse it; nothing is taken."""
+        now = self._clock.monotonic()
+        name, balances = self._account(request, key)
+        requests, tokens = self._limits(key)
+        if tokens and scope is Scope.USE and balances.tokens.look(name, tokens, now).wait > 0:
+            return True
+        return requests > 0 and balances.requests.look(name, requests, now).remaining < 1
+
+    def _account(self, request: Request, key: ApiKey | None) -> tuple[str, Balances]:
+        return (account(request.peer), self._of_addresses) if key is None else (key.id, self._of_keys)
 
     def _limits(self, key: ApiKey | None) -> tuple[int, int]:
         """(requests, tokens) per minute of a key, or of an address."""

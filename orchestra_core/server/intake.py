@@ -135,8 +135,8 @@ class Intake(asyncio.Protocol):
         """The newest request is the last one."""
 
     @abstractmethod
-    def _invite_body(self) -> None:
-        """The client waits for 100 Continue and may send its body."""
+    def _invite_body(self) -> bool:
+        """The client waits for 100 Continue before it sends its body. False: it is answered without one."""
 
     # -- bytes -----------------------------------------------------------------------------------------
 
@@ -299,8 +299,8 @@ class Intake(asyncio.Protocol):
         length = headers.pop(b"content-length", None)
         if length is not None:
             self._check_length(int(length))
-        if b"expect" in headers and self._version == "1.1":
-            self._invite_body()
+        if b"expect" in headers and self._version == "1.1" and not self._invite_body():
+            raise _Refused
 
     def _check_length(self, size: int) -> None:
         """Whether a body that long may come: what would not fit is not even read."""

@@ -17,7 +17,7 @@ from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.errors import ConfigError
 from orchestra_core.http1.checks import Limits, capacity, idle_factor
 from orchestra_core.http1.known import Known
-from orchestra_core.server.connection import Handler, Http1Protocol, Refuse
+from orchestra_core.server.connection import Handler, Http1Protocol, Invites, Refuse
 from orchestra_core.server.date import refresh
 from orchestra_core.server.intake import Head
 from orchestra_core.server.refusals import Refusals, plain_refusal
@@ -41,12 +41,15 @@ class Listener:
         clock: Clock | None = None,
         refuse: Refuse | None = None,
         next_id: Callable[[], str] | None = None,
+        invites: Invites | None = None,
     ) -> None:
-        """`next_id` gives the ids of refused requests; without it they are the listener's own."""
+        """`next_id` gives the ids of refused requests; without it they are the listener's own. `invites`
+        is asked before a body that was announced may come."""
         self._handler = handler
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
         self._refuse = refuse or (Refusals(next_id) if next_id is not None else plain_refusal)
+        self._invites = invites
         self._loop = asyncio.get_running_loop()
         self._servers: list[asyncio.Server] = []
         self._unix: tuple[Path, int] | None = None
@@ -84,7 +87,9 @@ class Listener:
         self._timer = self._loop.call_later(1.0, self._tick)
 
     def _protocol(self) -> Http1Protocol:
-        return Http1Protocol(self._handler, self._loop, self._limits, self._room, self._refuse, self._known)
+        return Http1Protocol(
+            self._handler, self._loop, self._limits, self._room, self._refuse, self._known, self._invites
+        )
 
     async def tcp(self, host: str, port: int) -> int:
         """Listens on TCP and returns the port; a port in use raises ConfigError saying by whom."""

@@ -140,6 +140,20 @@ class Routes:
             if self._audit is not None and scope is not None and scope is not Scope.USE:
                 self._audit(request, exchange, scope)
 
+    def invites(self, request: Request) -> bool:
+        """Whether the body of a request may come, as its head says: where not, it is refused without one."""
+        if self._refusing() is not None and request.path not in _WHILE_STOPPING:
+            return False
+        try:
+            methods = self._exact.get(request.path)
+            found = methods.get(request.method) if methods is not None else None
+            _, scope = found or self._find(request, methods)
+            if scope is None:
+                self._gate.welcome(request)
+        except OrchestraError:
+            return False
+        return scope is None or self._gate.foresees(request, scope)
+
     def _find(self, request: Request, methods: dict[str, Entry] | None) -> Entry:
         """What answers a request that is not simply in the table; raises what it is answered with instead."""
         preflight = self._gate.preflight(request)

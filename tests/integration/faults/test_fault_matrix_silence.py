@@ -128,6 +128,25 @@ async def test_a_drip_of_bytes_is_no_life(stage: Stage, leap: Leap, kind: str) -
     assert answer.error["code"] == "interrupted"
 
 
+async def test_comments_are_no_tokens(stage: Stage, leap: Leap) -> None:
+    """A server that only says that it is there has stalled all the same, once its answer has begun."""
+    engine, first, _ = await stage.pair(more=WHOLE_OR_CUT)
+    comments = [step for n in range(12) for step in (wait(f"c{n}"), body(b": still here\n\n"))]
+    first.script(head(), token(), *comments, hang())
+    async with engine.client() as client:
+        client.chat(stream=True)
+        await client.until("first-1")
+        for number in range(12):
+            await first.reached(f"c{number}")
+            leap(5)
+            first.open(f"c{number}")
+        await first.reached("never")
+        leap(6)
+        answer = await client.answer()
+    assert (answer.content, answer.done) == ("first-1 ", False)
+    assert answer.error["code"] == "interrupted"
+
+
 async def test_a_slow_stream_is_let_live(stage: Stage, leap: Leap) -> None:
     """A token every fifty seconds is slow, not dead: all of it arrives."""
     engine, first, _ = await stage.pair()

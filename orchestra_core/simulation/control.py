@@ -31,6 +31,7 @@ def state(model: ServiceModel) -> dict[str, object]:
         "waiting": model.waiting,
         "memory": model.spec.memory,
         "memory_used": model.memory_used,
+        "foreign": model.memory.foreign,
         "fault": None if model.fault is None else msgspec.to_builtins(model.fault),
         "models": {
             name: {"residency": one.residency, "running": one.running, "waiting": len(one.waiting)}

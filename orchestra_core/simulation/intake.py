@@ -24,9 +24,9 @@ def _deny_by(fault: InjectedFault) -> Denial | None:
 
 
 def deny_request(
-    request: Request, model: Resident, spec: BackendSpec, fault: InjectedFault | None
+    request: Request, model: Resident, spec: BackendSpec, fault: InjectedFault | None, before: int | None
 ) -> Denial | None:
-    """Why this request cannot be served by a model that exists, or None; the queue is looked at apart."""
+    """Why this request cannot be served by a model that exists, or None; `before` wait already, None: it starts."""
     if fault is not None and (denial := _deny_by(fault)) is not None:
         return denial
     if request.embedding and "embedding" not in model.spec.capabilities:
@@ -37,7 +37,8 @@ def deny_request(
         )
         return Denial(Why.CONTEXT, message)
     if spec.autoload or model.residency is Residency.READY:
-        return None
+        full = before is not None and spec.queue_limit is not None and before >= spec.queue_limit
+        return QUEUE_FULL if full else None
     if model.residency is Residency.ABSENT:
         return Denial(Why.NOT_LOADED, f'model "{request.model}" is not loaded')
     return Denial(Why.LOADING, "Loading model")

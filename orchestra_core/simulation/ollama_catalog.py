@@ -50,8 +50,8 @@ def loaded(model: Resident, now: float, time_scale: float, wall: float) -> dict[
     return {
         "name": model.spec.name,
         "model": model.spec.name,
-        "size": model.spec.memory,
-        "size_vram": model.spec.memory,
+        "size": model.spec.occupied,
+        "size_vram": model.spec.occupied,
         "digest": digest(model.spec),
         "details": details(model.spec),
         "expires_at": rfc3339(wall + (_FOREVER if until == inf else until)),

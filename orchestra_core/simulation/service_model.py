@@ -6,13 +6,15 @@ same events for the same arrivals, because every draw comes from the seed and an
 depends on how often it is asked.
 """
 
+from functools import partial
 from math import inf
 
 from orchestra_core.domain.catalog import Residency
 from orchestra_core.simulation.agenda import Agenda
-from orchestra_core.simulation.intake import QUEUE_FULL, deny_model, deny_request
+from orchestra_core.simulation.intake import deny_model, deny_request
 from orchestra_core.simulation.job import Job
 from orchestra_core.simulation.memory import Memory, Resident
+from orchestra_core.simulation.outbox import Outbox
 from orchestra_core.simulation.sharing import SharedTime
 from orchestra_core.simulation.spec import BackendSpec
 from orchestra_core.simulation.trace import (
@@ -29,7 +31,6 @@ from orchestra_core.simulation.trace import (
     Request,
     Restarted,
     Started,
-    Tokens,
     Why,
 )
 
@@ -48,8 +49,8 @@ class ServiceModel:
         self._jobs: dict[str, Job] = {}
         self._running: set[str] = set()
         self._agenda = Agenda()
-        self._outbox: list[Event] = []
-        self._latest: dict[str, int] = {}
+        self._outbox = Outbox()
+        self._memory_due = inf
         self._fault_number = 0
         self._lives = 0
         for model in self.memory.models.values():
@@ -116,13 +117,19 @@ class ServiceModel:
         model = self.memory.models[name]
         if model.residency is Residency.READY and model.running:
             model.residency = Residency.DRAINING
-        elif model.residency is Residency.READY:
-            self._outbox += self.memory.drop(model, now)
+        elif model.residency is Residency.READY or self.memory.stoppable(model):
+            self._outbox.add(*self.memory.drop(model, now))
         elif not model.waiting:
             model.keep_alive = 0.0
             self.memory.forget(model)
         self._pump(now)
         return None
+
+    def occupy(self, foreign: int, now: float) -> None:
+        """Somebody else on the machine uses so many bytes from now on; models may die of it."""
+        now = self._catch_up(now)
+        self.memory.foreign = foreign
+        self._end_memory(now)
 
     def inject(self, fault: InjectedFault, now: float) -> None:
         """Breaks the backend; the fault before it, if any, ends first."""
@@ -159,9 +166,7 @@ class ServiceModel:
         Tokens of one request that became due since the last call are one event.
         """
         self._catch_up(now)
-        events, self._outbox = self._outbox, []
-        self._latest.clear()
-        return events
+        return self._outbox.take()
 
     # -- what can be seen of it ------------------------------------------------------------------------
 
@@ -175,7 +180,8 @@ class ServiceModel:
 
     @property
     def memory_used(self) -> int:
-        return self.memory.used
+        """What a meter on the machine shows, others' use included."""
+        return self.memory.taken(self._now)
 
     @property
     def running(self) -> int:
@@ -197,12 +203,8 @@ class ServiceModel:
         if denial is not None:
             return denial
         model = self.memory.models[request.model]
-        denial = deny_request(request, model, self.spec, self.fault)
-        if denial is not None:
-            return denial
-        limit = self.spec.queue_limit
         starts = self._open(model) and model.running < model.spec.parallel
-        return None if starts or limit is None or self.waiting < limit else QUEUE_FULL
+        return deny_request(request, model, self.spec, self.fault, None if starts else self.waiting)
 
     def _deny_model(self, name: str) -> Denial | None:
         return deny_model(name, self.memory.models, self.reachable)
@@ -234,18 +236,18 @@ class ServiceModel:
     def _pump(self, now: float) -> None:
         """Begins the loads and the requests that can begin."""
         for event in self.memory.settle(now):
-            self._outbox.append(event)
-            if isinstance(event, Loading):
-                self._await_load(event)
-            elif isinstance(event, LoadFailed):
-                self._lose_waiting(self.memory.models[event.model], Why.OUT_OF_MEMORY, event.message, now)
-            elif isinstance(event, Crashed):
-                self._outbox.pop()
+            if isinstance(event, Crashed):
                 self._crash(event.message, self.spec.restart_seconds, now)
                 return
+            self._outbox.add(event)
+            if isinstance(event, Loading):
+                self._agenda.add(event.until, partial(self._loaded, self.memory.models[event.model]))
+            elif isinstance(event, LoadFailed):
+                self._lose_all(self.memory.models[event.model], event.message, now)
         for model in self.memory.models.values():
             if model.waiting and self._open(model):
                 self._fill(model, now)
+        self._watch_memory(now)
 
     def _fill(self, model: Resident, now: float) -> None:
         while model.waiting and model.running < model.spec.parallel:
@@ -257,7 +259,7 @@ class ServiceModel:
             job.started = now
             job.origin = self._shared.join(now)
             self._shared.schedule(job.request.id, job.next_point())
-            self._outbox.append(Started(job.request.id, now))
+            self._outbox.add(Started(job.request.id, now))
 
     def _reach(self, job: Job, now: float) -> None:
         """A running request reached its milestone."""
@@ -269,26 +271,16 @@ class ServiceModel:
             if job.emitted == 1:
                 job.first_token = now
             if job.request.stream:
-                self._tell_token(job, now)
+                self._outbox.token(job, now)
         if job.emitted < job.limit:
             self._shared.schedule(job.request.id, job.next_point())
         else:
             self._finish(job, now)
 
-    def _tell_token(self, job: Job, now: float) -> None:
-        place = self._latest.get(job.request.id)
-        if place is None:
-            self._latest[job.request.id] = len(self._outbox)
-            self._outbox.append(Tokens(job.request.id, job.emitted - 1, 1, now))
-        else:
-            before = self._outbox[place]
-            assert isinstance(before, Tokens)
-            self._outbox[place] = Tokens(before.id, before.first, before.count + 1, now)
-
     def _finish(self, job: Job, now: float) -> None:
         del self._jobs[job.request.id]
-        self._outbox.append(job.done(now))
-        self._latest.pop(job.request.id, None)
+        self._outbox.add(job.done(now))
+        self._outbox.ended(job.request.id)
         self._free(job, self.memory.models[job.request.model], now)
         self._pump(now)
 
@@ -300,25 +292,29 @@ class ServiceModel:
             return
         model.idle_since = now
         if model.residency is Residency.DRAINING:
-            self._outbox += self.memory.drop(model, now)
+            self._outbox.add(*self.memory.drop(model, now))
         else:
             self._watch(model, now)
 
-    def _lose_waiting(self, model: Resident, why: Why, message: str, now: float) -> None:
-        while model.waiting:
-            job = model.waiting.popleft()
-            del self._jobs[job.request.id]
-            self._outbox.append(Failed(job.request.id, now, why, message))
+    def _lose_all(self, model: Resident, message: str, now: float) -> None:
+        """Every request for a model for which the memory did not suffice."""
+        for job in [job for job in self._jobs.values() if job.request.model == model.spec.name]:
+            id = job.request.id
+            del self._jobs[id]
+            if id in self._running:
+                self._shared.leave(id, now)
+                self._running.discard(id)
+                self._outbox.ended(id)
+            self._outbox.add(Failed(id, now, Why.OUT_OF_MEMORY, message, max(0, job.emitted)))
+        model.waiting.clear()
 
     # -- models ----------------------------------------------------------------------------------------
 
-    def _await_load(self, loading: Loading) -> None:
-        model, lives = self.memory.models[loading.model], self._lives
-        self._agenda.add(loading.until, lambda at: self._loaded(model, at) if lives == self._lives else None)
-
     def _loaded(self, model: Resident, now: float) -> None:
+        if model.residency is not Residency.LOADING or model.ends != now:
+            return
         self.memory.loaded(model, now)
-        self._outbox.append(Loaded(model.spec.name, now))
+        self._outbox.add(Loaded(model.spec.name, now))
         for job in model.waiting:
             job.loaded = now
         # Its own requests first: a load waiting for memory would otherwise evict it before it served any.
@@ -343,10 +339,34 @@ class ServiceModel:
         if now == model.watched:
             model.watched = inf
         if model.idle and not model.waiting and model.expires <= now:
-            self._outbox += self.memory.drop(model, now)
+            self._outbox.add(*self.memory.drop(model, now))
             self._pump(now)
         else:
             self._watch(model, now)
+
+    # -- the end of the memory -------------------------------------------------------------------------
+
+    def _watch_memory(self, now: float) -> None:
+        """Sets the timer for the next release or the end of the memory, unless an earlier one is set."""
+        due = self.memory.next_change(now)
+        if due < self._memory_due:
+            self._memory_due = due
+            self._agenda.add(due, self._look_at_memory)
+
+    def _look_at_memory(self, now: float) -> None:
+        self._memory_due = inf
+        self._end_memory(now)
+
+    def _end_memory(self, now: float) -> None:
+        """Kills what there is no memory for, with all requests for it, and goes on."""
+        while (killed := self.memory.kill(now)) is not None:
+            model = self.memory.models[killed.model]
+            self._outbox.add(killed)
+            if killed.loading:
+                self._outbox.add(LoadFailed(killed.model, now, killed.message))
+            self._lose_all(model, killed.message, now)
+            self.memory.died(model)
+        self._pump(now)
 
     # -- faults ----------------------------------------------------------------------------------------
 
@@ -356,14 +376,14 @@ class ServiceModel:
             kind, self.fault = self.fault.kind, None
             self._fault_number += 1
             self._shared.set_speed(1.0, now)
-            self._outbox.append(Repaired(now, kind))
+            self._outbox.add(Repaired(now, kind))
 
     def _crash(self, message: str, seconds: float, now: float) -> None:
         self._lives += 1
         self.down = True
-        self._outbox.append(Crashed(now, message))
+        self._outbox.add(Crashed(now, message))
         for job in self._jobs.values():
-            self._outbox.append(Failed(job.request.id, now, Why.CRASHED, message, max(0, job.emitted)))
+            self._outbox.add(Failed(job.request.id, now, Why.CRASHED, message, max(0, job.emitted)))
         self._jobs.clear()
         self._running.clear()
         self._shared.clear(now)
@@ -373,7 +393,7 @@ class ServiceModel:
 
     def _restart(self, now: float) -> None:
         self.down = False
-        self._outbox.append(Restarted(now))
+        self._outbox.add(Restarted(now))
         for model in self.memory.models.values():
             if model.spec.resident:
                 self.memory.want(model)

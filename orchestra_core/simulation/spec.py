@@ -14,12 +14,14 @@ class Overflow(StrEnum):
     """What a backend does with a load that does not fit beside what is loaded.
 
     `evict`: unload idle models, wait for busy ones (Ollama). `refuse`: fail the load. `crash`: start the load
-    and die of it, losing everything in flight, as an engine without a memory check does.
+    and die of it, losing everything in flight, as an engine without a memory check does. `kill`: start it without a
+    look, as processes of their own do: where the memory really ends, one of them dies and the others live on.
     """
 
     EVICT = "evict"
     REFUSE = "refuse"
     CRASH = "crash"
+    KILL = "kill"
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +29,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `capabilities` uses the words of `ModelInfo`. `resident` models are loaded when the backend starts.
     `parallel` is how many requests run at a time; `output_mean` the mean length of an answer nobody limited.
+    `truth` is what it really occupies, in parts of what everybody is told it needs.
     """
 
     name: str
@@ -47,11 +50,17 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     price_input: float = 0.0
     price_output: float = 0.0
     quality: Level | None = None
+    truth: float = 1.0
 
     @property
     def memory(self) -> int:
-        """Bytes while loaded: the weights, and KV cache for every slot at full context."""
+        """Bytes it is said to need: the weights, and KV cache for every slot at full context."""
         return self.weights + self.kv_bytes_per_token * self.context * self.parallel
+
+    @property
+    def occupied(self) -> int:
+        """Bytes while loaded."""
+        return round(self.memory * self.truth)
 
 
 class BackendSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +68,8 @@ class BackendSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     With b requests running each one is slowed by 1 + alpha (b - 1). `overhead` is seconds added to every
     request before its prefill. `queue_limit` bounds the requests that wait (Ollama: 512). `jitter` is the
-    standard deviation of the logarithm of each request's own speed. A crash costs `restart_seconds`.
+    standard deviation of the logarithm of each request's own speed. A crash costs `restart_seconds`. The memory of
+    an unloaded model is free after `release_seconds` on average, log-normal with `release_spread`.
     """
 
     name: str
@@ -74,6 +84,8 @@ class BackendSpec(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive: float = 300.0
     jitter: float = 0.08
     restart_seconds: float = 8.0
+    release_seconds: float = 0.0
+    release_spread: float = 1.0
 
     @property
     def slots(self) -> int:

@@ -155,10 +155,24 @@ class LoadFailed(msgspec.Struct, frozen=True):
 
 
 class Unloaded(msgspec.Struct, frozen=True):
-    """The model is gone and its memory free."""
+    """The model is gone; its memory is free now or a little later."""
 
     model: str
     at: float
+
+
+class OutOfMemory(msgspec.Struct, frozen=True):
+    """The memory ended and the model was killed, `loading` or with its requests.
+
+    `own`: the last load would not have fitted even if nobody else's use had changed since it began; otherwise it is
+    the doing of whoever took more meanwhile.
+    """
+
+    model: str
+    at: float
+    own: bool
+    loading: bool
+    message: str
 
 
 class Crashed(msgspec.Struct, frozen=True):
@@ -188,6 +202,7 @@ Event = (
     | Loaded
     | LoadFailed
     | Unloaded
+    | OutOfMemory
     | Crashed
     | Restarted
     | Repaired

@@ -58,14 +58,25 @@ steps = st.one_of(
     st.tuples(st.just("load"), names),
     st.tuples(st.just("unload"), names),
     st.tuples(st.just("inject"), st.sampled_from(FaultKind), st.integers(0, 5), st.floats(0.1, 4)),
+    st.tuples(st.just("occupy"), st.integers(0, 12)),
     st.tuples(st.just("repair")),
 )
 gaps = st.floats(0, 2)
 traces = st.lists(st.tuples(gaps, steps), max_size=40)
 specs = st.builds(
-    lambda overflow, autoload: msgspec.structs.replace(BACKEND, overflow=overflow, autoload=autoload),
+    lambda overflow, autoload, release, truths: msgspec.structs.replace(
+        BACKEND,
+        overflow=overflow,
+        autoload=autoload,
+        release_seconds=release,
+        models=tuple(
+            msgspec.structs.replace(model, truth=truth) for model, truth in zip(MODELS, truths, strict=True)
+        ),
+    ),
     st.sampled_from(Overflow),
     st.booleans(),
+    st.sampled_from([0.0, 1.0]),
+    st.tuples(*[st.sampled_from([0.7, 1.0, 1.4])] * 3),
 )
 Trace = list[tuple[float, tuple[object, ...]]]
 
@@ -83,11 +94,12 @@ class Played:
             self._look_until(now + gap, now, every)
             now += gap
             self._play(step, now)
-            self.check()
+            self.check(now)
+        self.model.occupy(0, now)
         self._look_until(now + 1000, now, every)
         self.model.repair(now + 1000)
         self._look_until(now + 3000, now + 1000, None)
-        self.check()
+        self.check(now + 3000)
 
     def _look_until(self, end: float, begin: float, every: float | None) -> None:
         moments = (
@@ -110,15 +122,20 @@ class Played:
                 model.load(name, now)
             case ("unload", str(name)):
                 model.unload(name, now)
+            case ("occupy", int(foreign)):
+                model.occupy(foreign, now)
             case ("inject", FaultKind() as kind, int(tokens), float(seconds)):
                 model.inject(InjectedFault(kind, tokens, seconds), now)
             case _:
                 model.repair(now)
 
-    def check(self) -> None:
+    def check(self, now: float) -> None:
         """The invariants of any moment."""
         memory = self.model.memory
-        assert 0 <= memory.used <= memory.total
+        taken = memory.taken(now)
+        assert memory.foreign <= taken
+        held = sum(model.held(now) for model in memory.models.values())
+        assert taken <= memory.total or not held, "what does not fit has died"
         assert self.model.running == sum(model.running for model in memory.models.values())
         assert self.model.waiting == sum(len(model.waiting) for model in memory.models.values())
         for model in memory.models.values():

@@ -34,6 +34,7 @@ _PADDING = 256
 # 37 KiB for 1e9 (Llama 3.2: 32), 470 KiB for 70e9 (Llama 3.1: 320).
 _PRIOR_PER_TOKEN, _PRIOR_PARAMETERS, _PRIOR_POWER = 128 * 1024, 8e9, 0.6
 _PRIOR_WORKING = 64 * MIB
+MOST_CHECKPOINTS = 32
 # Arrays of batch x embedding in 32 bits that a graph holds at once (llama.cpp: 14 for gemma3, measured).
 _ARRAYS = 14
 
@@ -43,7 +44,7 @@ class Engine(msgspec.Struct, frozen=True):
 
     `process` is its own per model, `per_entry` what an entry of the vocabulary takes outside of the weights; `logits`
     whether it makes room for the logits of a whole batch. `states` of the windowed layers are kept for every slot
-    after a warm-up, up to `kept` bytes of them in use, beside `conversations` bytes of past ones.
+    after a warm-up, up to `kept` bytes of them in use (see `checkpoints`), beside `conversations` bytes of past ones.
     """
 
     process: int = 0
@@ -68,7 +69,7 @@ def need(shape: Shape, context: int, parallel: int, factor: float = 1.0, *, engi
     """What a model of this shape needs for `parallel` calls at once of `context` tokens each. KV is taken as f16."""
     cells, windowed = _cells(context), min(_cells(context), _cells(shape.window + engine.batch))
     cache = parallel * (shape.cache_per_token * cells + shape.window_per_token * windowed)
-    state = parallel * shape.window_per_token * min(shape.window, cells)
+    state = parallel * _state(shape, context)
     working = (
         engine.process
         + engine.per_entry * shape.vocabulary
@@ -78,11 +79,24 @@ def need(shape: Shape, context: int, parallel: int, factor: float = 1.0, *, engi
     )
     if engine.logits:
         working += 4 * engine.batch * shape.vocabulary
-    growth = engine.conversations + max(0, engine.kept - engine.states * state if state else 0)
+    growth = engine.conversations + (checkpoints(shape, context, parallel, engine) - engine.states) * state
     predicted = shape.weights + cache + working
     return Need(
         ceil(predicted * factor) + growth, shape.weights, cache, working, growth, factor, Basis.METADATA
     )
+
+
+def checkpoints(shape: Shape, context: int, parallel: int, engine: Engine = CHILD) -> int:
+    """How many states of its windowed layers a slot may keep, so that all of them stay within `kept` bytes.
+
+    llama.cpp's own 32 would take 240 MiB per slot of the embedded model, as much as its weights.
+    """
+    state = parallel * _state(shape, context)
+    return MOST_CHECKPOINTS if not state else max(engine.states, min(MOST_CHECKPOINTS, engine.kept // state))
+
+
+def _state(shape: Shape, context: int) -> int:
+    return shape.window_per_token * min(shape.window, _cells(context))
 
 
 def need_by_size(size: int, parameters: int | None, context: int, parallel: int, factor: float = 1.0) -> Need:

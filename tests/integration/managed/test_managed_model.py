@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from orchestra_core.domain.catalog import Residency
 from orchestra_core.upstream.control import ControlError
+from orchestra_core.upstream.embedded import embedded_model
 from orchestra_core.upstream.launch import ManagedModel
 from orchestra_core.upstream.managed import Managed
 from tests.integration.managed.places import Places, build
@@ -80,6 +81,7 @@ async def test_model_is_loaded_answers_and_is_gone(managed: Managed, places) -> 
     (absent,) = await managed.models()
     assert (absent.residency, absent.memory_bytes) == (Residency.ABSENT, None)
     assert (absent.parameters, absent.quantization, absent.family) == (268_098_176, "Q4_K_M", "gemma3")
+    assert (absent.shape, absent.parallel) == (embedded_model(Path()).shape, 2)
     said: list[str] = []
     await managed.load(NAME, said.append)
     assert said[0] == "loading 0.0 s"

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from orchestra_core.domain.catalog import BackendKind, ModelInfo
 from orchestra_core.domain.memory import Basis, Shape
-from orchestra_core.residency.estimate import MIB, OTHER, Corrections, need, need_by_size, size_key
+from orchestra_core.residency.estimate import (
+    MIB,
+    OTHER,
+    Corrections,
+    checkpoints,
+    need,
+    need_by_size,
+    size_key,
+)
 
 MANAGED = BackendKind.MANAGED
 # The embedded model: 18 layers of one KV head of 256, every sixth of them over the whole context.
@@ -58,9 +66,20 @@ def test_parts_add_up_to_what_is_reserved() -> None:
     found = need(GEMMA, 4096, 2, 1.5)
     assert (found.weights, found.cache, found.working) == (253_113_024, 56_623_104, 127_926_272)
     assert found.predicted == 437_662_400
-    assert found.growth == (128 + 64 - 2 * 15) * MIB
+    assert (
+        found.growth == (128 + 2 * 15) * MIB
+    )  # 4 checkpoints of 7.5 MiB in each of 2 slots, 2 of them counted
     assert found.bytes == 656_493_600 + found.growth
     assert (found.factor, found.basis) == (1.5, Basis.METADATA)
+
+
+@pytest.mark.parametrize(
+    ("shape", "parallel", "kept"),
+    [(GEMMA, 1, 8), (GEMMA, 2, 4), (GEMMA, 16, 2), (Shape(weights=10**9), 2, 32)],
+)
+def test_kept_states_stay_within_their_bytes(shape: Shape, parallel: int, kept: int) -> None:
+    """64 MiB of checkpoints for all slots, two for each at least; models without windows need none."""
+    assert checkpoints(shape, 4096, parallel) == kept
 
 
 def test_an_engine_that_makes_room_for_all_logits_is_predicted_with_it() -> None:

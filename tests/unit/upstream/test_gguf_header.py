@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra_core.domain.memory import Shape
 from orchestra_core.upstream.gguf import GgufError, Header, read_header
 
 
@@ -47,7 +48,8 @@ def test_facts_of_a_model(tmp_path: Path) -> None:
     """Architecture, size, context and quantization are read; arrays before them are stepped over."""
     path = tmp_path / "m.gguf"
     path.write_bytes(gguf(LLAMA, TENSORS))
-    assert read_header(path) == Header("llama", 640 * 1000 + 640, 8192, "Q4_K_M", False, False)
+    size = path.stat().st_size
+    assert read_header(path) == Header("llama", 640 * 1000 + 640, 8192, "Q4_K_M", False, False, size, None)
 
 
 def test_chat_template_and_pooling_tell_what_a_model_is_for(tmp_path: Path) -> None:
@@ -57,6 +59,31 @@ def test_chat_template_and_pooling_tell_what_a_model_is_for(tmp_path: Path) -> N
     assert read_header(path).chat_template
     path.write_bytes(gguf([*LLAMA, number("llama.pooling_type", 1)], TENSORS))
     assert read_header(path).embedding
+
+
+def test_shape_is_read_with_arrays_of_numbers(tmp_path: Path) -> None:
+    """Heads may differ by layer, and the vocabulary is as large as the list of its tokens."""
+    heads = entry("llama.attention.head_count_kv", 9, struct.pack("<IQ", 5, 2) + struct.pack("<ii", 8, 0))
+    facts = [number("llama.block_count", 2), number("llama.attention.head_count", 32), heads]
+    facts += [number("llama.embedding_length", 4096)]
+    path = tmp_path / "m.gguf"
+    path.write_bytes(gguf([*LLAMA, *facts], TENSORS))
+    assert read_header(path).shape == Shape(
+        path.stat().st_size, cache_per_token=8 * 2 * 128 * 2, layers=2, embedding=4096, vocabulary=2
+    )
+
+
+def test_a_model_in_several_files_is_their_sum(tmp_path: Path) -> None:
+    """The weights of a split model are those of all its files; one that is missing is named."""
+    paths = [tmp_path / f"m-{one:05}-of-00002.gguf" for one in (1, 2)]
+    paths[0].write_bytes(gguf(LLAMA, TENSORS))
+    with pytest.raises(FileNotFoundError, match="m-00002-of-00002"):
+        read_header(paths[0])
+    paths[1].write_bytes(gguf([], [tensor("more", (100,), 0)]))
+    found = read_header(paths[0])
+    assert found.parameters == 640 * 1000 + 640 + 100
+    assert found.size == sum(path.stat().st_size for path in paths)
+    assert found.architecture == "llama"
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ class Execution:
             outcome = await self._exchange(attempt, connection, head, body)
             # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
             # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
-            if fresh or outcome.verdict is not Verdict.DROPPED or connection.answered or not self._retry:
+            if fresh or outcome.verdict is not Verdict.DROPPED or not self._retry:
                 return outcome if outcome.ok and not stale else _told(outcome, address, stale)
             stale = "sent a second time: the kept connection had been closed"
             connection = None

@@ -1,12 +1,12 @@
 """The fault matrix, rows of connecting: refused, reset, swallowed, and kept connections that were closed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.fakes.chaos import blackhole
-from tests.fakes.chaos_steps import eof, head, reset, wait, well, whole
+from tests.fakes.chaos import Step, blackhole
+from tests.fakes.chaos_steps import eof, head, raw, reset, wait, well, whole
 from tests.fakes.turns import until
 from tests.integration.faults.conftest import Stage
 
@@ -124,13 +124,24 @@ async def test_the_fresh_connection_has_no_second_chance(stage: Stage) -> None:
     assert engine.breaker("first").failures == 1
 
 
-async def test_a_kept_connection_lost_after_its_first_byte_is_a_failure(stage: Stage) -> None:
+BEGUN = {
+    "a head": [head(), reset()],
+    "half a head": [raw(b"HTTP/1.1 200 OK\r\ncontent-ty"), eof()],
+    "an interim head": [raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"), eof()],
+}
+
+
+@STREAMED
+@pytest.mark.parametrize("begun", BEGUN.values(), ids=BEGUN.keys())
+async def test_a_kept_connection_lost_after_its_first_byte_is_a_failure(
+    stage: Stage, stream: bool, begun: Sequence[Step]
+) -> None:
     """A byte of an answer had come, so the request was being served: it is not sent there again."""
     engine, first, second = await stage.pair()
     first.script(*well())
-    first.script(head(), reset())
+    first.script(*begun)
     await engine.chat()
-    answer = await engine.chat(stream=True)
+    answer = await engine.chat(stream=stream)
     assert (answer.backend, answer.attempts) == ("second", 2)
     assert (len(first.calls), len(second.calls)) == (2, 1)
 

@@ -116,6 +116,21 @@ async def test_a_load_under_way_is_not_undone(stage: Stage) -> None:
         assert (await client.answer()).done
 
 
+async def test_a_load_is_shared(stage: Stage) -> None:
+    """Three ask at once for what is not loaded: one load, three answers."""
+    first = await empty(stage, "first")
+    engine = await stage.engine(first, slots=4)
+    async with engine.client() as one, engine.client() as two, engine.client() as three:
+        for client in (one, two, three):
+            client.chat()
+        await first.reached("load")
+        await until(lambda: engine.busy()[0] == 3)
+        await settle()
+        first.open("load")
+        assert [(await client.answer()).status for client in (one, two, three)] == [200] * 3
+    assert (len(first.orders), len(first.calls)) == (1, 3)
+
+
 async def test_a_model_evicted_while_requests_wait_is_loaded_once(stage: Stage) -> None:
     """Its backend let it go: those in the queue keep their order, and one load is enough for all of them."""
     lone = await stage.backend("first", "ollama")

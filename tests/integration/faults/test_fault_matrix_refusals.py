@@ -42,13 +42,13 @@ async def test_a_limited_backend_is_left_alone_for_a_while(
     first.script(*refusal(429, "slow down", header))
     answer = await engine.chat(stream=stream)
     assert (answer.status, answer.backend, answer.attempts) == (200, "second", 2)
+    assert engine.breaker("first").failures == 0
     leap(pause - MORE)
     early = await engine.chat(stream=stream)
     assert (early.backend, early.attempts, len(first.calls)) == ("second", 1, 1)
     leap(MORE + 0.5)
     again = await engine.chat(stream=stream)
     assert (again.backend, again.attempts) == ("first", 1)
-    assert engine.breaker("first").failures == 0
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,19 @@ async def test_a_short_limit_of_the_only_backend_is_waited_for(
         leap(MORE + 1)
         answer = await client.answer()
     assert (answer.status, answer.attempts, len(lone.calls)) == (200, 2, 2)
+
+
+async def test_a_long_limit_elsewhere_is_not_waited_for(stage: Stage) -> None:
+    """The one backend left wants to be left alone for a minute: the error of the other one, at once."""
+    engine, first, second = await stage.pair()
+    engine.endpoint("first").draining = True
+    second.script(*refusal(429, "slow down", {"retry-after": "60"}))
+    assert (await engine.chat()).status == 429
+    engine.endpoint("first").draining = False
+    first.script(*refusal(401, "Incorrect API key provided"))
+    answer = await engine.chat()
+    assert (answer.status, answer.error["code"]) == (502, "backend_refused")
+    assert (len(first.calls), len(second.calls)) == (1, 1)
 
 
 async def test_a_shorter_cooldown_does_not_replace_a_longer_one(stage: Stage, later: Later) -> None:

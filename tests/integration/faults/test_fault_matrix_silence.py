@@ -181,18 +181,41 @@ async def test_a_waiting_client_hears_that_the_engine_lives(stage: Stage, leap: 
     assert len(second.calls) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_deadline_ends_the_only_attempt(stage: Stage, leap: Leap, stream: bool) -> None:
+    """Nobody else to ask, and limits that are longer: 504 when the client's own time is over, and the work ends."""
+    lone = await stage.backend("first")
+    engine = await stage.engine(lone)
+    lone.script(hang())
+    async with engine.client() as client:
+        client.send("/api/v1/route", {"prompt": "Hi", "model": "m", "deadline_ms": 5_000, "stream": stream})
+        await lone.reached("never")
+        leap(4.5)
+        await settle()
+        assert not lone.calls[0].gone.is_set()
+        leap(0.6)
+        answer = await client.answer()
+    assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
+    assert "the deadline of the request passed" in answer.error["message"]
+    await lone.calls[0].gone.wait()
+    assert engine.breaker("first").failures == 0
+
+
 async def test_the_deadline_holds_over_every_attempt(stage: Stage, leap: Leap) -> None:
     """One deadline for all: two silent backends do not get one each."""
     engine, first, second = await stage.pair()
     first.script(hang())
     second.script(hang())
     async with engine.client() as client:
-        client.send("/api/v1/route", {"prompt": "Hi", "model": "m", "deadline_ms": 30_000})
+        client.send("/api/v1/route", {"prompt": "Hi", "model": "m", "deadline_ms": 14_000, "stream": True})
         await first.called()
-        leap(31)
+        leap(7.5)
+        await second.called()
+        leap(7)
         answer = await client.answer()
     assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
-    await first.calls[0].gone.wait()
+    await second.calls[0].gone.wait()
+    assert (len(first.calls), len(second.calls)) == (1, 1)
 
 
 async def test_a_silent_backend_leaves_time_for_another(stage: Stage, leap: Leap) -> None:

@@ -107,7 +107,7 @@ class EngineClient:
         """The bytes at `path`, for a typed decoder."""
         answer = self._send("GET", path)
         if answer.is_error:
-            raise Failure(_reason(answer.status_code, answer.content))
+            raise _refused(answer.status_code, answer.content)
         return answer.content
 
     def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class EngineClient:
         try:
             with self._http.stream(method, path, **_content(body)) as answer:
                 if answer.is_error:
-                    raise Failure(_reason(answer.status_code, answer.read()))
+                    raise _refused(answer.status_code, answer.read())
                 yield from _sse(answer.iter_lines())
         except httpx.HTTPError as error:
             raise self._away(error) from error
@@ -136,7 +136,7 @@ class EngineClient:
 
     def _decode(self, answer: httpx.Response, also: int | None = None) -> dict[str, Any]:
         if answer.is_error and answer.status_code != also:
-            raise Failure(_reason(answer.status_code, answer.content))
+            raise _refused(answer.status_code, answer.content)
         try:
             return msgspec.json.decode(answer.content, type=dict[str, Any])
         except msgspec.DecodeError as error:
@@ -181,12 +181,12 @@ def _content(body: Mapping[str, object] | None) -> dict[str, Any]:
     return {"content": msgspec.json.encode(body), "headers": {"content-type": "application/json"}}
 
 
-def _reason(status: int, content: bytes) -> str:
+def _refused(status: int, content: bytes) -> Failure:
     try:
         error = msgspec.json.decode(content)["error"]
-        return f"{error['message']} (HTTP {status}, {error['code']})"
+        return Failure(f"{error['message']} (HTTP {status}, {error['code']})", reason=str(error["code"]))
     except (msgspec.DecodeError, KeyError, TypeError):
-        return f"HTTP {status}: {content[:200].decode(errors='replace')}"
+        return Failure(f"HTTP {status}: {content[:200].decode(errors='replace')}")
 
 
 def _sse(lines: Iterator[str]) -> Iterator[tuple[str, bytes]]:

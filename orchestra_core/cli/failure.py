@@ -13,9 +13,13 @@ class Code(IntEnum):
 
 
 class Failure(Exception):
-    """Ends the command: `message` goes to standard error, `code` to the shell."""
+    """Ends the command: `message` goes to standard error, `code` to the shell.
 
-    def __init__(self, message: str, code: Code = Code.FAILED) -> None:
+    `reason` is the engine's own code of what went wrong, where it was the engine that said so.
+    """
+
+    def __init__(self, message: str, code: Code = Code.FAILED, reason: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.code = code
+        self.reason = reason

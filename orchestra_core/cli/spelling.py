@@ -27,6 +27,16 @@ def size(value: int | None) -> str:
     return f"{number:.1f} TB"
 
 
+def gib(value: int) -> str:
+    """Bytes of memory as a number of GiB, without the unit."""
+    return f"{value / 2**30:.1f}" if value >= 2**30 / 10 else f"{value / 2**30:.2f}"
+
+
+def memory(value: int) -> str:
+    """Bytes of memory, in binary units as systems report it."""
+    return f"{gib(value)} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+
+
 def join(values: Iterable[object] | None) -> str:
     return ", ".join(str(value) for value in values or ()) or "-"
 

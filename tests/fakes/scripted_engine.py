@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,11 +12,13 @@ import msgspec
 
 from orchestra_core.domain.snapshot import MemoryView, ModelView, Snapshot, Throughput, Totals
 
-Answer = tuple[int, object] | list[tuple[str, object]]
+Whole = tuple[int, object]
+Answer = Whole | list[tuple[str, object]] | Callable[[Any], Whole]
 
 
 class ScriptedEngine:
-    """Answers by (method, path): a status and a JSON value, or a list of server-sent events."""
+    """Answers by (method, path): a status and a JSON value, made of the body where that matters, or a list of
+    server-sent events."""
 
     def __init__(self, answers: dict[tuple[str, str], Answer]) -> None:
         self.answers = answers
@@ -69,6 +71,8 @@ def _handler(engine: ScriptedEngine) -> type[BaseHTTPRequestHandler]:
             engine.asked.append((method, self.path, body))
             path = urlsplit(self.path).path
             answer = engine.answers.get((method, path), (404, error("not_found", "no such path")))
+            if callable(answer):
+                answer = answer(body)
             status, content = (
                 (200, events(answer)) if isinstance(answer, list) else (answer[0], encode(answer[1]))
             )
@@ -119,7 +123,14 @@ def snapshot(*models: ModelView) -> Snapshot:
     )
 
 
-def model(residency: str, *, backend: str = "local", name: str = "m:1", progress: str = "") -> ModelView:
+def model(
+    residency: str,
+    *,
+    backend: str = "local",
+    name: str = "m:1",
+    progress: str = "",
+    seconds: float | None = None,
+) -> ModelView:
     return ModelView(
         id=f"{backend}/{name}",
         model=name,
@@ -140,4 +151,5 @@ def model(residency: str, *, backend: str = "local", name: str = "m:1", progress
         tokens_per_second=41.5,
         memory_bytes=300_000_000 if residency == "ready" else None,
         progress=progress,
+        changing_seconds=seconds,
     )

@@ -2,11 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orchestra_core.cli.program import execute
+from tests.fakes.command import run
 from tests.fakes.scripted_engine import Answer, error, model, scripted, snapshot
 
 HEALTH = {
@@ -32,18 +32,6 @@ LISTING = {
 }
 
 pytestmark = pytest.mark.usefixtures("home")
-
-
-class Ran:
-    def __init__(self, code: int, out: str, err: str, asked: list[Any]) -> None:
-        self.code, self.out, self.err, self.asked = code, out, err, asked
-
-
-def run(capsys: pytest.CaptureFixture[str], answers: dict[tuple[str, str], Answer], *arguments: str) -> Ran:
-    with scripted(answers) as engine:
-        code = execute([*arguments, "--url", engine.url])
-    out, err = capsys.readouterr()
-    return Ran(code, out, err, engine.asked)
 
 
 def test_health_tells_status_services_and_system(capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,50 +143,6 @@ def test_select_sends_requirements_and_tells_alternatives(capsys: pytest.Capture
     ran = run(capsys, answers, "select", "--task", "reasoning", "--quality", "high", "--max-cost", "0.5")
     assert (ran.out, ran.err) == ("m:1\n", "fast enough\nalternatives: n:2, o:3\n")
     assert ran.asked[0][2] == {"task": "reasoning", "requirements": {"quality": "high", "max_cost": 0.5}}
-
-
-OPERATION = {
-    "operation": "op1",
-    "action": "load",
-    "model": "m:1",
-    "backend": "local",
-    "plan": {"needs_bytes": 3 * 10**8},
-}
-LOAD = ("POST", "/api/v1/models/m%3A1/load")
-EVENTS = ("GET", "/api/v1/events")
-
-
-def test_load_waits_and_tells_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    """load returns when the snapshot says ready, having told each step on stderr."""
-    happening: list[tuple[str, object]] = [
-        ("snapshot", snapshot(model("absent"))),
-        ("snapshot", snapshot(model("loading", progress="40 %"))),
-        ("snapshot", snapshot(model("ready"))),
-    ]
-    ran = run(capsys, {LOAD: (202, OPERATION), EVENTS: happening}, "load", "m:1", "--backend", "local")
-    assert (ran.code, ran.out) == (0, "m:1 on local is ready, 300.0 MB\n")
-    assert ran.err.splitlines() == ["load m:1 on local: needs 300.0 MB", "loading 40 %"]
-    assert ran.asked[1] == ("POST", "/api/v1/models/m%3A1/load", {"backend": "local"})
-
-
-def test_a_load_that_fails_is_code_1_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    """A failure event, and equally a model that falls back to absent, ends the wait."""
-    start = [("snapshot", snapshot(model("absent"))), ("snapshot", snapshot(model("loading")))]
-    event = {"at": "x", "kind": "model.failed", "subject": "local/m:1", "message": "out of memory"}
-    happening: list[tuple[str, object]] = [*start, ("event", event)]
-    ran = run(capsys, {LOAD: (202, OPERATION), EVENTS: happening}, "load", "m:1")
-    assert (ran.code, ran.err.splitlines()[-1]) == (1, "ai-orchestra: load failed: out of memory")
-    happening = [*start, ("snapshot", snapshot(model("absent")))]
-    ran = run(capsys, {LOAD: (202, OPERATION), EVENTS: happening}, "load", "m:1")
-    assert ran.code == 1
-
-
-def test_unload_without_waiting_returns_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """--no-wait asks nothing but the operation."""
-    answers: dict[tuple[str, str], Answer] = {("POST", "/api/v1/models/m%3A1/unload"): (202, OPERATION)}
-    ran = run(capsys, answers, "unload", "m:1", "--no-wait")
-    assert (ran.code, ran.out) == (0, "unload of m:1 on local accepted, operation op1\n")
-    assert len(ran.asked) == 1
 
 
 def test_metrics_are_told_by_group(capsys: pytest.CaptureFixture[str]) -> None:

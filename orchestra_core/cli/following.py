@@ -1,0 +1,67 @@
+"""A load or unload under way, followed on the event stream until it has led somewhere."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from orchestra_core.cli.client import EngineClient
+from orchestra_core.cli.failure import Failure
+from orchestra_core.cli.options import Session
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import ModelView, Snapshot
+
+_GOAL = {"load": "ready", "unload": "absent"}
+_MOVING = frozenset({"reserved", "loading", "draining", "unloading"})
+# A line is told again only to say that it goes on.
+_AGAIN_SECONDS = 10.0
+
+
+def follow(
+    session: Session,
+    engine: EngineClient,
+    action: str,
+    operation: dict[str, Any],
+    happening: Iterator[tuple[str, bytes]],
+) -> ModelView:
+    """Returns the endpoint once it is where the action leads; raises Failure when it did not get there."""
+    endpoint = f"{operation.get('backend')}/{operation.get('model')}"
+    moved, telling = False, Telling(session)
+    for kind, data in happening:
+        if kind == "event":
+            event = msgspec.json.decode(data, type=Event)
+            if event.subject in (endpoint, operation.get("model")) and event.kind == "model.failed":
+                raise Failure(f"{action} failed: {event.message}")
+            continue
+        view = _view(data, endpoint)
+        if view is None:
+            continue
+        if view.residency == _GOAL[action]:
+            return view
+        if moved and view.residency not in _MOVING:
+            raise Failure(f"{action} ended without success: {endpoint} is {view.residency}")
+        moved = moved or view.residency in _MOVING
+        telling.tell(view)
+    raise Failure(f"{engine.target.label} stopped talking before {endpoint} was {_GOAL[action]}")
+
+
+class Telling:
+    """Says where it stands when that changes, and now and then how long it has taken."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._state = ""
+        self._told = 0.0
+
+    def tell(self, view: ModelView) -> None:
+        state = f"{view.residency} {view.progress}".strip()
+        elapsed = view.changing_seconds
+        if state == self._state and (elapsed or 0.0) - self._told < _AGAIN_SECONDS:
+            return
+        self._state, self._told = state, elapsed or 0.0
+        self._session.out.talk(state if not elapsed or elapsed < 1 else f"{state}, {elapsed:.0f} s")
+
+
+def _view(data: bytes, endpoint: str) -> ModelView | None:
+    snapshot = msgspec.json.decode(data, type=Snapshot)
+    return next((model for model in snapshot.models if model.id == endpoint), None)

@@ -6,63 +6,31 @@ of a zombie never comes back is counted as foreign use from the moment it stops 
 twice at any time.
 """
 
-from collections import deque
 from collections.abc import Mapping
 
-import msgspec
-
 from orchestra_core.domain.memory import Pressure, Reading
+from orchestra_core.residency.past import Past
+from orchestra_core.residency.room import GIB, Room
 from orchestra_core.residency.watermarks import Watermarks
 
-GIB = 1024**3
-FOREIGN_SECONDS = 60.0
 ZOMBIE_SECONDS = 60.0
-# A backend may say that a model is gone some seconds after its memory came back: the fall is looked for that far back.
-_LOOKBACK_SECONDS = 10.0
+# The share of what a model held that must have come back.
 _BACK = 0.75
 
 
-class Room(msgspec.Struct, frozen=True, gc=False):
-    """One pool at one moment, in bytes. `reserved` is everything promised, `growing` what of it may not be in `used`
-    yet, `returning` what models that have ended still hold.
-    """
-
-    total: int
-    used: int | None
-    foreign: int
-    headroom: int
-    reserved: int
-    growing: int
-    returning: int
-    pressure: Pressure
-
-    @property
-    def unpromised(self) -> int:
-        """What the rule leaves for one more reservation; negative when it is broken."""
-        return self.total - self.reserved - self.foreign - self.headroom
-
-    @property
-    def unused(self) -> int:
-        """What measured use leaves; the same as `unpromised` where nobody measures."""
-        if self.used is None:
-            return self.unpromised
-        return self.total - self.used - self.growing - self.headroom
-
-    @property
-    def free(self) -> int:
-        """What a load may reserve now."""
-        return max(0, min(self.unpromised, self.unused))
-
-
 class Holding:
-    """What one model has: `bytes` promised, and `measured` of it. `growing` while it is loaded, `unseen` until a
-    reading was taken with all of it there.
+    """What one model has: `bytes` promised, and `measured` of it.
+
+    `growing` while it is loaded, `unseen` until a reading was taken with all of it there; `base` is what of the pool
+    was in use before the load.
     """
 
-    __slots__ = ("bytes", "growing", "measured", "unseen")
+    __slots__ = ("base", "bytes", "growing", "measured", "since", "unseen")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, base: int | None, since: float) -> None:
         self.bytes = size
+        self.base = base
+        self.since = since
         self.measured: int | None = None
         self.growing = True
         self.unseen = True
@@ -74,17 +42,24 @@ class Holding:
 
 
 class Zombie:
-    """Ended at `since`, when `before` bytes of the pool were in use: back when that has fallen by most of `held`."""
+    """Ended at `since`, when `before` bytes of the pool were in use.
 
-    __slots__ = ("before", "bytes", "held", "since")
+    It is back when that has fallen by most of what it `held`; a load that failed also when use is not much above
+    what it was before (`base`), since nobody knows how much of it was there.
+    """
 
-    def __init__(self, size: int, held: int, before: int, since: float) -> None:
-        self.bytes = size
-        self.held = held
+    __slots__ = ("base", "before", "bytes", "held", "since")
+
+    def __init__(self, holding: Holding, before: int, since: float) -> None:
+        self.bytes = holding.bytes
+        self.held = holding.known
         self.before = before
+        self.base = holding.base if holding.growing else None
         self.since = since
 
     def is_back(self, used: int) -> bool:
+        if self.base is not None and used - self.base <= (1 - _BACK) * self.held:
+            return True
         return self.before - used >= _BACK * self.held
 
 
@@ -98,11 +73,8 @@ class Pool:
         self.used: int | None = None
         self._headroom = headroom
         self._holdings: dict[str, Holding] = {}
-        self._zombies: list[tuple[str, Zombie]] = []
-        self._foreign: deque[tuple[float, int]] = (
-            deque()
-        )  # falling: the first is the largest of the last minute
-        self._recent: deque[list[float]] = deque()  # time and use, to find when a model's memory came back
+        self._zombies: list[Zombie] = []
+        self._past = Past()
 
     def read(self, reading: Reading, known: Mapping[str, int], now: float) -> Pressure:
         """Takes a measurement; `known` is what models are measured to occupy, in the same moment."""
@@ -113,24 +85,38 @@ class Pool:
                 holding.measured = known.get(key, holding.measured)
         if self.used is None:
             self._zombies.clear()
-            self._foreign.clear()
+            self._past = Past()
             return self.watermarks.update(0.0, now)
-        self._recent.append([now, self.used])
-        while self._recent[0][0] < now - _LOOKBACK_SECONDS:
-            self._recent.popleft()
+        self._past.note(self.used, now)
         self._bury(self.used, now)
-        self._sample(now)
         return self.watermarks.update(self.used / max(1, self.total), now)
 
-    def reserve(self, key: str, size: int) -> None:
-        """Promises `size` bytes; whether they are there was decided before. What was promised before is replaced."""
-        self._holdings[key] = Holding(size)
+    def admit(self, key: str, size: int, now: float) -> bool:
+        """Promises `size` bytes to a load if the rule allows it; False: it does not fit, and nothing has changed."""
+        before = self._holdings.pop(key, None)
+        pressed = self.watermarks.pressure is Pressure.CRITICAL
+        if self.total is not None and (pressed or size > self.room(now).free):
+            if before is not None:
+                self._holdings[key] = before
+            return False
+        self._holdings[key] = Holding(size, self.used, now)
+        return True
+
+    def adopt(self, key: str, size: int, now: float) -> None:
+        """Notes a model that is there without us, fit or not: so far its memory was counted as foreign use."""
+        self._holdings[key] = Holding(size, self.used, now)
+        if self.used is not None:
+            self._past.disown(size, self._foreign_now(self.used))
 
     def settle(self, key: str, measured: int | None, bound: int | None = None) -> None:
         """The model is there: it keeps what it was promised, or `bound`, but never less than it occupies."""
         holding = self._holdings[key]
         if measured is not None:
             holding.measured = measured
+        if holding.growing and measured is not None:
+            for zombie in self._zombies:
+                if zombie.since <= holding.since:  # it rose by this much while those were looked for
+                    zombie.before += measured
         holding.bytes = max(holding.bytes if bound is None else bound, holding.measured or 0)
         holding.growing = False
 
@@ -139,10 +125,8 @@ class Pool:
         holding = self._holdings.pop(key, None)
         if holding is None or self.used is None:
             return
-        before = int(max((used for _, used in self._recent), default=self.used))
-        self._zombies.append((key, Zombie(holding.bytes, holding.known, before, now)))
+        self._zombies.append(Zombie(holding, self._past.peak(self.used), now))
         self._bury(self.used, now)
-        self._sample(now)
 
     def forget(self, key: str) -> None:
         """It was never here: another pool has it."""
@@ -155,16 +139,18 @@ class Pool:
         reserved = growing = 0
         for holding in self._holdings.values():
             reserved += holding.bytes
-            growing += holding.bytes if holding.unseen else 0
-        returning = sum(zombie.bytes for _, zombie in self._zombies)
+            if holding.unseen:
+                growing += holding.bytes
+        returning = sum(zombie.bytes for zombie in self._zombies)
         return Room(
             total=self.total or 0,
             used=self.used,
-            foreign=self._foreign_use(now),
+            foreign=0 if self.used is None else self._past.foreign(now),
             headroom=self.headroom,
             reserved=reserved + returning,
             growing=growing,
             returning=returning,
+            occupied=sum(zombie.held for zombie in self._zombies),
             pressure=self.watermarks.pressure,
         )
 
@@ -176,33 +162,32 @@ class Pool:
             return 0
         return max(self.total * 8 // 100, min(GIB, self.total // 8))
 
-    def _foreign_use(self, now: float) -> int:
-        while len(self._foreign) > 1 and self._foreign[0][0] < now - FOREIGN_SECONDS:
-            self._foreign.popleft()
-        return self._foreign[0][1] if self._foreign else 0
-
-    def _sample(self, now: float) -> None:
+    def _foreign_now(self, used: int) -> int:
         """Use that is not ours; what is still growing or returning counts as ours in full."""
-        assert self.used is not None
         ours = sum(holding.known for holding in self._holdings.values())
-        foreign = max(0, self.used - ours - sum(zombie.held for _, zombie in self._zombies))
-        while self._foreign and self._foreign[-1][1] <= foreign:
-            self._foreign.pop()
-        self._foreign.append((now, foreign))
+        return max(0, used - ours - sum(zombie.held for zombie in self._zombies))
 
     def _bury(self, used: int, now: float) -> None:
-        """Ends zombies whose memory is back, and those that are too old: they are foreign use from now on."""
-        for entry in list(self._zombies):
-            zombie = entry[1]
+        """Ends zombies whose memory is back, and those that are too old: what is left of them is foreign use."""
+        for zombie in list(self._zombies):
             if zombie.is_back(used):
-                self._zombies.remove(entry)
-                self._credit(zombie)
+                self._zombies.remove(zombie)
+                self._credit(zombie, used)
             elif now - zombie.since >= ZOMBIE_SECONDS:
-                self._zombies.remove(entry)
+                self._zombies.remove(zombie)
+        self._past.sample(self._foreign_now(used), now)
 
-    def _credit(self, gone: Zombie) -> None:
+    def _credit(self, gone: Zombie, used: int) -> None:
         """The fall that freed one zombie is not counted for another."""
-        for _, other in self._zombies:
-            other.before -= max(0, gone.held - max(0, gone.before - other.before))
-        for moment in self._recent:
-            moment[1] -= max(0.0, gone.held - max(0.0, gone.before - moment[1]))
+        fall = min(gone.held, max(0, gone.before - used))
+
+        def left(mark: int) -> int:
+            return mark - max(0, fall - max(0, gone.before - mark))
+
+        for other in self._zombies:
+            other.before = left(other.before)
+            other.base = None if other.base is None else left(other.base)
+        for holding in self._holdings.values():
+            if holding.growing and holding.base is not None:
+                holding.base = left(holding.base)
+        self._past.lower(left)

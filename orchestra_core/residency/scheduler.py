@@ -1,28 +1,33 @@
 """Decides every load and unload. Whoever drives it carries out its `actions` and tells how they ended.
 
-The rule, by construction: a `Load` is returned only if its reservation fits under all others, foreign use and
-headroom, in `Turn`. The scheduler writes `residency`, `ready_since` and `took` of endpoints, and `barred` and
-`external` in `publish`; the rest it only reads.
+The rule holds by construction: a load begins in one place, `Turn`, with a reservation that `Pool.admit` has made.
+The scheduler writes `residency`, `ready_since` and `took` of endpoints, their `memory_bytes` at the end of loads and
+unloads, and `barred` and `external` in `publish`; the rest it only reads.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.memory import Pressure, Quota, Reading, Rule
 from orchestra_core.domain.result import Plan
 from orchestra_core.domain.snapshot import PoolView
-from orchestra_core.residency.planner import PERMANENT, Scene, draft, wanted_bytes
-from orchestra_core.residency.pool import Pool
+from orchestra_core.residency.planner import draft
 from orchestra_core.residency.publishing import publish, view
+from orchestra_core.residency.refusal import PERMANENT
+from orchestra_core.residency.registry import Registry
+from orchestra_core.residency.scene import Force, Scene
 from orchestra_core.residency.setbacks import Setbacks
-from orchestra_core.residency.tenant import Policy, Site, Tenant
+from orchestra_core.residency.tenant import Policy, Tenant
 from orchestra_core.residency.turn import Load, Refuse, Turn, Unload
-from orchestra_core.residency.watermarks import Watermarks
 
 __all__ = ["PERMANENT", "Load", "Policy", "Refuse", "Scheduler", "Unload"]
 
 _NO_QUOTA = Quota()
 _NO_RULE = Rule()
+# After an unload that did not work, the model is left where it is for so long.
+_STAYS_SECONDS = 5.0
+# So many deaths in a row with the same need, and it is taken to be too large.
+_EXHAUSTED = 3
 
 
 class Scheduler:
@@ -30,8 +35,7 @@ class Scheduler:
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = Policy() if policy is None else policy
-        self._tenants: dict[str, Tenant] = {}
-        self._sites: dict[str, Site] = {}
+        self._registry = Registry(self.policy)
         self._quotas: dict[str, Quota] = {}
         self._setbacks = Setbacks()
         self._now = 0.0
@@ -43,81 +47,24 @@ class Scheduler:
 
         What was loaded or has gone without us is taken into account here.
         """
-        site = self._site(endpoint, pool)
-        tenant = self._tenants.get(endpoint.id)
-        if tenant is None:
-            tenant = self._tenants[endpoint.id] = Tenant(endpoint, site, rule)
-            site.tenants[endpoint.id] = tenant
-        elif tenant.site is not site:
-            self._move(tenant, site)
-        tenant.endpoint = endpoint
-        tenant.rule = rule
-        self._reconcile(tenant)
-
-    def _site(self, endpoint: Endpoint, pool: str | None) -> Site:
-        # A pool may have the name of a backend.
-        key = f"?{endpoint.spec.backend}" if pool is None else pool
-        site = self._sites.get(key)
-        if site is None:
-            policy = self.policy
-            marks = Watermarks(policy.warning, policy.evict, policy.critical)
-            memory = None if pool is None else Pool(pool, marks, policy.headroom)
-            site = self._sites[key] = Site(endpoint.spec.backend if pool is None else pool, memory)
-        return site
-
-    def _move(self, tenant: Tenant, site: Site) -> None:
-        old, holding = tenant.site.pool, tenant.holding
-        if old is not None:
-            old.forget(tenant.id)
-        del tenant.site.tenants[tenant.id]
-        tenant.site = site
-        site.tenants[tenant.id] = tenant
-        if site.pool is not None and holding is not None:
-            site.pool.reserve(tenant.id, holding.bytes)
-
-    def _reconcile(self, tenant: Tenant) -> None:
-        endpoint, pool = tenant.endpoint, tenant.site.pool
-        if tenant.loading or tenant.leaving:
-            return
-        if endpoint.residency is Residency.ABSENT:
-            self._release(tenant, self._now)
-            return
-        if endpoint.residency is Residency.READY and not endpoint.ready_since:
-            endpoint.ready_since = self._now
-        if pool is None:
-            return
-        if pool.held(tenant.id) is None:
-            pool.reserve(tenant.id, wanted_bytes(tenant))
-        if endpoint.residency is Residency.READY:
-            bound = None if endpoint.need is None else endpoint.need.bytes
-            pool.settle(tenant.id, endpoint.memory_bytes, bound)
+        self._registry.join(endpoint, pool, rule, self._now)
 
     def quota(self, backend: str, quota: Quota) -> None:
         self._quotas[backend] = quota
 
     def leave(self, endpoint_id: str, now: float) -> None:
         """An endpoint is no longer there for us; what it held counts until its memory is measured to be back."""
-        tenant = self._tenants.pop(endpoint_id, None)
-        if tenant is not None:
-            self._release(tenant, now)
-            self._setbacks.succeeded(endpoint_id)
-            del tenant.site.tenants[endpoint_id]
+        self._at(now)
+        self._registry.leave(endpoint_id, now)
+        self._setbacks.succeeded(endpoint_id)
 
     def read(self, pool: str, reading: Reading, now: float) -> Pressure:
         """Takes a measurement of a pool; tell what its models occupy (`memory_bytes`, `join`) before."""
-        self._now = max(self._now, now)
-        site = self._sites.get(pool)
-        if site is None:
-            policy = self.policy
-            marks = Watermarks(policy.warning, policy.evict, policy.critical)
-            site = self._sites[pool] = Site(pool, Pool(pool, marks, policy.headroom))
+        self._at(now)
+        site = self._registry.pool(pool)
         assert site.pool is not None
-        known = {
-            key: tenant.endpoint.memory_bytes
-            for key, tenant in site.tenants.items()
-            if tenant.endpoint.memory_bytes is not None
-        }
-        return site.pool.read(reading, known, now)
+        sizes = ((key, tenant.endpoint.memory_bytes) for key, tenant in site.tenants.items())
+        return site.pool.read(reading, {key: size for key, size in sizes if size is not None}, now)
 
     # What is wanted.
 
@@ -136,9 +83,13 @@ class Scheduler:
         A wish of an operator and a guess (`speculative`; `evicting`: idle models may go for it) have no waiter:
         they end with the load, or with an `unwant` while nobody waits.
         """
-        self._now = max(self._now, now)
+        self._at(now)
         tenant = self._of(endpoint)
-        plan = draft(self._scene(tenant, now, operator=operator)).plan
+        plan = draft(self._look(tenant, now, operator=operator)).plan
+        if speculative and (tenant.site.pool is None or tenant.site.pool.total is None):
+            return Plan(
+                fits=False, code="unknown_memory", reason="nothing is loaded ahead where memory is not known"
+            )
         if plan.code in PERMANENT:
             return plan
         if speculative:
@@ -152,7 +103,7 @@ class Scheduler:
 
     def unwant(self, endpoint: Endpoint, now: float, since: float | None = None) -> None:
         """A waiter goes: the one that came at `since`, if that is told, else the youngest."""
-        self._now = max(self._now, now)
+        self._at(now)
         tenant = self._of(endpoint)
         if since is not None and since in tenant.waiters:
             tenant.waiters.remove(since)
@@ -160,14 +111,22 @@ class Scheduler:
             tenant.waiters.pop()
         else:
             tenant.asked = tenant.speculated = None
+        if tenant.since is None:
+            tenant.evicted.clear()
+            tenant.hopeless = None
 
     def unload(self, endpoint: Endpoint, now: float, patience: float, *, force: bool = False) -> bool:
-        """An operator's wish; False: not done, since it is busy (`patience` 0 and no `force`) or not there."""
-        self._now = max(self._now, now)
+        """An operator's wish. False, and nothing done, where it is not there or on its way, or busy without `patience`
+        or `force`; `force` also ends a load that is under way.
+        """
+        self._at(now)
         tenant = self._of(endpoint)
-        if not tenant.settled or not (tenant.idle or patience > 0 or force):
+        if tenant.leaving or not tenant.endpoint.spec.loadable:
             return False
-        tenant.patient = patience
+        ready = tenant.settled and (tenant.idle or patience > 0 or force)
+        if not ready and not (force and tenant.loading):
+            return False
+        tenant.patience = patience
         tenant.asked = tenant.speculated = None
         return True
 
@@ -177,13 +136,13 @@ class Scheduler:
         if action == "unload":
             busy = () if tenant.idle or not tenant.settled else (tenant.id,)
             return Plan(frees_bytes=tenant.size or None, waits_for=busy, waiting=len(tenant.waiters))
-        return draft(self._scene(tenant, now, operator=operator)).plan
+        return draft(self._look(tenant, now, operator=operator)).plan
 
     # How it went.
 
     def loaded(self, endpoint: Endpoint, measured: int | None, now: float) -> None:
         """The load has ended well; `measured` bytes are what the model occupies."""
-        self._now = max(self._now, now)
+        self._at(now)
         tenant = self._of(endpoint)
         if tenant.loading:
             endpoint.took = now - tenant.begun
@@ -199,98 +158,112 @@ class Scheduler:
         pool = tenant.site.pool
         if pool is not None:
             if pool.held(tenant.id) is None:
-                pool.reserve(tenant.id, wanted_bytes(tenant))
-            pool.settle(tenant.id, endpoint.memory_bytes)
+                pool.adopt(tenant.id, tenant.wanted_bytes, now)
+            pool.settle(tenant.id, measured)
 
     def failed(self, endpoint: Endpoint, now: float, *, out_of_memory: bool = False) -> None:
-        """The load has ended badly: its reservation goes as measured memory does, and it is left alone for a while."""
+        """The load has ended badly, and the model is left alone for a while. An aborted one says nothing of it."""
         tenant = self._of(endpoint)
-        need = endpoint.need
-        if not tenant.leaving:  # an aborted load says nothing about the model
-            self._setbacks.failed(
-                endpoint.id, now, out_of_memory=out_of_memory, needed=0 if need is None else need.bytes
-            )
-        self._gone(tenant, now)
+        if not tenant.leaving:
+            needed = tenant.wanted_bytes
+            self._setbacks.failed(endpoint.id, now, out_of_memory=out_of_memory, needed=needed)
+        self._gone(endpoint, now)
 
     def unloaded(self, endpoint: Endpoint, now: float) -> None:
-        self._gone(self._of(endpoint), now)
+        self._gone(endpoint, now)
 
     def lost(self, endpoint: Endpoint, now: float) -> None:
         """It has ended by itself."""
-        self._gone(self._of(endpoint), now)
+        self._gone(endpoint, now)
 
     def kept(self, endpoint: Endpoint, now: float) -> None:
         """The unload did not happen: the model is still there."""
-        self._now = max(self._now, now)
+        self._at(now)
         tenant = self._of(endpoint)
         tenant.leaving = False
+        tenant.stays = now + _STAYS_SECONDS
         endpoint.residency = Residency.READY
 
-    def _gone(self, tenant: Tenant, now: float) -> None:
-        self._now = max(self._now, now)
+    def _gone(self, endpoint: Endpoint, now: float) -> None:
+        self._at(now)
+        tenant = self._of(endpoint)
         tenant.loading = tenant.leaving = False
-        tenant.asked = tenant.speculated = tenant.patient = None
+        tenant.asked = tenant.speculated = tenant.patience = None
         tenant.evicted.clear()
-        tenant.endpoint.residency = Residency.ABSENT
-        tenant.endpoint.memory_bytes = None
-        self._release(tenant, now)
-
-    def _release(self, tenant: Tenant, now: float) -> None:
+        endpoint.residency = Residency.ABSENT
+        endpoint.memory_bytes = None
         if tenant.site.pool is not None:
             tenant.site.pool.release(tenant.id, now)
 
     # What to do.
 
     def actions(self, now: float) -> list[Load | Unload | Refuse]:
-        """What can begin now. To be called after anything above, and once a second."""
-        self._now = max(self._now, now)
-        turn = Turn(self.policy, now, self._scene)
-        return [action for site in self._sites.values() for action in turn.take(site)]
+        """What begins now. To be called after anything above, and once a second."""
+        self._at(now)
+        turn = Turn(self.policy, now, self._look)
+        return [action for site in self._registry.sites.values() for action in turn.take(site)]
 
     def publish(self, now: float) -> None:
         """Tells the router which absent models may not be loaded, and what loading the others costs."""
-        publish(self._sites.values(), self._scene, now)
+        self._at(now)
+        publish(self._registry.sites.values(), self._special(), self._look, self.policy, now)
 
     def view(self, now: float) -> tuple[PoolView, ...]:
-        return view(self._sites.values(), now)
+        return view(self._registry.sites.values(), now)
 
     @property
     def pressure(self) -> Pressure:
         """The worst of all pools."""
-        pools = (site.pool for site in self._sites.values())
+        pools = (site.pool for site in self._registry.sites.values())
         return max((pool.watermarks.pressure for pool in pools if pool is not None), default=Pressure.CALM)
 
-    def _of(self, endpoint: Endpoint) -> Tenant:
-        tenant = self._tenants.get(endpoint.id)
-        if tenant is None:
-            self.join(endpoint, None)
-            tenant = self._tenants[endpoint.id]
-        return tenant
+    def _special(self) -> Iterator[Tenant]:
+        """Models that more than their need and their pool decides about."""
+        for backend in self._quotas:
+            yield from self._registry.backends.get(backend, {}).values()
+        for key in self._setbacks:
+            if key in self._registry.tenants:
+                yield self._registry.tenants[key]
+        for tenant in self._registry.tenants.values():
+            if tenant.ruled:
+                yield tenant
 
-    def _scene(self, tenant: Tenant, now: float, *, operator: bool | None = None) -> Scene:
-        backend, model = tenant.endpoint.spec.backend, tenant.endpoint.spec.model
+    def _at(self, now: float) -> None:
+        self._now = max(self._now, now)
+
+    def _of(self, endpoint: Endpoint) -> Tenant:
+        tenant = self._registry.tenants.get(endpoint.id)
+        return self._registry.join(endpoint, None, _NO_RULE, self._now) if tenant is None else tenant
+
+    def _look(
+        self,
+        tenant: Tenant,
+        now: float,
+        *,
+        operator: bool | None = None,
+        force: Force = Force.NONE,
+        claimed: int = 0,
+        ahead: int = 0,
+    ) -> Scene:
+        spec = tenant.endpoint.spec
+        quota = self._quotas.get(spec.backend, _NO_QUOTA)
+        limited = quota.memory is not None or quota.loaded is not None
+        beside = self._registry.backends[spec.backend].values() if limited else ()
+        copies = self._registry.models[spec.model].values() if tenant.rule.copies is not None else ()
         setback = self._setbacks.of(tenant.id)
         return Scene(
             tenant=tenant,
-            site=tenant.site,
             policy=self.policy,
             now=now,
-            neighbours=tuple(
-                self._present(t for t in self._tenants.values() if t.endpoint.spec.backend == backend)
-            ),
-            copies=sum(
-                1
-                for t in self._present(self._tenants.values())
-                if t is not tenant and t.endpoint.spec.model == model
-            ),
-            quota=self._quotas.get(backend, _NO_QUOTA),
+            neighbours=tuple(other for other in beside if other.present),
+            copies=sum(other.present and other is not tenant for other in copies),
+            quota=quota,
             setback=self._setbacks.remaining(tenant.id, now),
             exhausted=setback is not None
-            and setback.exhausted >= 3
-            and wanted_bytes(tenant) == setback.needed,
+            and setback.exhausted >= _EXHAUSTED
+            and setback.needed == tenant.wanted_bytes,
             operator=tenant.asked is not None if operator is None else operator,
+            force=force,
+            claimed=claimed,
+            ahead=ahead,
         )
-
-    @staticmethod
-    def _present(tenants: Iterable[Tenant]) -> list[Tenant]:
-        return [tenant for tenant in tenants if tenant.present]

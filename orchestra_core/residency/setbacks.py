@@ -1,5 +1,7 @@
 """Models that could not be loaded are left alone for a while, the longer the more often it failed."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 FIRST_SECONDS = 5.0
@@ -25,6 +27,9 @@ class Setbacks:
 
     def __init__(self) -> None:
         self._known: dict[str, Setback] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
 
     def failed(self, endpoint: str, now: float, *, out_of_memory: bool = False, needed: int = 0) -> Setback:
         before = self._known.get(endpoint)

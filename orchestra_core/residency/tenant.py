@@ -5,7 +5,7 @@ from math import exp
 import msgspec
 
 from orchestra_core.domain.catalog import Endpoint, Residency
-from orchestra_core.domain.memory import Rule
+from orchestra_core.domain.memory import Need, Rule
 from orchestra_core.residency.pool import Holding, Pool
 
 _READY = Residency.READY
@@ -33,9 +33,10 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Tenant:
-    """`waiters` are the times of those who wait, oldest first; `asked` when an operator wished for it.
+    """`waiters` are the times of those who wait, oldest first; `asked` and `speculated` those of other wishes.
 
     `loading` and `leaving` are true while an action of ours is under way, whatever a look at the backend says.
+    `evicted` are those that went for it, so the room that they left is its own.
     """
 
     __slots__ = (
@@ -48,10 +49,12 @@ class Tenant:
         "id",
         "leaving",
         "loading",
-        "patient",
+        "patience",
         "rule",
+        "said",
         "site",
         "speculated",
+        "stays",
         "waiters",
     )
 
@@ -63,13 +66,15 @@ class Tenant:
         self.waiters: list[float] = []
         self.asked: float | None = None
         self.speculated: float | None = None
-        self.bumping = False  # whether the speculation may evict idle models
+        self.bumping = False  # whether idle models may go for the speculation
         self.loading = False
         self.leaving = False
         self.begun = 0.0
-        self.patient: float | None = None  # patience of an unload that is decided and not told yet
+        self.stays = 0.0  # it could not be unloaded: not to be tried again before
+        self.patience: float | None = None  # of an operator's unload that was not begun yet
         self.evicted: list[str] = []
-        self.hopeless: float | None = None
+        self.said: tuple[Need | None, str] | None = None  # its need in words, kept while it is the same
+        self.hopeless: float | None = None  # since when not even the end of all others would help
 
     @property
     def since(self) -> float | None:
@@ -99,9 +104,23 @@ class Tenant:
         return self.endpoint.spec.loadable and not self.rule.pinned
 
     @property
+    def ruled(self) -> bool:
+        """Whether rules of its own decide where it may be."""
+        rule = self.rule
+        return bool(rule.group) or rule.copies is not None or rule.memory is not None
+
+    @property
     def load_seconds(self) -> float:
         took = self.endpoint.took
         return self.endpoint.spec.load_seconds if took is None else took
+
+    @property
+    def wanted_bytes(self) -> int:
+        """What is to be reserved for it: its need, or what is known at all."""
+        endpoint = self.endpoint
+        if endpoint.need is not None:
+            return endpoint.need.bytes
+        return endpoint.memory_bytes or endpoint.spec.size_bytes or 0
 
     @property
     def holding(self) -> Holding | None:
@@ -120,10 +139,11 @@ class Tenant:
         """Whether it was there long enough to have been worth its load."""
         return now - self.endpoint.ready_since >= max(2.0 * self.load_seconds, policy.resident_seconds)
 
-    def worth(self) -> tuple[float, float, str]:
-        """What keeping it saves per byte; of equals the one longest unused goes first."""
+    def worth(self) -> tuple[bool, float, float, str]:
+        """What keeping it saves per byte, an idle one less than a busy one; of equals the longest unused goes first."""
         endpoint = self.endpoint
         return (
+            not self.idle,
             endpoint.demand * self.load_seconds / max(1, self.size),
             max(endpoint.last_done, endpoint.ready_since),
             self.id,
@@ -131,11 +151,8 @@ class Tenant:
 
     def cost(self) -> float:
         """Expected seconds of loading it again for others, if it is evicted now."""
-        return -_expm1(-self.endpoint.demand * HORIZON_SECONDS) * self.load_seconds
-
-
-def _expm1(x: float) -> float:
-    return exp(x) - 1.0
+        demand = self.endpoint.demand
+        return (1.0 - exp(-demand * HORIZON_SECONDS)) * self.load_seconds if demand else 0.0
 
 
 class Site:
@@ -147,6 +164,3 @@ class Site:
         self.name = name
         self.pool = pool
         self.tenants: dict[str, Tenant] = {}
-
-    def present(self) -> list[Tenant]:
-        return [tenant for tenant in self.tenants.values() if tenant.present]

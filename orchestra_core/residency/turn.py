@@ -12,8 +12,13 @@ import msgspec
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.memory import Pressure
 from orchestra_core.domain.result import Plan
-from orchestra_core.residency.planner import PERMANENT, Draft, Force, Scene, draft, wanted_bytes
+from orchestra_core.residency.planner import Draft, draft
+from orchestra_core.residency.refusal import PERMANENT
+from orchestra_core.residency.scene import Force, Scene, gains
 from orchestra_core.residency.tenant import Policy, Site, Tenant
+
+# A guess that could not be followed for so long is no longer one.
+_GUESS_SECONDS = 60.0
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -48,126 +53,158 @@ Action = Load | Unload | Refuse
 
 
 class Look(Protocol):
-    def __call__(self, tenant: Tenant, now: float) -> Scene: ...
+    """Gathers what a plan depends on."""
+
+    def __call__(
+        self, tenant: Tenant, now: float, *, force: Force = ..., claimed: int = ..., ahead: int = ...
+    ) -> Scene: ...
 
 
 class Turn:
-    def __init__(self, policy: Policy, now: float, scene: Look) -> None:
+    """At `now` (monotonic seconds)."""
+
+    def __init__(self, policy: Policy, now: float, look: Look) -> None:
         self._policy = policy
         self._now = now
-        self._scene = scene
+        self._look = look
 
     def take(self, site: Site) -> Iterator[Action]:
-        yield from self._asked(site)
-        yield from self._expired(site)
-        yield from self._pressed(site)
-        queue = sorted(
-            (t for t in site.tenants.values() if t.since is not None and not t.settled and not t.leaving),
-            key=lambda t: (t.since, t.id),
-        )
-        loading = next((t for t in site.tenants.values() if t.loading), None)
+        present = [tenant for tenant in site.tenants.values() if tenant.present]
+        for tenant in present:
+            yield from self._asked(tenant)
+            yield from self._expired(tenant)
+        yield from self._pressed(site, present)
+        queue = _queue(site)
+        loading = next((tenant for tenant in present if tenant.loading), None)
         if loading is not None:
             yield from self._abort(loading, queue)
-            return
-        if queue:
+        elif queue:
             yield from self._serve(queue)
-        elif site.pool is None or site.pool.watermarks.pressure is Pressure.CALM:
+        else:
             yield from self._guess(site)
 
-    def _asked(self, site: Site) -> Iterator[Action]:
-        for tenant in site.tenants.values():
-            if tenant.patient is not None:
-                patience, tenant.patient = tenant.patient, None
-                if tenant.settled:
-                    yield self._unload(tenant, "asked", patience)
+    def _asked(self, tenant: Tenant) -> Iterator[Action]:
+        if tenant.patience is None:
+            return
+        patience, tenant.patience = tenant.patience, None
+        if not tenant.leaving:
+            yield self._unload(tenant, "asked", patience)
 
-    def _expired(self, site: Site) -> Iterator[Action]:
-        for tenant in site.tenants.values():
-            ttl = tenant.rule.ttl
-            if ttl is None or not tenant.movable or not tenant.idle:
-                continue
-            endpoint = tenant.endpoint
-            if self._now - max(endpoint.last_done, endpoint.ready_since) >= ttl:
-                yield self._unload(tenant, "idle", 0.0)
+    def _expired(self, tenant: Tenant) -> Iterator[Action]:
+        """Time is counted from the last completion; what was never used, from when it was ready."""
+        ttl = tenant.rule.ttl
+        if ttl is None or not self._may_end(tenant):
+            return
+        if self._now - max(tenant.endpoint.last_done, tenant.endpoint.ready_since) >= ttl:
+            yield self._unload(tenant, "idle")
 
-    def _pressed(self, site: Site) -> Iterator[Action]:
+    def _may_end(self, tenant: Tenant) -> bool:
+        return tenant.movable and tenant.idle and self._now >= tenant.stays
+
+    def _pressed(self, site: Site, present: list[Tenant]) -> Iterator[Action]:
         """Idle models go until the pool will be below where that ends, the least worth keeping first."""
         pool = site.pool
         if pool is None or pool.total is None:
             return
         room = pool.room(self._now)
-        leaving = [t for t in site.tenants.values() if t.leaving]
-        excess = room.reserved + room.headroom - room.total - room.returning - sum(t.size for t in leaving)
+        leaving = [gains(tenant) for tenant in present if tenant.leaving]
+        broken = (
+            room.reserved + room.headroom - room.total - room.returning - sum(size for size, _ in leaving)
+        )
+        excess = 0
         if room.used is not None and room.pressure >= Pressure.FULL:
-            coming = room.returning + sum(t.holding.known for t in leaving if t.holding is not None)
-            excess = max(excess, room.used - coming - int(pool.watermarks.resume * room.total))
-        if excess <= 0:
+            coming = room.occupied + sum(known for _, known in leaving)
+            excess = room.used - coming - int(pool.watermarks.resume * room.total)
+        if broken <= 0 and excess <= 0:
             return
-        critical = room.pressure is Pressure.CRITICAL
-        for tenant in sorted((t for t in site.tenants.values() if t.idle and t.movable), key=Tenant.worth):
-            if excess <= 0:
-                return
-            if critical or tenant.is_mature(self._now, self._policy):
-                excess -= tenant.size
-                yield self._unload(tenant, "pressure", 0.0)
+        for tenant in sorted(filter(self._may_end, present), key=Tenant.worth):
+            promised, known = gains(tenant)
+            urgent = broken > 0 or (excess > 0 and room.pressure is Pressure.CRITICAL)
+            if urgent or (excess > 0 and tenant.is_mature(self._now, self._policy)):
+                broken -= promised
+                excess -= known
+                yield self._unload(tenant, "pressure")
 
     def _abort(self, loading: Tenant, queue: list[Tenant]) -> Iterator[Action]:
         """A guess makes way for a request, unless that is for the very model."""
         if loading.speculated is None or loading.leaving or loading.since is not None:
             return
-        if queue:
-            yield self._unload(loading, "aborted", 0.0, queue[0].id)
+        for tenant in queue:
+            if draft(self._look(tenant, self._now)).plan.code not in PERMANENT:
+                yield self._unload(loading, "aborted", 0.0, tenant.id)
+                return
 
     def _serve(self, queue: list[Tenant]) -> Iterator[Action]:
-        head = queue[0]
-        assert head.since is not None
-        age = self._now - head.since
-        force = Force.YOUNG if age > 2 * self._policy.swap_seconds else Force.BUSY
-        if age <= self._policy.swap_seconds:
-            force = Force.NONE
-        scene = self._scene(head, self._now)
-        found = draft(scene, force)
-        if found.begins:
-            yield self._load(head)
-            return
-        if found.plan.code in PERMANENT:
-            yield from self._hopeless(head, found)
-        else:
-            head.hopeless = None
-        for victim in found.evicts:
-            head.evicted.append(victim.id)
-            yield self._unload(victim, "room", 0.0 if victim.idle else self._policy.drain_seconds, head.id)
+        """The oldest first; a younger one only into room that no older one has made or will need."""
+        claimed = ahead = 0
+        for tenant in queue:
+            force = self._force(tenant) if not ahead else Force.NONE
+            found = draft(self._look(tenant, self._now, force=force, claimed=claimed, ahead=ahead))
+            if found.plan.code in PERMANENT:
+                yield from self._give_up(tenant, found)
+                continue
+            tenant.hopeless = None
+            if found.begins and (load := self._load(tenant)) is not None:
+                yield load
+                return
+            yield from self._make_room(tenant, found)
+            claimed += tenant.wanted_bytes if tenant.evicted else 0
+            ahead += tenant.wanted_bytes
 
-    def _hopeless(self, head: Tenant, found: Draft) -> Iterator[Action]:
-        if head.hopeless is None:
-            head.hopeless = self._now
-        if not found.hopeless or self._now - head.hopeless >= self._policy.hopeless_seconds:
-            head.hopeless = head.asked = None
-            yield Refuse(head.endpoint, found.plan)
+    def _force(self, tenant: Tenant) -> Force:
+        age = 0.0 if tenant.since is None else self._now - tenant.since
+        if age <= self._policy.swap_seconds:
+            return Force.NONE
+        return Force.BUSY if age <= 2 * self._policy.swap_seconds else Force.YOUNG
+
+    def _make_room(self, tenant: Tenant, found: Draft) -> Iterator[Action]:
+        for victim in found.evicts:
+            tenant.evicted.append(victim.id)
+            yield self._unload(victim, "room", 0.0 if victim.idle else self._policy.drain_seconds, tenant.id)
+
+    def _give_up(self, tenant: Tenant, found: Draft) -> Iterator[Action]:
+        """At once where nothing will change; where others use the memory, they get some time to give it back."""
+        if tenant.hopeless is None:
+            tenant.hopeless = self._now
+        tenant.evicted.clear()
+        if not found.hopeless or self._now - tenant.hopeless >= self._policy.hopeless_seconds:
+            tenant.asked = None
+            yield Refuse(tenant.endpoint, found.plan)
 
     def _guess(self, site: Site) -> Iterator[Action]:
-        guesses = [t for t in site.tenants.values() if t.speculated is not None and not t.present]
-        for tenant in sorted(guesses, key=lambda t: (t.speculated, t.id)):
-            found = draft(self._scene(tenant, self._now))
-            if found.begins:
-                yield self._load(tenant, speculative=True)
+        pool = site.pool
+        if pool is None or pool.total is None or pool.watermarks.pressure is not Pressure.CALM:
+            return
+        fresh = self._now - _GUESS_SECONDS
+        guesses = [(t.speculated, t.id, t) for t in site.tenants.values() if t.speculated is not None]
+        for _, _, tenant in sorted(guess for guess in guesses if guess[0] >= fresh and not guess[2].present):
+            found = draft(self._look(tenant, self._now))
+            if found.begins and (load := self._load(tenant, speculative=True)) is not None:
+                yield load
                 return
             if found.evicts and tenant.bumping:
-                for victim in found.evicts:
-                    tenant.evicted.append(victim.id)
-                    yield self._unload(victim, "room", 0.0, tenant.id)
+                yield from self._make_room(tenant, found)
                 return
 
-    def _load(self, tenant: Tenant, *, speculative: bool = False) -> Load:
+    def _load(self, tenant: Tenant, *, speculative: bool = False) -> Load | None:
+        """The one place where a load begins: never without its reservation."""
         pool = tenant.site.pool
-        if pool is not None:
-            pool.reserve(tenant.id, wanted_bytes(tenant))
+        if pool is not None and not pool.admit(tenant.id, tenant.wanted_bytes, self._now):
+            return None
         tenant.loading = True
         tenant.begun = self._now
         tenant.endpoint.residency = Residency.LOADING
         return Load(tenant.endpoint, tuple(tenant.evicted), speculative)
 
-    def _unload(self, tenant: Tenant, why: str, patience: float, room_for: str = "") -> Unload:
+    @staticmethod
+    def _unload(tenant: Tenant, why: str, patience: float = 0.0, room_for: str = "") -> Unload:
         tenant.leaving = True
         tenant.endpoint.residency = Residency.DRAINING
         return Unload(tenant.endpoint, why, patience, room_for)
+
+
+def _queue(site: Site) -> list[Tenant]:
+    """Models that somebody waits for and that are not there, the oldest wish first."""
+    wanted = [(t.since, t.id, t) for t in site.tenants.values() if t.waiters or t.asked is not None]
+    waiting = [entry for entry in wanted if not (entry[2].settled or entry[2].leaving)]
+    return [tenant for _, _, tenant in sorted(waiting, key=lambda entry: (entry[0] or 0.0, entry[1]))]

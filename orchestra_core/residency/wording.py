@@ -1,7 +1,7 @@
 """Why a model may not be loaded, in words with numbers."""
 
 from orchestra_core.domain.memory import Basis, Need
-from orchestra_core.residency.pool import GIB, Room
+from orchestra_core.residency.room import GIB, Room
 
 
 def gib(size: int) -> str:

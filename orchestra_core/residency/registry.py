@@ -1,0 +1,93 @@
+"""Which models there are, in which pools, and what came and went there without us."""
+
+from orchestra_core.domain.catalog import Endpoint, Residency
+from orchestra_core.domain.memory import Rule
+from orchestra_core.residency.pool import Pool
+from orchestra_core.residency.tenant import Policy, Site, Tenant
+from orchestra_core.residency.watermarks import Watermarks
+
+
+class Registry:
+    """Every tenant by id, by backend and by model."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.tenants: dict[str, Tenant] = {}
+        self.sites: dict[str, Site] = {}
+        self.backends: dict[str, dict[str, Tenant]] = {}
+        self.models: dict[str, dict[str, Tenant]] = {}
+
+    def join(self, endpoint: Endpoint, pool: str | None, rule: Rule, now: float) -> Tenant:
+        """`pool` None: its backend's memory is not known."""
+        site = self._unknown(endpoint.spec.backend) if pool is None else self.pool(pool)
+        tenant = self.tenants.get(endpoint.id)
+        if tenant is None:
+            tenant = self.tenants[endpoint.id] = Tenant(endpoint, site, rule)
+            site.tenants[endpoint.id] = tenant
+            self.backends.setdefault(endpoint.spec.backend, {})[endpoint.id] = tenant
+            self.models.setdefault(endpoint.spec.model, {})[endpoint.id] = tenant
+        elif tenant.site is not site:
+            self._move(tenant, site, now)
+        tenant.endpoint = endpoint
+        tenant.rule = rule
+        reconcile(tenant, now)
+        return tenant
+
+    def leave(self, endpoint_id: str, now: float) -> None:
+        """What it held counts until its memory is measured to be back."""
+        tenant = self.tenants.pop(endpoint_id, None)
+        if tenant is None:
+            return
+        if tenant.site.pool is not None:
+            tenant.site.pool.release(endpoint_id, now)
+        spec = tenant.endpoint.spec
+        del tenant.site.tenants[endpoint_id]
+        del self.backends[spec.backend][endpoint_id]
+        del self.models[spec.model][endpoint_id]
+        if not tenant.site.tenants and tenant.site.pool is None:
+            self.sites = {key: site for key, site in self.sites.items() if site is not tenant.site}
+
+    def pool(self, name: str) -> Site:
+        site = self.sites.get(name)
+        if site is None:
+            policy = self._policy
+            marks = Watermarks(policy.warning, policy.evict, policy.critical)
+            site = self.sites[name] = Site(name, Pool(name, marks, policy.headroom))
+        return site
+
+    def _unknown(self, backend: str) -> Site:
+        key = f"?{backend}"  # a pool may have the name of a backend
+        site = self.sites.get(key)
+        if site is None:
+            site = self.sites[key] = Site(backend, None)
+        return site
+
+    def _move(self, tenant: Tenant, site: Site, now: float) -> None:
+        old, holding = tenant.site.pool, tenant.holding
+        if old is not None:
+            old.forget(tenant.id)
+        del tenant.site.tenants[tenant.id]
+        tenant.site = site
+        site.tenants[tenant.id] = tenant
+        if site.pool is not None and holding is not None:
+            site.pool.adopt(tenant.id, holding.bytes, now)
+
+
+def reconcile(tenant: Tenant, now: float) -> None:
+    """Takes what a look at the backend said as it is, unless something of ours is under way."""
+    endpoint, pool = tenant.endpoint, tenant.site.pool
+    if tenant.loading or tenant.leaving:
+        return
+    ready = endpoint.residency is Residency.READY
+    if ready and not endpoint.ready_since:
+        endpoint.ready_since = now
+    if pool is None:
+        return
+    if endpoint.residency is Residency.ABSENT:
+        pool.release(tenant.id, now)
+        return
+    if pool.held(tenant.id) is None:
+        pool.adopt(tenant.id, max(tenant.wanted_bytes, endpoint.memory_bytes or 0), now)
+    if ready:
+        bound = None if endpoint.need is None else endpoint.need.bytes
+        pool.settle(tenant.id, endpoint.memory_bytes, bound)

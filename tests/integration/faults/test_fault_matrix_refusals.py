@@ -113,10 +113,10 @@ async def test_a_short_limit_of_the_only_backend_is_waited_for(
 async def test_a_long_limit_elsewhere_is_not_waited_for(stage: Stage) -> None:
     """The one backend left wants to be left alone for a minute: the error of the other one, at once."""
     engine, first, second = await stage.pair()
-    engine.endpoint("first").draining = True
+    await engine.post("/api/v1/backends/first/drain", {})
     second.script(*refusal(429, "slow down", {"retry-after": "60"}))
     assert (await engine.chat()).status == 429
-    engine.endpoint("first").draining = False
+    await engine.post("/api/v1/backends/first/resume", {})
     first.script(*refusal(401, "Incorrect API key provided"))
     answer = await engine.chat()
     assert (answer.status, answer.error["code"]) == (502, "backend_refused")
@@ -170,6 +170,22 @@ async def test_a_call_waits_for_the_only_model_to_load(stage: Stage, leap: Leap,
     assert (answer.status, answer.backend) == (200, "first"), answer.text
     assert engine.breaker("first").failures == 0
     assert engine.totals().failed == 0
+
+
+async def test_what_was_asked_while_it_loaded_is_no_attempt(stage: Stage, leap: Leap) -> None:
+    """Three times not yet, then an error: there is still a retry left, and that is answered."""
+    lone = await stage.backend("first", "llamacpp")
+    engine = await stage.engine(lone)
+    lone.script(*refusal(503, "Loading model", code=503), times=3)
+    lone.script(*refusal(500, "out of order"))
+    async with engine.client() as client:
+        client.chat()
+        for number in range(4):
+            await lone.called(number + 1)
+            await settle()
+            leap(2.5)
+        answer = await client.answer()
+    assert (answer.status, answer.backend, len(lone.calls)) == (200, "first", 5), answer.text
 
 
 async def test_a_model_that_never_loads_is_503_in_the_end(stage: Stage, leap: Leap) -> None:

@@ -1,4 +1,4 @@
-"""The whole pipeline as a state machine: clients come and leave, backends answer, fail, die and change, time passes.
+"""The whole pipeline as a state machine: clients come and leave, backends answer, fail, die and are replaced.
 
 Whatever the order of that: slots never exceed their limits and always come back, a half-open breaker admits
 exactly its probe, nothing is said twice to a client, retries stay within their budget, nobody waits beside a free
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from orchestra_core.domain.catalog import Circuit, Residency
+from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.result import Result
@@ -69,6 +69,8 @@ class PipelineMachine(RuleBasedStateMachine):
         self.number = 0
         self.asked: dict[str, Asked] = {}
         self.replayed: list[str] = []
+        self.replaced: list[Endpoint] = []
+        self.most: dict[str, int] = {}
         self.probes: list[tuple[Held, int]] = []
 
     @initialize(slots=st.integers(1, 3), backends=st.integers(1, 3))
@@ -217,6 +219,17 @@ class PipelineMachine(RuleBasedStateMachine):
         self.world.lanes.of(self.world.endpoint(name))
         self._turn()
 
+    @rule(which=PICK, slots=st.integers(1, 3))
+    def replace(self, which: int, slots: int) -> None:
+        """A reload puts another server in the place of a backend; what is under way there stays where it is."""
+        name = self.names[which % len(self.names)]
+        self.replaced.append(self.world.endpoint(name))
+        self.world.leave(name)
+        self.world.join(name, slots)
+        self.world.change(name, prefill=True)
+        self.world.lanes.of(self.world.endpoint(name))
+        self._turn()
+
     @rule(which=PICK, draining=st.booleans())
     def drain(self, which: int, draining: bool) -> None:
         self.world.endpoint(self.names[which % len(self.names)]).draining = draining
@@ -232,12 +245,23 @@ class PipelineMachine(RuleBasedStateMachine):
 
     @invariant()
     def slots_are_what_is_under_way(self) -> None:
-        under_way = Counter(held.endpoint.id for held in self.execution.open)
+        under_way = Counter(id(held.endpoint) for held in self.execution.open)
+        held = Counter(held.endpoint.id for held in self.execution.open)
         for endpoint in self._endpoints():
-            permits = self.world.lanes.of(endpoint).permits
-            assert permits.held == endpoint.inflight == under_way[endpoint.id]
+            assert self.world.lanes.of(endpoint).permits.held == held[endpoint.id]
+        for endpoint in [*self._endpoints(), *self.replaced]:
+            assert endpoint.inflight == under_way[id(endpoint)]
             assert endpoint.waiting >= 0
             assert endpoint.work >= -1e-6
+
+    @invariant()
+    def slots_are_never_more_than_there_are(self) -> None:
+        """Who began while there were more keeps his: nobody is begun beyond what is there now."""
+        for endpoint in self._endpoints():
+            permits = self.world.lanes.of(endpoint).permits
+            began = self.most.get(endpoint.id, 0)
+            assert permits.held <= max(permits.allowed, began)
+            self.most[endpoint.id] = permits.held
 
     @invariant()
     def nobody_waits_beside_a_free_slot(self) -> None:
@@ -255,7 +279,9 @@ class PipelineMachine(RuleBasedStateMachine):
                 probing = [
                     held
                     for held, generation in self.probes
-                    if held in self.execution.open and held.endpoint is endpoint and generation == opened
+                    if held in self.execution.open
+                    and held.endpoint.id == endpoint.id
+                    and generation == opened
                 ]
                 assert len(probing) <= 1
 
@@ -305,9 +331,10 @@ class PipelineMachine(RuleBasedStateMachine):
             self._tick()
         assert not self._running()
         assert self.world.held() == 0
-        for endpoint in self._endpoints():
+        for endpoint in [*self._endpoints(), *self.replaced]:
             assert (endpoint.inflight, endpoint.waiting) == (0, 0)
             assert endpoint.work == pytest.approx(0, abs=1e-6)
+        for endpoint in self._endpoints():
             assert not self.world.lanes.of(endpoint).permits.queue.line
         for asked in self.asked.values():
             if not asked.task.cancelled() and asked.task.exception() is not None:

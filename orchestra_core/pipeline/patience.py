@@ -1,16 +1,19 @@
 """What a client waits for besides tokens: a back-off, a model that is being loaded."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.errors import OperationFailed
 from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.sink import Sink
 
 # How often a streaming client that waits is told that it is not forgotten (reliability.md section 3).
 ALIVE_SECONDS = 15.0
+_PERCENT = re.compile(r"\d+(\.\d+)? ?%")
 
 
 class Patience:
@@ -44,6 +47,16 @@ class Patience:
             self.discard(sink)
 
 
+def waits_for_load(endpoint: Endpoint, position: int, now: float) -> str:
+    """What a client is told that waits for a model: how far its load is, and how many are before it."""
+    model, residency = endpoint.spec.model, endpoint.residency
+    if residency is not Residency.LOADING:
+        return f"waiting for {model} to be loaded, position {position}"
+    said = _PERCENT.search(endpoint.progress)
+    seconds = now - endpoint.changing_since if endpoint.changing_since else None
+    return f"{progress_words(f'loading {model}', said[0] if said else '', seconds)}, position {position}"
+
+
 class Readiness:
     """`ensure_ready` loads a model and returns when it is ready; waited for up to `limit` seconds."""
 
@@ -53,6 +66,7 @@ class Readiness:
         self._ensure_ready = ensure_ready
         self._patience = patience
         self._limit = limit
+        self._lines: dict[str, list[Sink]] = {}
 
     async def __call__(self, endpoint: Endpoint, call: Call, sink: Sink) -> Outcome | None:
         """Returns when the model can be asked, or why it cannot.
@@ -64,7 +78,11 @@ class Readiness:
         ):
             return None
         model = endpoint.spec.model
-        self._patience.add(sink, call.received, lambda _: f"loading {model}")
+        line = self._lines.setdefault(endpoint.id, [])
+        line.append(sink)
+        self._patience.add(
+            sink, call.received, lambda now: waits_for_load(endpoint, line.index(sink) + 1, now)
+        )
         try:
             async with asyncio.timeout(self._limit):
                 await self._ensure_ready(endpoint)
@@ -76,4 +94,7 @@ class Readiness:
             return Outcome(Verdict.LOADING, endpoint.id, 503, why, retry_after=10.0)
         finally:
             self._patience.discard(sink)
+            line.remove(sink)
+            if not line:
+                self._lines.pop(endpoint.id, None)
         return None

@@ -6,10 +6,11 @@ from functools import partial
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
+from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.sink import Sink
 from orchestra_core.pipeline.lanes import Lane, Lanes
-from orchestra_core.pipeline.patience import Patience
+from orchestra_core.pipeline.patience import Patience, waits_for_load
 from orchestra_core.resilience.admission import ModelQueue, Waiter
 from orchestra_core.resilience.retry import Option
 
@@ -81,9 +82,7 @@ class Queueing:
             return waiter
         option.endpoint.waiting += 1
         option.endpoint.work += work
-        self._patience.add(
-            sink, call.received, lambda at: f"queued, position {queue.line.position(waiter, at)}"
-        )
+        self._patience.add(sink, call.received, lambda at: _note(option.endpoint, queue, waiter, at))
         try:
             async with asyncio.timeout(limit):
                 await woken
@@ -99,6 +98,14 @@ class Queueing:
             option.endpoint.work -= work
             self._patience.discard(sink)
         return waiter
+
+
+def _note(endpoint: Endpoint, queue: ModelQueue, waiter: Waiter, now: float) -> str:
+    """Those that hold its slots wait for a model that is being loaded too, and are before all in the queue."""
+    position = queue.line.position(waiter, now)
+    if endpoint.residency is Residency.READY:
+        return f"queued, position {position}"
+    return waits_for_load(endpoint, endpoint.inflight + position, now)
 
 
 def _wake(woken: asyncio.Future[None]) -> None:

@@ -1,5 +1,6 @@
 """A whole pipeline over a scripted execution and a clock moved by hand."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
@@ -48,6 +49,7 @@ class World:
         self.completed: list[tuple[Outcome, tuple[Tried, ...]]] = []
         self.loads: list[str] = []
         self.load_error = ""
+        self.loaded: asyncio.Event | None = None
         for name in backends:
             self.join(name, slots, (models or {}).get(name, (MODEL,)))
         self.lanes = Lanes(self.clock, lambda now: Breaker(Policy(), now=now))
@@ -80,6 +82,8 @@ class World:
 
     async def _ready(self, endpoint: Endpoint) -> None:
         self.loads.append(endpoint.id)
+        if self.loaded is not None:
+            await self.loaded.wait()
         if self.load_error:
             raise OperationFailed(self.load_error)
         endpoint.residency = Residency.READY

@@ -9,6 +9,7 @@ from orchestra_core.cli.client import EngineClient
 from orchestra_core.cli.failure import Failure
 from orchestra_core.cli.options import Session
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.snapshot import ModelView, Snapshot
 
 _GOAL = {"load": "ready", "unload": "absent"}
@@ -54,12 +55,12 @@ class Telling:
         self._told = 0.0
 
     def tell(self, view: ModelView) -> None:
-        state = f"{view.residency} {view.progress}".strip()
+        state = progress_words(view.residency, view.progress, None)
         elapsed = view.changing_seconds
         if state == self._state and (elapsed or 0.0) - self._told < _AGAIN_SECONDS:
             return
         self._state, self._told = state, elapsed or 0.0
-        self._session.out.talk(state if not elapsed or elapsed < 1 else f"{state}, {elapsed:.0f} s")
+        self._session.out.talk(progress_words(view.residency, view.progress, elapsed))
 
 
 def _view(data: bytes, endpoint: str) -> ModelView | None:

@@ -51,6 +51,7 @@ def test_load_waits_and_tells_progress(capsys: pytest.CaptureFixture[str]) -> No
         ("snapshot", snapshot(model("absent"))),
         ("snapshot", snapshot(model("loading", progress="40 %"))),
         ("snapshot", snapshot(model("loading", progress="40 %", seconds=3.0))),
+        ("snapshot", snapshot(model("loading", progress="loading 40 %", seconds=4.0))),
         ("snapshot", snapshot(model("loading", progress="40 %", seconds=12.2))),
         ("snapshot", snapshot(model("ready"))),
     ]

@@ -40,7 +40,8 @@ class ModelInfo(msgspec.Struct, frozen=True, gc=False):
     `capabilities` uses the words `chat`, `completion`, `embedding`, `vision`, `tools`, `thinking`.
     `memory_bytes` is what the loaded model occupies, `size_bytes` its weights on disk; `loadable` whether the
     backend loads and unloads it when asked to. `shape` and `parallel`, the calls it runs at once in `context` tokens
-    each, are what its need of memory is predicted from.
+    each, are what its need of memory is predicted from. `pin` is the context every call has to name, or the backend
+    would load the model again in another size; None where a call cannot change it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelInfo(msgspec.Struct, frozen=True, gc=False):
     loadable: bool | None = None
     shape: Shape | None = None
     parallel: int | None = None
+    pin: int | None = None
 
 
 class EndpointSpec(msgspec.Struct, frozen=True, gc=False):
@@ -160,7 +162,7 @@ class Endpoint:
     `need` is the memory predicted for it, `took` the seconds of its last load, `demand` the requests per second
     expected of it; `ready_since` and `last_done`, its last completion, are monotonic seconds. `barred` is a code and
     words for why it may not be loaded now. `changing_since` (monotonic) is when the load or unload under way
-    began, 0 where none is or only its backend knows of it.
+    began, 0 where none is or only its backend knows of it. `pin` is as in `ModelInfo`.
     """
 
     __slots__ = (
@@ -181,6 +183,7 @@ class Endpoint:
         "memory_bytes",
         "need",
         "outputs",
+        "pin",
         "progress",
         "rate",
         "reachable",
@@ -225,6 +228,7 @@ class Endpoint:
         self.last_done = 0.0
         self.changing_since = 0.0
         self.barred: tuple[str, str] | None = None
+        self.pin: int | None = None
 
     def __repr__(self) -> str:
         return f"<{self.id} {self.residency} {self.circuit} {self.inflight}/{self.spec.slots}>"

@@ -185,8 +185,14 @@ class Members:
         headers = {"authorization": f"Bearer {settings.api_key.reveal()}"} if settings.api_key else {}
         if settings.kind in (BackendKind.OPENAI, BackendKind.VLLM):
             return OpenAI(settings.url, self._client, headers, models=settings.models)
-        control = Ollama if settings.kind is BackendKind.OLLAMA else LlamaCpp
-        return control(settings.url, self._client, headers)
+        if settings.kind is BackendKind.LLAMACPP:
+            return LlamaCpp(settings.url, self._client, headers)
+        return Ollama(settings.url, self._client, headers, lambda model: self._wished(settings, model))
+
+    def _wished(self, settings: BackendSettings, model: str) -> int | None:
+        """The context an operator wants a model to be loaded with."""
+        override = self._overrides.get(model)
+        return (override.context if override else None) or settings.context
 
     def _publish(self, member: Member, found: Found) -> None:
         member.found = found

@@ -27,6 +27,7 @@ class Catalog:
                 if info.residency is Residency.READY:
                     endpoint.progress = ""  # a backend may list a model before it says that the load is done
             endpoint.memory_bytes = info.memory_bytes
+            endpoint.pin = info.pin
             fresh[spec.id] = endpoint
         kept = {key: value for key, value in self._endpoints.items() if value.spec.backend != backend}
         self._endpoints = kept | fresh

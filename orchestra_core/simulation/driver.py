@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from math import ceil, inf
 
+import msgspec
+
 from orchestra_core.clock import Clock
 from orchestra_core.simulation.service_model import ServiceModel
 from orchestra_core.simulation.trace import (
@@ -105,6 +107,19 @@ class Driver:
         self._turn()
         if denial is not None:
             raise Denied(denial)
+
+    async def size(self, model: str, context: int) -> None:
+        """Returns when the model is loaded with this context, or not loaded and will be: another one waits until
+        it is idle, and unloads it. Raises Denied.
+        """
+        resident = self.model.memory.models[model]
+        while resident.spec.context != context:
+            await self.until(lambda: not resident.waiting and (resident.idle or not resident.occupies))
+            if resident.spec.context == context:
+                return
+            if resident.idle:
+                self.unload(model)
+            resident.spec = msgspec.structs.replace(resident.spec, context=context)
 
     def inject(self, fault: InjectedFault) -> None:
         self.model.inject(fault, self.now)

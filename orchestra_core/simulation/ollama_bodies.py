@@ -11,6 +11,7 @@ from orchestra_core.simulation.trace import Denial, Why
 
 class Options(msgspec.Struct):
     num_predict: int | None = None
+    num_ctx: int | None = None
 
 
 class Body(msgspec.Struct):
@@ -32,6 +33,7 @@ class EmbedBody(msgspec.Struct):
     input: str | list[str] = ""
     prompt: str = ""
     keep_alive: str | float | None = None
+    options: Options | None = None
 
 
 class ShowBody(msgspec.Struct):

@@ -1,4 +1,7 @@
-"""How simulated models look in Ollama's `/api/tags`, `/api/ps` and `/api/show`."""
+"""How simulated models look in Ollama's `/api/tags`, `/api/ps` and `/api/show`.
+
+Their Modelfiles set `num_ctx`, so that they are loaded with the context they are declared with.
+"""
 
 from hashlib import sha256
 from math import inf
@@ -10,8 +13,10 @@ from orchestra_core.simulation.spec import ModelSpec
 # Clients take the version apart at dots and drop what follows a dash.
 VERSION = "0.99.0-simulated"
 _MODIFIED = "2026-01-01T00:00:00Z"
+# Keys and values of one head of 128 in 16 bits.
 _HEAD_BYTES = 512
 _KV_HEADS = 8
+_WIDTH = 2048
 _FOREVER = 100 * 365 * 86400.0
 
 
@@ -62,12 +67,13 @@ def loaded(model: Resident, now: float, time_scale: float, wall: float) -> dict[
 def show(model: ModelSpec) -> dict[str, object]:
     """The answer of `/api/show`; `model_info` adds up to the declared KV bytes per token."""
     family = model.family
-    blocks = max(1, model.kv_bytes_per_token // (_HEAD_BYTES * _KV_HEADS))
-    width = model.embedding_length if "embedding" in model.capabilities else 4096
+    heads = 1 if model.kv_bytes_per_token % (_HEAD_BYTES * _KV_HEADS) else _KV_HEADS
+    blocks = max(1, model.kv_bytes_per_token // (_HEAD_BYTES * heads))
+    width = model.embedding_length if "embedding" in model.capabilities else _WIDTH
     return {
         "license": "simulated: there is no such model here",
         "modelfile": "# simulated: no weights stand behind this name",
-        "parameters": "",
+        "parameters": f"num_ctx                        {model.context}",
         "template": "{{ .Prompt }}",
         "details": details(model),
         "model_info": {
@@ -78,7 +84,8 @@ def show(model: ModelSpec) -> dict[str, object]:
             f"{family}.block_count": blocks,
             f"{family}.embedding_length": width,
             f"{family}.attention.head_count": 32,
-            f"{family}.attention.head_count_kv": _KV_HEADS,
+            f"{family}.attention.head_count_kv": heads,
+            f"{family}.attention.causal": model.kv_bytes_per_token > 0,
             f"{family}.attention.key_length": 128,
             f"{family}.attention.value_length": 128,
         },

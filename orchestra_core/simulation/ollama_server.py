@@ -16,6 +16,7 @@ from orchestra_core.simulation.driver import Denied, Driver
 from orchestra_core.simulation.ollama_bodies import (
     Body,
     EmbedBody,
+    Options,
     Part,
     ShowBody,
     chat_part,
@@ -146,20 +147,29 @@ class OllamaSurface:
         if keep_alive == 0:
             self._driver.unload(model.name)
         else:
+            await self._sized(model, body.options)
             await self._driver.load(model.name, keep_alive)
         reason = "unload" if keep_alive == 0 else "load"
         send_json(exchange, 200, {**self._stamp(model), **part(""), "done": True, "done_reason": reason})
+
+    async def _sized(self, model: ModelSpec, options: Options | None) -> int:
+        """The context the model is loaded with for this call, loading it anew if that is another one."""
+        named = options.num_ctx if options else None
+        context = min(named or model.context, model.context)
+        await self._driver.size(model.name, context)
+        return context
 
     async def _answer(
         self, request: Request, exchange: Exchange, body: Body, model: ModelSpec, asked: Asked, part: Part
     ) -> None:
         stream = body.stream is not False
         cap = body.options.num_predict if body.options else None
+        context = await self._sized(model, body.options)
         work = Work(
             id=self._identities.of(request),
             model=model.name,
             # Ollama cuts a prompt that is too long instead of refusing it.
-            prompt_tokens=min(asked.tokens, model.context - 1),
+            prompt_tokens=min(asked.tokens, context - 1),
             max_tokens=None if cap is None or cap < 0 else cap,
             stream=stream,
             keep_alive=keep_alive_seconds(body.keep_alive),
@@ -229,10 +239,11 @@ class OllamaSurface:
         self, request: Request, exchange: Exchange, body: EmbedBody, model: ModelSpec, inputs: list[str]
     ) -> Done | None:
         """Runs the embedding; None if it failed and was answered so."""
+        context = await self._sized(model, body.options)
         work = Work(
             id=self._identities.of(request),
             model=model.name,
-            prompt_tokens=min(sum(map(count_tokens, inputs)), model.context - 1),
+            prompt_tokens=min(sum(map(count_tokens, inputs)), context - 1),
             embedding=True,
             keep_alive=keep_alive_seconds(body.keep_alive),
         )

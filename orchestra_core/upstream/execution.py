@@ -77,7 +77,7 @@ class Execution:
             call = codec.going_on(call)
         streams = codec.streams(call)
         try:
-            target, body = codec.render_request(call, endpoint.spec.model, stream=streams)
+            target, body = codec.render(call, endpoint.spec.model, endpoint.pin, stream=streams)
         except InvalidRequest as error:
             return Outcome(Verdict.UNSUPPORTED, endpoint.id, error.status, error.message)
         address = self._locate(endpoint)

@@ -1,6 +1,8 @@
 """Ollama: models from /api/tags, /api/ps and /api/show, loaded and unloaded by keep_alive.
 
-Source: docs/api.md of Ollama; an absent model is loaded by Ollama itself on first use.
+Source: docs/api.md of Ollama; an absent model is loaded by Ollama itself on first use, and again whenever a call
+names another `num_ctx` than it is loaded with. So every load and every call names one: that of the loaded model, else
+what the operator wishes, the Modelfile says or Ollama takes by itself.
 """
 
 import re
@@ -13,9 +15,12 @@ from orchestra_core.domain.catalog import ModelInfo, Residency
 from orchestra_core.upstream.address import Address, from_url
 from orchestra_core.upstream.control import LOAD_SECONDS, UNLOAD_SECONDS, ControlError, Probe
 from orchestra_core.upstream.control.remote import Ignored, Remote, positive, until, usable
+from orchestra_core.upstream.model_shape import shape_of
 
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMBT])$", re.IGNORECASE)
 _UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+# OLLAMA_CONTEXT_LENGTH where nobody sets it (docs/faq.mdx).
+DEFAULT_CONTEXT = 4096
 _NUM_CTX = re.compile(r"^num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
 _WORDS = {
     "completion": frozenset({"chat", "completion"}),
@@ -70,10 +75,19 @@ class _Version(msgspec.Struct):
 class Ollama:
     """One Ollama server. What /api/show says is kept per digest, since it cannot change under one."""
 
-    def __init__(self, url: str, client: httpx.AsyncClient, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        client: httpx.AsyncClient,
+        headers: Mapping[str, str],
+        context: Callable[[str], int | None] = lambda _: None,
+    ) -> None:
+        """`context` are the tokens an operator wishes a model to be loaded with, None: no wish."""
         self._remote = Remote("Ollama", url, client, headers)
         self._address = from_url(url, headers)
+        self._context = context
         self._shown: dict[str, _Show] = {}
+        self._planned: dict[str, int] = {}
 
     async def models(self) -> Sequence[ModelInfo]:
         tags = (await self._remote.get("/api/tags", _Tags)).models or []
@@ -81,7 +95,15 @@ class Ollama:
         known = {_name(tag): tag for tag in tags if usable(_name(tag))}
         shown = {name: await self._show(name, tag) for name, tag in known.items()}
         self._shown = {known[name].digest or name: show for name, show in shown.items() if show is not None}
-        return [_info(name, tag, shown[name] or _Show(), running.get(name)) for name, tag in known.items()]
+        self._planned = {
+            name: planned
+            for name, show in shown.items()
+            if (planned := _planned(show or _Show(), self._context(name))) is not None
+        }
+        return [
+            _info(name, tag, shown[name] or _Show(), running.get(name), self._planned.get(name))
+            for name, tag in known.items()
+        ]
 
     async def _running(self) -> dict[str, _Running]:
         running = (await self._remote.get("/api/ps", _Ps)).models or []
@@ -106,12 +128,16 @@ class Ollama:
     async def load(self, model: str, progress: Callable[[str], None]) -> None:
         """An embedding model refuses /api/generate, so it is loaded by embedding nothing."""
         progress("Ollama is loading it")
+        planned = self._planned.get(model) or self._planned.get(_full(model))
+        sized: dict[str, object] = {"model": model}
+        if planned is not None:
+            sized["options"] = {"num_ctx": planned}
         try:
-            await self._ask_for(model, "/api/generate", {"model": model, "stream": False}, LOAD_SECONDS)
+            await self._ask_for(model, "/api/generate", {**sized, "stream": False}, LOAD_SECONDS)
         except ControlError as error:
             if error.answered != 400 or "does not support" not in error.message:
                 raise
-            await self._ask_for(model, "/api/embed", {"model": model, "input": ""}, LOAD_SECONDS)
+            await self._ask_for(model, "/api/embed", {**sized, "input": ""}, LOAD_SECONDS)
 
     async def unload(self, model: str) -> None:
         """Ollama says yes at once and waits for the calls still running; so this waits for it to be gone."""
@@ -147,22 +173,26 @@ def _full(model: str) -> str:
     return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
 
 
-def _info(name: str, tag: _Tag, show: _Show, running: _Running | None) -> ModelInfo:
+def _info(name: str, tag: _Tag, show: _Show, running: _Running | None, planned: int | None) -> ModelInfo:
     """A model of Ollama's cloud (`remote_host`) takes no memory here and is always ready."""
     details = tag.details or _Details()
     cloud = bool(tag.remote_host)
     words = show.capabilities or tag.capabilities or ()
+    pin = None if cloud else positive(running.context_length if running else None) or planned
+    size = None if cloud else positive(tag.size)
     return ModelInfo(
         name=name,
         residency=Residency.READY if running or cloud else Residency.ABSENT,
-        size_bytes=None if cloud else positive(tag.size),
+        size_bytes=size,
         parameters=_parameters(show, details),
-        context=positive(running.context_length if running else None) or _context(show),
+        context=pin or _trained(show),
         quantization=_told(details.quantization_level),
         family=_told(details.family),
         capabilities=frozenset().union(*(_WORDS.get(word, frozenset[str]()) for word in words)),
         memory_bytes=positive(running.size) if running else None,
         loadable=not cloud,
+        shape=shape_of(show.model_info or {}, size),
+        pin=pin,
     )
 
 
@@ -178,11 +208,15 @@ def _parameters(show: _Show, details: _Details) -> int | None:
     return int(float(size["number"]) * _UNITS[size["unit"].upper()]) if size else None
 
 
-def _context(show: _Show) -> int | None:
-    """What a model was trained for, unless its Modelfile sets another."""
+def _planned(show: _Show, wish: int | None) -> int | None:
+    """The context it is to be loaded with: Ollama cuts what is more than it was trained for. None: not known."""
+    trained = _trained(show)
     chosen = _NUM_CTX.search(show.parameters or "")
-    if chosen:
-        return positive(int(chosen[1]))
+    named = wish or (positive(int(chosen[1])) if chosen else None) or (trained and DEFAULT_CONTEXT)
+    return min(named, trained) if named and trained else named
+
+
+def _trained(show: _Show) -> int | None:
     info = show.model_info or {}
     trained = info.get(f"{info.get('general.architecture')}.context_length")
     return positive(trained) if isinstance(trained, int) else None

@@ -1,7 +1,8 @@
 """Requests: OpenAI-shaped fields as Ollama wants them.
 
 A field Ollama cannot honour is refused (`InvalidRequest`) where leaving it out would change the answer's
-meaning, else left out. `num_ctx` is never sent: another value than before makes Ollama reload the model.
+meaning, else left out. `num_ctx` is never a client's: another value than before makes Ollama reload the model, so
+every call names the one it is loaded with.
 """
 
 from collections.abc import Iterable, Mapping
@@ -87,17 +88,19 @@ _SAME_OPTIONS = (
 )
 
 
-def render_request(call: Call, model: str, *, stream: bool) -> tuple[str, bytes]:
-    """Path and body of `call` for `model`; raises `InvalidRequest` for what Ollama cannot be asked."""
+def render_request(call: Call, model: str, *, stream: bool, context: int | None = None) -> tuple[str, bytes]:
+    """Path and body of `call` for `model`, which has `context` tokens; raises `InvalidRequest` for what Ollama
+    cannot be asked.
+    """
     fields = decode(_fields, msgspec.json.encode(call.fields))
     if fields.n is not None and fields.n > 1:
         raise InvalidRequest("n: an Ollama backend answers with one choice only", param="n")
     if call.kind is Kind.EMBEDDING:
-        return "/api/embed", msgspec.json.encode(_embed(fields, model))
+        return "/api/embed", msgspec.json.encode(_embed(fields, model, context))
     path, body = _chat(fields) if call.kind is Kind.CHAT else _generate(fields)
     body["model"] = model
     body["stream"] = stream
-    if options := _options(fields):
+    if options := _options(fields, context):
         body["options"] = options
     if (form := _format(fields.response_format)) is not None:
         body["format"] = form
@@ -126,17 +129,20 @@ def _generate(fields: _Fields) -> tuple[str, dict[str, object]]:
     return "/api/generate", body
 
 
-def _embed(fields: _Fields, model: str) -> dict[str, object]:
+def _embed(fields: _Fields, model: str, context: int | None) -> dict[str, object]:
     """`truncate` is off, since a vector of half the text is a wrong answer without a sign of it."""
     body: dict[str, object] = {"model": model, "input": fields.input, "truncate": False}
     if fields.dimensions is not None:
         body["dimensions"] = fields.dimensions
+    if context is not None:
+        body["options"] = {"num_ctx": context}
     return body
 
 
-def _options(fields: _Fields) -> dict[str, object]:
+def _options(fields: _Fields, context: int | None) -> dict[str, object]:
     given = {name: getattr(fields, name) for name in _SAME_OPTIONS}
     given["num_predict"] = fields.max_completion_tokens or fields.max_tokens
+    given["num_ctx"] = context
     given["stop"] = [fields.stop] if isinstance(fields.stop, str) else fields.stop
     return {name: value for name, value in given.items() if value is not None}
 

@@ -5,6 +5,7 @@ import pytest
 
 from orchestra_core.domain.catalog import ModelInfo, Residency
 from orchestra_core.domain.errors import ConfigError
+from orchestra_core.domain.memory import Shape
 from orchestra_core.upstream.control import ControlError
 from orchestra_core.upstream.control.ollama import Ollama
 from tests.fakes.scripted_http import Reply, ScriptedHttp
@@ -86,6 +87,7 @@ async def test_models_are_merged_from_what_is_installed_running_and_shown(client
             capabilities=frozenset({"chat", "completion", "tools"}),
             memory_bytes=3000000000,
             loadable=True,
+            pin=4096,
         ),
         ModelInfo(
             name="nomic-embed-text:latest",
@@ -97,6 +99,7 @@ async def test_models_are_merged_from_what_is_installed_running_and_shown(client
             family="nomic-bert",
             capabilities=frozenset({"embedding"}),
             loadable=True,
+            pin=2048,
         ),
         ModelInfo(
             name="gpt-oss:120b-cloud",
@@ -120,6 +123,70 @@ async def test_a_modelfile_decides_the_context_of_a_model_that_is_not_running(
         models = await Ollama(server.url, client, {}).models()
 
     assert models[0].context == 8192
+
+
+@pytest.mark.parametrize(
+    ("parameters", "trained", "wish", "planned"),
+    [
+        ("num_ctx 8192", 131072, None, 8192),
+        ("num_ctx 8192", 131072, 16384, 16384),
+        ("", 131072, None, 4096),
+        ("", 2048, None, 2048),
+        ("", 2048, 8192, 2048),
+        ("", None, None, None),
+        ("num_ctx 1024", None, None, 1024),
+    ],
+)
+async def test_the_context_of_a_load_is_planned_and_named(
+    client: httpx.AsyncClient, parameters: str, trained: int | None, wish: int | None, planned: int | None
+) -> None:
+    """The operator's wish, else the Modelfile's, else Ollama's own 4096, and never more than was trained."""
+    info = {"general.architecture": "llama", "llama.context_length": trained}
+    async with ScriptedHttp() as server:
+        script(server)
+        server.at("GET", "/api/tags", Reply({"models": [LLAMA]}))
+        server.at("GET", "/api/ps", running())
+        server.at("POST", "/api/show", Reply({"parameters": parameters, "model_info": info}))
+        server.at("POST", "/api/generate", Reply({"done": True, "done_reason": "load"}))
+        control = Ollama(server.url, client, {}, lambda _: wish)
+        (model,) = await control.models()
+        await control.load("llama3.2:3b", lambda _: None)
+        named = server.asked[-1].json.get("options", {}).get("num_ctx")
+
+    assert (model.pin, model.context) == (planned, planned)
+    assert named == planned
+
+
+async def test_a_running_model_keeps_the_context_it_runs_with(client: httpx.AsyncClient) -> None:
+    """What is loaded is named in calls, whatever would be loaded."""
+    async with ScriptedHttp() as server:
+        script(server)
+        models = await Ollama(server.url, client, {}, lambda _: 16384).models()
+
+    assert [(model.pin, model.context) for model in models[:2]] == [(4096, 4096), (2048, 2048)]
+    assert models[2].pin is None  # of Ollama's cloud
+
+
+async def test_the_shape_comes_from_the_metadata_shown(client: httpx.AsyncClient) -> None:
+    """What a model needs can be predicted before it was ever loaded."""
+    info = {
+        "general.architecture": "llama",
+        "llama.block_count": 28,
+        "llama.embedding_length": 3072,
+        "llama.vocab_size": 128256,
+        "llama.attention.head_count": 24,
+        "llama.attention.head_count_kv": 8,
+        "tokenizer.ggml.tokens": None,
+    }
+    async with ScriptedHttp() as server:
+        script(server)
+        server.at("GET", "/api/tags", Reply({"models": [LLAMA]}))
+        server.at("POST", "/api/show", Reply({"model_info": info}))
+        (model,) = await Ollama(server.url, client, {}).models()
+
+    assert model.shape == Shape(
+        2019393189, cache_per_token=28 * 8 * 256 * 2, layers=28, embedding=3072, vocabulary=128256
+    )
 
 
 async def test_a_model_is_shown_once_per_digest(client: httpx.AsyncClient) -> None:

@@ -221,3 +221,20 @@ def test_what_ollama_cannot_be_asked_names_the_field(kind: Kind, fields: dict[st
 
     assert caught.value.param == param
     assert param.partition("[")[0] in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kind.CHAT, {"messages": [{"role": "user", "content": "hi"}]}),
+        (Kind.COMPLETION, {"prompt": "hi"}),
+        (Kind.EMBEDDING, {"input": "hi"}),
+    ],
+)
+def test_the_context_named_is_the_endpoints(kind: Kind, fields: dict[str, Any]) -> None:
+    """Every call names the context the model is loaded with; one that a client names is not sent on."""
+    own = {"num_ctx": 131072, "options": {"num_ctx": 131072}}
+    call = Call(id="r", kind=kind, fields={**fields, **own}, received=0.0)
+    pinned = json.loads(ollama.render_request(call, "m", stream=True, context=4096)[1])
+    assert pinned["options"]["num_ctx"] == 4096
+    assert b"131072" not in ollama.render_request(call, "m", stream=True)[1]

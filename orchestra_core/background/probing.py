@@ -3,11 +3,12 @@
 That a server lists its models says nothing of whether it generates (behaviours.md 15). So an endpoint is probed
 when its breaker is about to let a probe through, when its last call failed, and when its backend has come back;
 never one that is well, costs money, would have to load its model, is drained, or has no free slot: then real
-requests tell. A probe goes the way of every call, through the breaker, and counts there like one. Each backend is
-asked for one token at a time, however many models it has.
+requests tell. A probe goes the way of every call, through slot and breaker, and counts there like one: a client that
+comes meanwhile waits for what it finds. Each backend is asked for one token at a time, however many models it has.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
+from typing import Protocol
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call, Kind
@@ -15,6 +16,7 @@ from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.outcome import Outcome, Partial
 from orchestra_core.domain.reply import Delta, Embeddings
 from orchestra_core.domain.sink import Execute, Serving
+from orchestra_core.resilience.admission import Permits
 from orchestra_core.resilience.breaker import Breaker
 
 SUSPECT_SECONDS = 2.0
@@ -24,6 +26,16 @@ NAME = "health-probe"
 # A look is taken every second, so this is when an open breaker's time comes before the next one.
 _AHEAD_SECONDS = 1.5
 _KINDS = (Kind.CHAT, Kind.COMPLETION, Kind.EMBEDDING)
+
+
+class Guard(Protocol):
+    """What stands before an endpoint."""
+
+    @property
+    def breaker(self) -> Breaker: ...
+
+    @property
+    def permits(self) -> Permits: ...
 
 
 class _Nowhere:
@@ -63,14 +75,14 @@ def one_token(endpoint: Endpoint, now: float) -> Call | None:
 
 
 class Probing:
-    """`guard` is the breaker of an endpoint; `changed` is told what a probe made of it. Call `look` every second."""
+    """`guard` stands before an endpoint; `changed` is told what a probe made of it. Call `look` every second."""
 
     def __init__(
         self,
         *,
         clock: Clock,
         endpoints: Callable[[], Sequence[Endpoint]],
-        guard: Callable[[Endpoint], Breaker],
+        guard: Callable[[Endpoint], Guard],
         execute: Execute,
         start: Callable[[Coroutine[object, object, None], str], object],
         changed: Callable[[Endpoint, Circuit, str], None],
@@ -100,7 +112,7 @@ class Probing:
         self._back.clear()
 
     def _is_due(self, endpoint: Endpoint, now: float) -> bool:
-        breaker = self._guard(endpoint)
+        breaker = self._guard(endpoint).breaker
         state = breaker.state(now)
         if state is Circuit.CLOSED and not breaker.failures:
             return False
@@ -122,7 +134,7 @@ class Probing:
             # Two in a row where the first one makes it half-open: no client should be needed to close it.
             while (
                 await self._ask(endpoint)
-                and self._guard(endpoint).state(self._clock.monotonic()) is not Circuit.CLOSED
+                and self._guard(endpoint).breaker.state(self._clock.monotonic()) is not Circuit.CLOSED
             ):
                 continue
         finally:
@@ -131,10 +143,19 @@ class Probing:
     async def _ask(self, endpoint: Endpoint) -> bool:
         """Whether one probe was let through and succeeded."""
         now = self._clock.monotonic()
-        breaker = self._guard(endpoint)
+        permits = self._guard(endpoint).permits
         call = one_token(endpoint, now)
-        token = None if call is None else breaker.force_probe(now)
-        if call is None or token is None:
+        if call is None or not permits.try_acquire():
+            return False
+        try:
+            return await self._generates(call, endpoint, now)
+        finally:
+            permits.release(self._clock.monotonic())
+
+    async def _generates(self, call: Call, endpoint: Endpoint, now: float) -> bool:
+        breaker = self._guard(endpoint).breaker
+        token = breaker.force_probe(now)
+        if token is None:
             return False
         endpoint.inflight += 1
         outcome = None

@@ -166,7 +166,7 @@ class Engine:
         self.probing = Probing(
             clock=self.clock,
             endpoints=lambda: self.catalog.all,
-            guard=lambda endpoint: self.lanes.of(endpoint).breaker,
+            guard=self.lanes.of,
             execute=self.execution,
             start=self.supervisor.start,
             changed=turned,

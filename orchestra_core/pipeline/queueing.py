@@ -50,6 +50,9 @@ class Queueing:
         waiter = await self._wait(call, sink, queue, option, set(accepted), limit)
         if waiter.granted:
             return accepted[waiter.granted]
+        reopens = self._lanes.retry_at(list(accepted))
+        if reopens is not None:
+            wait = reopens - self._clock.monotonic()
         return _busy(option, waiter.refused, min(max(wait, 1.0), _COME_BACK))
 
     def _expected(self, queue: ModelQueue, lanes: Sequence[Lane], call: Call, option: Option) -> float:

@@ -11,8 +11,8 @@
 Each change of state begins a new generation: what an attempt of an older one reports is ignored, so that late
 failures cannot reopen and late successes cannot close. A probe that never reports (neither `record` nor
 `release`) is given up after `patience` seconds and its place handed over.
-For `ramp` seconds after it has closed, `allowance` tells how much of the endpoint should be used: recovery
-must not be drowned by everything that waited for it.
+`allowance` tells how much of the endpoint should be used: nothing but probes while it is half-open, and for `ramp`
+seconds after it has closed a growing share, since recovery must not be drowned by everything that waited for it.
 An operator's `trip` holds it open, without probes, until `reset`.
 What counts as a failure is decided by `domain.outcome`; here it is a bool.
 """
@@ -166,7 +166,11 @@ class Breaker:
         return None
 
     def allowance(self, now: float) -> float:
-        """The share of its slots an endpoint should get now: rises to 1.0 during `ramp` seconds after closing."""
+        """The share of its slots an endpoint should get now: 0.0 while it is half-open, when whoever comes beside
+        the probe had better wait for what it finds; rises to 1.0 during `ramp` seconds after closing.
+        """
+        if self.state(now) is Circuit.HALF_OPEN:
+            return 0.0
         if not self._ramping:
             return 1.0
         assert self._since is not None

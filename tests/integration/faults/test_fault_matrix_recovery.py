@@ -72,6 +72,46 @@ async def test_one_probe_at_a_time_and_then_a_slow_start(stage: Stage, later: La
     assert await at_once(engine, first, second) >= 7
 
 
+async def test_who_comes_during_the_only_probe_waits_for_it(stage: Stage, later: Later) -> None:
+    """Nobody else has the model: the engine's own probe runs, clients are in the queue, and then they are answered."""
+    lone = await stage.backend("first")
+    engine = await stage.engine(lone, slots=10)
+    await opened(engine, lone)
+    lone.probed = [head(), wait("probe"), token(), finish(), end()]
+    await later(LONGEST_OPEN)
+    await lone.reached("probe")
+    asked_before = len(lone.calls)
+    await until(lambda: engine.endpoint("first").circuit != "open")
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(engine.chat(stream=number % 2 == 0)) for number in range(6)]
+        await until(lambda: engine.busy()[1] == 6)
+        assert len(lone.calls) == asked_before
+        lone.open("probe")
+    assert [task.result().status for task in asked] == [200] * 6
+    assert engine.breaker("first").state == "closed"
+
+
+async def test_who_waited_for_a_probe_in_vain_is_told_when_to_come_again(stage: Stage, leap: Leap) -> None:
+    """Its result is that the backend is still ill: 503 for all who waited, with the time of the next probe."""
+    lone = await stage.backend("first")
+    priced = "[models.m]\ncost_per_million_input = 0.001\ncost_per_million_output = 0.001\n"
+    engine = await stage.engine(lone, more=priced, slots=10)
+    await opened(engine, lone)
+    leap(LONGEST_OPEN)
+    await until(lambda: engine.endpoint("first").circuit != "open")
+    lone.script(wait("probe"), *ILL)
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(engine.chat()) for _ in range(5)]
+        await lone.reached("probe")
+        await until(lambda: engine.busy() == (1, 4))
+        lone.open("probe")
+    answers = [task.result() for task in asked]
+    assert sorted(answer.status for answer in answers) == [502, 503, 503, 503, 503]
+    for answer in answers:
+        assert answer.status == 502 or 4 <= int(answer.headers["retry-after"]) <= 15
+    assert len(lone.calls) == 6
+
+
 async def test_a_client_is_the_probe_where_the_engine_may_not_ask(stage: Stage, leap: Leap) -> None:
     """A backend that costs money is not asked for nothing: of thirty clients one finds out, the others go elsewhere."""
     first, second = await stage.backend("first"), await stage.backend("second")

@@ -10,6 +10,8 @@ from orchestra_core.background.probing import Probing, one_token
 from orchestra_core.domain.call import Kind
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.outcome import Verdict
+from orchestra_core.pipeline.lanes import Lane
+from orchestra_core.resilience.admission import ModelQueue, Room
 from orchestra_core.resilience.breaker import Breaker, Policy
 from tests.fakes.clock import ManualClock
 from tests.fakes.execution import ScriptedExecution
@@ -24,14 +26,17 @@ class Bench:
     def __init__(self, *verdicts: Verdict, subject: Endpoint | None = None, **facts: Any) -> None:
         self.clock = ManualClock()
         self.endpoint = subject or endpoint("box/llama", **facts)
-        self.breaker = Breaker(POLICY, now=self.clock.monotonic())
+        self.lane = Lane(
+            self.endpoint, Breaker(POLICY, now=self.clock.monotonic()), ModelQueue("llama", Room())
+        )
+        self.breaker = self.lane.breaker
         self.execution = ScriptedExecution(box=verdicts)
         self.changes: list[tuple[Circuit, str]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.probing = Probing(
             clock=self.clock,
             endpoints=lambda: [self.endpoint],
-            guard=lambda _: self.breaker,
+            guard=lambda _: self.lane,
             execute=self.execution,
             start=self.start,
             changed=lambda _, circuit, why: self.changes.append((circuit, why)),
@@ -68,6 +73,23 @@ class Bench:
 async def test_what_is_well_is_never_probed() -> None:
     """No traffic is no reason to ask: it would cost the machine, and keep models in memory for nobody."""
     assert await Bench().after(100) == 0
+
+
+async def test_a_probe_holds_a_slot() -> None:
+    """Who comes while it runs finds it taken, as by any other call; where there is none there is no probe."""
+    bench = Bench()
+    bench.fail(2)
+    bench.execution.gate = asyncio.Event()
+    assert await bench.after(4) == 1
+    assert bench.lane.permits.held == 1
+    bench.execution.gate.set()
+    await asyncio.gather(*bench._tasks)
+    assert bench.lane.permits.held == 0
+    bench.fail()
+    while bench.lane.permits.try_acquire():
+        continue
+    before = len(bench.execution.attempts)
+    assert await bench.after(10) == before
 
 
 async def test_an_open_breaker_is_closed_by_probes_before_any_client_has_to_try() -> None:

@@ -392,37 +392,3 @@ async def test_what_failed_attempts_cost_is_counted() -> None:
     first, second, _ = (one.outcome.usage for one in result.tried)
     assert (first.prompt, first.completion, first.estimated) == (result.decision.input_tokens, 7, True)
     assert (second.prompt, second.completion) == (0, 0)
-
-
-async def test_a_cancelled_half_open_probe_frees_its_place() -> None:
-    """The next request is the probe then (behaviours.md 4)."""
-    world = World(ScriptedExecution(a=[Verdict.FAILED] * 5), ("a",), retries=Retries(attempts=1))
-    for _ in range(5):
-        await world.ask()
-    world.clock.advance(60.0)
-    world.execution.gate = asyncio.Event()
-    list(world.lanes.refresh(world.clock.monotonic()))
-    probe = asyncio.ensure_future(world.ask())
-    await settle()
-    assert world.endpoint("a").circuit is Circuit.HALF_OPEN
-    probe.cancel()
-    await asyncio.wait({probe})
-    world.execution.gate = None
-    assert (await world.ask()).outcome.ok
-
-
-async def test_a_half_open_endpoint_gets_one_request_however_many_come() -> None:
-    """It has slots enough for all; the others are told to come back."""
-    failing = [Verdict.FAILED] * 5
-    world = World(ScriptedExecution(a=failing), ("a",), slots=4, retries=Retries(attempts=1))
-    for _ in range(5):
-        await world.ask()
-    world.clock.advance(60.0)
-    list(world.lanes.refresh(world.clock.monotonic()))
-    world.execution.gate = asyncio.Event()
-    asking = [asyncio.ensure_future(world.ask()) for _ in range(4)]
-    await settle()
-    assert len(world.execution.attempts) == 6
-    world.execution.gate.set()
-    results = await asyncio.gather(*asking)
-    assert sorted(result.outcome.verdict for result in results) == ["busy", "busy", "busy", "success"]

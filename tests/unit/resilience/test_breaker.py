@@ -443,7 +443,10 @@ class Breaking(RuleBasedStateMachine):
     @invariant()
     def the_allowance_is_a_share(self) -> None:
         allowance = self.breaker.allowance(self.now)
-        assert self.policy.least <= allowance <= 1.0
+        if self.breaker.state(self.now) is HALF_OPEN:
+            assert allowance == 0.0
+        else:
+            assert self.policy.least <= allowance <= 1.0
 
 
 class BreakingWithTwoProbes(Breaking):

@@ -25,9 +25,10 @@ def make_managed(
         models = {name: ManagedModel(path=Path(file), **given) for name, file in settings.files.items()}
         models |= {name: ManagedModel(**given) for name in settings.models if name not in models}
 
-    def exited(model: str, code: int, lines: Sequence[str]) -> None:
+    def exited(model: str, code: int, lines: Sequence[str], out_of_memory: bool) -> None:
         last = lines[-1] if lines else "nothing in its log"
-        say("model.failed", f"{settings.name}/{model}", f"its process ended ({code}): {last}", "error")
+        how = f"ran out of memory and ended ({code})" if out_of_memory else f"ended ({code})"
+        say("model.failed", f"{settings.name}/{model}", f"its process {how}: {last}", "error")
         suspect(settings.name)
 
     return Managed(

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from orchestra_core.upstream import orphans
+from orchestra_core.upstream import deaths, orphans
 from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.child_log import ChildLog
 from orchestra_core.upstream.control import ControlError
@@ -37,6 +37,7 @@ class Child:
         self.address = launch.address
         self.client = _client(launch.address)
         self.stopping = False
+        self._kills = deaths.kills()
         self._log = log
         self._process = process
         self._record: Path | None = None
@@ -86,8 +87,11 @@ class Child:
         report("loading 0.0 s")
         while not await self.answers():
             if self.exited.done():
+                status = self.exited.result()
+                exhausted = self.is_out_of_memory(status)
                 raise ControlError(
-                    f"{self.name}: {describe_exit(self.exited.result())} while loading{self._why()}"
+                    f"{self.name}: {describe_exit(status, exhausted=exhausted)} while loading{self._why()}",
+                    code=deaths.OUT_OF_MEMORY if exhausted else None,
                 )
             report(f"loading {now() - began:.1f} s")
             effort = (max(reached[0], _resident(self.pid) // _STEP), self._log.size())
@@ -107,6 +111,10 @@ class Child:
             return False
         return status == httpx.codes.OK and not self.exited.done()
 
+    def is_out_of_memory(self, status: int) -> bool:
+        """Whether it ended with this status for want of memory."""
+        return deaths.is_out_of_memory(status, self._log.last(_LOOKED_AT), self._kills, deaths.kills())
+
     def _why(self) -> str:
         """The lines that most likely tell: the first that speak of an error, and the very last."""
         lines = self._log.last(_LOOKED_AT)
@@ -117,6 +125,7 @@ class Child:
 
     def resident(self) -> int:
         """Resident bytes of the process and its descendants, 0 when it is gone. Walks all processes."""
+        self._kills = deaths.kills()  # what the kernel killed up to now was not this one
         return _resident(self.pid) + sum(_resident(member.pid) for member in self._family())
 
     async def stop(self, grace: float) -> None:
@@ -152,8 +161,11 @@ class Child:
         await self.client.aclose()
 
 
-def describe_exit(status: int) -> str:
-    """An exit status in words."""
+def describe_exit(status: int, *, exhausted: bool = False) -> str:
+    """An exit status in words; `exhausted`: it was for want of memory."""
+    if exhausted:
+        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        return f"the server ran out of memory and ended {how}"
     if status < 0:
         return f"the server was ended by signal {-status}"
     return f"the server exited with status {status}"

@@ -35,8 +35,8 @@ class Managed:
 
     Without `command` a child runs llama.cpp (`xllamacpp`) on a Unix socket in `runtime_dir`; `command` is any
     server's, with placeholders (see `launch.Template`). Logs and records of children are in `state_dir`.
-    `on_exit(model, status, last_lines)` is called when a loaded model's child ends without being told to;
-    its residency is `absent` by then. Raises ConfigError for a command or directory that cannot work.
+    `on_exit(model, status, last_lines, out_of_memory)` is called when a loaded model's child ends without being told
+    to; its residency is `absent` by then. Raises ConfigError for a command or directory that cannot work.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from orchestra_core.upstream.observed import Observed, observe
 from orchestra_core.upstream.warming import warm
 
 Report = Callable[[str], None]
-OnExit = Callable[[str, int, Sequence[str]], None]
+OnExit = Callable[[str, int, Sequence[str], bool], None]
 _LAST_LINES = 20
 _DYING_SECONDS = 2.0
 
@@ -189,7 +189,10 @@ class ServedModel:
         self._observed = Observed()
         self._own(child.forget())
         if self._shared.on_exit is not None and not exited.cancelled():
-            self._shared.on_exit(self.name, exited.result(), self.log.last(_LAST_LINES))
+            status = exited.result()
+            self._shared.on_exit(
+                self.name, status, self.log.last(_LAST_LINES), child.is_out_of_memory(status)
+            )
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.domain.catalog import ModelInfo
 from orchestra_core.domain.errors import OperationFailed
 from orchestra_core.upstream.address import Address
+from orchestra_core.upstream.deaths import OUT_OF_MEMORY
 
 # Longer than the largest models take to load from a slow disk; shorter than anybody waits.
 LOAD_SECONDS = 600.0
@@ -24,8 +25,14 @@ class Probe(msgspec.Struct, frozen=True):
 class ControlError(OperationFailed):
     """A backend that could not be asked or refused; the message says which, and what to do.
 
-    `answered` is the HTTP status it answered with, None where there was no answer.
+    `answered` is the HTTP status it answered with, None where there was no answer. For want of memory the code is
+    `out_of_memory`.
     """
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether there was not enough memory for it."""
+        return self.code == OUT_OF_MEMORY
 
     def __init__(self, message: str, *, answered: int | None = None, code: str | None = None) -> None:
         super().__init__(message, code=code)

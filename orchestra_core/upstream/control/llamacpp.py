@@ -15,6 +15,7 @@ from orchestra_core.domain.catalog import ModelInfo, Residency
 from orchestra_core.upstream.address import Address, from_url
 from orchestra_core.upstream.control import LOAD_SECONDS, UNLOAD_SECONDS, ControlError, Probe
 from orchestra_core.upstream.control.remote import Answer, Ignored, Remote, positive, until, usable
+from orchestra_core.upstream.deaths import OUT_OF_MEMORY, speaks_of_memory
 
 _RESIDENCIES = {
     "loaded": Residency.READY,
@@ -22,6 +23,10 @@ _RESIDENCIES = {
     "loading": Residency.LOADING,
     "downloading": Residency.LOADING,
 }
+
+
+# How a router may tell that its child was ended by SIGKILL, which only the kernel is likely to have sent.
+_KILLED = (-9, 9, 137)
 
 
 class _Meta(msgspec.Struct):
@@ -148,7 +153,12 @@ class LlamaCpp:
             now = await self._status(model)
             residency = _RESIDENCIES.get(now.value, Residency.ABSENT)
             if residency is Residency.ABSENT:
-                raise ControlError(f"llama-server could not load {model}: {_reason(now)}")
+                reason = _reason(now)
+                exhausted = now.exit_code in _KILLED or speaks_of_memory([reason])
+                raise ControlError(
+                    f"llama-server could not load {model}: {reason}",
+                    code=OUT_OF_MEMORY if exhausted else None,
+                )
             return residency is Residency.READY
 
         if not await until(ready, seconds=LOAD_SECONDS):

@@ -13,6 +13,7 @@ from orchestra_core.domain.text import one_line
 from orchestra_core.trust.redaction import redact
 from orchestra_core.upstream.address import from_url
 from orchestra_core.upstream.control import ControlError
+from orchestra_core.upstream.deaths import OUT_OF_MEMORY, speaks_of_memory
 from orchestra_core.wire.ollama import read_error
 
 T = TypeVar("T")
@@ -109,6 +110,8 @@ class Remote:
             ]
             words = redact(one_line(read_error(answer.status, answer.headers, answer.body).message), known)
             message = f"{who}: {words[:300]}"
+            if speaks_of_memory([words]):
+                return ControlError(message, answered=answer.status, code=OUT_OF_MEMORY)
         return ControlError(message, answered=answer.status)
 
     def _unreachable(self, error: BaseException) -> str:

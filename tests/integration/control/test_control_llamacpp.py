@@ -181,23 +181,26 @@ async def test_a_load_under_way_is_joined(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"),
+    ("status", "reason", "exhausted"),
     [
-        ({"failed": True, "exit_code": 137}, "exit code 137"),
-        ({"failed": True, "exit_code": 1, "last_error": "out of memory"}, "out of memory"),
-        ({}, "unloaded meanwhile"),
+        ({"failed": True, "exit_code": 137}, "exit code 137", True),
+        ({"failed": True, "exit_code": 1, "last_error": "out of memory"}, "out of memory", True),
+        ({"failed": True, "exit_code": 1}, "exit code 1", False),
+        ({}, "unloaded meanwhile", False),
     ],
 )
 async def test_a_load_that_fails_says_why(
-    client: httpx.AsyncClient, status: dict[str, object], reason: str
+    client: httpx.AsyncClient, status: dict[str, object], reason: str, exhausted: bool
 ) -> None:
-    """A child process that ends is reported with its exit code."""
+    """A child process that ends is reported with its exit code, and with whether it lacked memory."""
     async with ScriptedHttp() as server:
         server.at("GET", "/v1/models", routed("unloaded"), routed("loading"), routed("unloaded", **status))
         server.at("POST", "/models/load", Reply({"success": True}))
 
-        with pytest.raises(ControlError, match=reason):
+        with pytest.raises(ControlError, match=reason) as failed:
             await LlamaCpp(server.url, client, {}).load("gemma", lambda _: None)
+
+    assert failed.value.out_of_memory is exhausted
 
 
 async def test_a_router_unloads_and_waits_for_it(client: httpx.AsyncClient) -> None:

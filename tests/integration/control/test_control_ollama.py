@@ -287,6 +287,7 @@ async def test_a_load_that_fails_keeps_ollamas_words(client: httpx.AsyncClient) 
             await Ollama(server.url, client, {}).load("x", lambda _: None)
 
     assert caught.value.answered == 500
+    assert caught.value.out_of_memory
 
 
 async def test_names_that_could_forge_headers_are_not_listed(client: httpx.AsyncClient) -> None:

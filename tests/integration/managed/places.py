@@ -12,16 +12,18 @@ from orchestra_core.upstream.managed import Managed
 
 
 class Places:
-    """`exits` collects what `on_exit` was told; `exited` is set by it."""
+    """`exits` collects what `on_exit` was told, `exhausted` who ran out of memory; `exited` is set by it."""
 
     def __init__(self, root: Path) -> None:
         self.runtime = root / "run"
         self.state = root / "state"
         self.exits: list[tuple[str, int, Sequence[str]]] = []
+        self.exhausted: list[str] = []
         self.exited = asyncio.Event()
 
-    def on_exit(self, model: str, status: int, lines: Sequence[str]) -> None:
+    def on_exit(self, model: str, status: int, lines: Sequence[str], out_of_memory: bool) -> None:
         self.exits.append((model, status, lines))
+        self.exhausted += [model] if out_of_memory else []
         self.exited.set()
 
     def sockets(self) -> list[Path]:

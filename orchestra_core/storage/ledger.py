@@ -11,10 +11,13 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 import msgspec
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from orchestra_core.clock import Clock, SystemClock
+from orchestra_core.domain.history import History
 from orchestra_core.storage.backlog import Backlog
 from orchestra_core.storage.database import Database, Entry, Row, inspect
+from orchestra_core.storage.failures import LedgerError
 from orchestra_core.storage.location import locate, prepare
 from orchestra_core.storage.queries import ModelTotals, Queries
 from orchestra_core.storage.tables import AttemptRow, RequestRow
@@ -22,6 +25,9 @@ from orchestra_core.storage.writer import Policy, Tally, Writer
 
 DEFAULT_POLICY = Policy()
 T = TypeVar("T")
+_FIELDS = tuple(RequestRow.model_fields)
+_KEY, _MODEL = _FIELDS.index("key"), _FIELDS.index("model_served")
+_REMEMBERED_SECONDS = 7 * 86_400.0
 
 
 class LedgerStats(msgspec.Struct, frozen=True):
@@ -55,6 +61,7 @@ class Ledger:
     ) -> None:
         self.path = locate(url)
         self._on_problem = on_problem
+        self._clock = clock or SystemClock()
         self._overflowing = False
         self._tally = Tally()
         self._backlog: Backlog[Entry] = Backlog(policy.capacity, policy.batch_rows, policy.window)
@@ -64,7 +71,7 @@ class Ledger:
             self._backlog,
             self._tally,
             policy=policy,
-            clock=clock or SystemClock(),
+            clock=self._clock,
             on_problem=self._changed,
         )
         self._queries = Queries(self.path)
@@ -136,6 +143,30 @@ class Ledger:
     async def close(self, patience: float = 10.0) -> None:
         """Writes all that waits, ends the thread; `stats()` tells what `patience` seconds left over."""
         await asyncio.to_thread(self._writer.stop, patience)
+
+    def passed(self) -> list[tuple[str, str]]:
+        """Key and model of the requests that ended since this was last asked, in order; the last 512 at most.
+
+        A tenth of a second behind, and from memory, so that it tells also while the file cannot be written.
+        """
+        taken, found = self._writer.taken, []
+        while taken:
+            row = taken.popleft()[0]
+            # What cannot be stored may not be a row at all.
+            if row and len(row) == len(_FIELDS) and row[_MODEL]:
+                found.append((str(row[_KEY]), str(row[_MODEL])))
+        return found
+
+    def history(self) -> History:
+        """Blocking. What was used in the last week; LedgerError where the file cannot be read."""
+        try:
+            return self._queries.history(self._clock.wall() - _REMEMBERED_SECONDS)
+        except OperationalError as error:
+            if "no such table" in str(error):  # nothing was ever written
+                return History()
+            raise LedgerError(f"ledger {self.path}: {error.orig}") from error
+        except DatabaseError as error:
+            raise LedgerError(f"ledger {self.path}: {error.orig}") from error
 
     def recent(
         self,

@@ -3,14 +3,19 @@
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Engine, create_engine, func
+from sqlalchemy import Engine, Integer, cast, create_engine, func
 from sqlalchemy import select as select_columns
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session, col, select
 
+from orchestra_core.domain.history import History, Hour, Use
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.storage.database import connect_reader
 from orchestra_core.storage.tables import AttemptRow, RequestRow
+
+# Of a longer history the latest part tells most; reading so much takes a few tenths of a second.
+_HOURLY_ROWS = 200_000
+_SINGLE_ROWS = 5_000
 
 
 class ModelTotals(msgspec.Struct, frozen=True):
@@ -78,3 +83,18 @@ class Queries:
         )
         with Session(self._engine) as session:
             return [ModelTotals(*row) for row in session.execute(wanted)]
+
+    def history(self, since: float) -> History:
+        """The uses of models from `since` (Unix seconds) on; of very many, the latest."""
+        at, model = col(RequestRow.at), col(RequestRow.model_served)
+        # A request that nobody served has an empty name.
+        served = (
+            select_columns(at, model, col(RequestRow.key)).where(at >= since, model > "").order_by(at.desc())
+        )
+        part = served.limit(_HOURLY_ROWS).subquery()
+        hour = cast(part.c.at / 3600, Integer)
+        hourly = select_columns(part.c.model_served, hour, func.count()).group_by(part.c.model_served, hour)
+        with Session(self._engine) as session:
+            hours = tuple(Hour(*row) for row in session.execute(hourly))
+            uses = [Use(at, key, model) for at, model, key in session.execute(served.limit(_SINGLE_ROWS))]
+        return History(hours, tuple(reversed(uses)))

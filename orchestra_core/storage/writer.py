@@ -21,6 +21,7 @@ from orchestra_core.storage.database import Database, Entry
 from orchestra_core.storage.failures import ROW_FAULTS, LedgerError, explain
 
 T = TypeVar("T")
+_TAKEN = 512
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -69,6 +70,8 @@ class Writer:
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self.problem = ""
+        # The latest entries taken, for who asks what was used (see Ledger.passed); memory only.
+        self.taken: deque[Entry] = deque(maxlen=_TAKEN)
         self._errands: deque[Callable[[], None]] = deque()
         # A daemon: a disk that hangs for ever must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -127,6 +130,7 @@ class Writer:
         batch = self._backlog.take(self._policy.commit_rows)
         if not batch:
             return not self._stopping.is_set()
+        self.taken.extend(batch[-_TAKEN:])
         if not self._settle(batch):
             self._give_up(len(batch))
             return False

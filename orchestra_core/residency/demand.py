@@ -108,7 +108,7 @@ class Demand:
     def _chance(self, model: str, rate: float, horizon: float, now: float) -> float:
         chance = max(1.0 - exp(-rate * horizon), self._follow_ups.chance(model, horizon, now))
         known = self._models.get(model)
-        if known is None or known.arrived is None or not known.gaps.total:
+        if known is None or known.arrived is None or not known.gaps:
             return chance
         return max(chance, known.gaps.chance(now - known.arrived, horizon))
 

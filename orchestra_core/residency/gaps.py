@@ -1,67 +1,49 @@
 """How long a model stays silent between uses: for models that are used rarely, or like clockwork.
 
 A rate knows nothing of a job that runs every hour: right after it the rate is highest, and just before the next
-one it is lowest. The gaps themselves tell, in buckets that grow by 15 % (routing.md 4.7: idle-time histogram).
+one it is lowest. The gaps themselves tell (routing.md 4.7: idle-time histogram). The latest are kept as they are
+instead of in buckets: a job that runs every hour does so to the second, and a bucket of minutes would blur that.
 """
 
-from math import log
+from bisect import bisect_right, insort
 
-# Closer arrivals are one use; the last bucket ends after 2.6 days.
-SHORTEST_SECONDS = 10.0
-_GROWTH = log(1.15)
-_BUCKETS = 72
+# Closer requests are one use, and the rate says all about them.
+SHORTEST_SECONDS = 30.0
+KEPT = 64
 # Gaps that have not been seen, all of them endless: one gap is chance, two begin to be a habit.
 _DOUBT = 2.0
-# From here on the older half of what is known counts half.
-_ENOUGH = 64.0
+# By this share of its length a silence may be longer than it was before.
+_LATE = 0.05
 
 
 class Gaps:
-    """Counts of gaps, in seconds. Memory is fixed."""
+    """The latest gaps, in seconds."""
 
-    __slots__ = ("_upto", "total")
+    __slots__ = ("_latest", "_sorted")
 
     def __init__(self) -> None:
-        # How many were in the buckets before each one: written seldom, read every second.
-        self._upto: list[float] = []
-        self.total = 0.0
+        self._latest: list[float] = []
+        self._sorted: list[float] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._latest)
 
     def add(self, seconds: float) -> None:
         if seconds < SHORTEST_SECONDS:
             return
-        upto = self._upto or [0.0] * (_BUCKETS + 1)
-        for bucket in range(min(int(_place(seconds)), _BUCKETS - 1) + 1, _BUCKETS + 1):
-            upto[bucket] += 1.0
-        self._keep(upto)
+        self._latest.append(seconds)
+        insort(self._sorted, seconds)
+        if len(self._latest) > KEPT:
+            oldest = self._latest.pop(0)
+            del self._sorted[bisect_right(self._sorted, oldest) - 1]
 
-    def absorb(self, other: "Gaps") -> None:
-        """Adds what another one has counted."""
-        if other.total:
-            own = self._upto or [0.0] * (_BUCKETS + 1)
-            self._keep([mine + theirs for mine, theirs in zip(own, other._upto, strict=True)])
-
-    def _keep(self, upto: list[float]) -> None:
-        self._upto = [number / 2 for number in upto] if upto[-1] > _ENOUGH else upto
-        self.total = self._upto[-1]
+    def absorb(self, earlier: "Gaps") -> None:
+        """Puts those of another one before its own."""
+        self._latest = (earlier._latest + self._latest)[-KEPT:]
+        self._sorted = sorted(self._latest)
 
     def chance(self, idle: float, horizon: float) -> float:
         """The probability, 0..1, that the silence ends within `horizon` seconds, given that it lasts for `idle`."""
-        if not self.total:
-            return 0.0
-        past = self._until(idle)
-        return (self._until(idle + horizon) - past) / (self.total - past + _DOUBT)
-
-    def _until(self, seconds: float) -> float:
-        """The number of gaps that were not longer."""
-        if seconds <= SHORTEST_SECONDS:
-            return 0.0
-        place = _place(seconds)
-        whole = int(place)
-        if whole >= _BUCKETS:
-            return self.total
-        before = self._upto[whole]
-        return before + (self._upto[whole + 1] - before) * (place - whole)
-
-
-def _place(seconds: float) -> float:
-    return log(seconds / SHORTEST_SECONDS) / _GROWTH
+        past = bisect_right(self._sorted, idle * (1.0 - _LATE))
+        ending = bisect_right(self._sorted, idle + horizon) - past
+        return ending / (len(self._sorted) - past + _DOUBT)

@@ -12,7 +12,7 @@ POOR = 0.2
 OFF_SECONDS = 3600.0
 _LAST = 10
 # What the scheduler has not begun by then is not worth waiting for: more may be wanted by now.
-BEGIN_SECONDS = 10.0
+BEGIN_SECONDS = 30.0
 # Longer than any load; what is still not there is not about foresight.
 _LOST_SECONDS = 900.0
 _GIB = 1024**3

@@ -84,7 +84,9 @@ class Preload:
             if not able:
                 del self._values[model]
             for endpoint in sorted(able, key=lambda e: (load_seconds(e), e.id)):
-                if pressure(endpoint) <= Pressure.CALM and not self._left_alone(model, endpoint):
+                if endpoint.id in self._refused or self._left_alone(model, endpoint):
+                    continue
+                if pressure(endpoint) <= Pressure.CALM:
                     yield model, endpoint
 
     def _able(self, model: str, endpoints: Sequence[Endpoint], now: float) -> list[Endpoint]:
@@ -102,14 +104,17 @@ class Preload:
         likely = self._demand.probability(model, self._horizon(model, seconds, free=True), now)
         return likely * seconds if likely > _TROUBLE else 0.0
 
-    def _loadable(self, endpoint: Endpoint) -> bool:
+    @staticmethod
+    def _loadable(endpoint: Endpoint) -> bool:
         return (
             endpoint.spec.loadable
             and endpoint.reachable
             and not endpoint.draining
             and endpoint.barred is None
             and endpoint.circuit is not Circuit.OPEN
-            and endpoint.id not in self._refused
+            and not (
+                endpoint.inflight or endpoint.waiting
+            )  # it is being asked for: that is no guess any more
         )
 
     def _left_alone(self, model: str, endpoint: Endpoint) -> bool:
@@ -153,8 +158,10 @@ class Preload:
         for victim, copies in _victims(plan.evicts, models):
             if victim.inflight or victim.waiting:
                 return None
-            needed = self._demand.probability(victim.spec.model, horizon, now)
-            lost += needed * load_seconds(victim) / copies
+            name = victim.spec.model
+            lost += self._demand.probability(name, horizon, now) * load_seconds(victim) / copies
+            # Asked for while this is being loaded, it gets its room back, and both are gone.
+            gain *= 1.0 - self._demand.probability(name, seconds, now) / copies
         return horizon if gain > lost + _TROUBLE * seconds else None
 
 

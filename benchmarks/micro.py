@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from benchmarks.foresight import MODELS, looking_ahead
 from benchmarks.stub import MODEL, stream
 from benchmarks.targets import body
 from orchestra_core.domain.call import Kind, Task
@@ -53,6 +54,7 @@ def data_plane() -> Iterator[Step]:
         assert decide(profile, candidates, 0.0, "dec-1").ranked, "no endpoint can serve the call"
         yield f"decide between {count}", 1, partial(decide, profile, candidates, 0.0, "dec-1")
     yield from _streams()
+    yield f"look ahead, {MODELS} models", 1, looking_ahead()
 
 
 def _streams() -> Iterator[Step]:

@@ -16,6 +16,8 @@ _DOUBT = 2.0
 # From here on the older half of what is known counts half.
 _ENOUGH = 64.0
 _SMOOTHING = 0.25
+# What follows more seldom than that is no hint; where everything follows everything there are many of those.
+_FAINT = 0.15
 
 
 class _Session:
@@ -122,7 +124,9 @@ class FollowUps:
                 whole = after.total + after.nothing + _DOUBT
                 any_, gap = after.total / whole, max(after.gap, 1.0)
                 for following, count in after.counts.items():
-                    hints.setdefault(following, []).append((count / whole, any_, gap, session.since))
+                    if count > _FAINT * whole:
+                        hint = (count / whole, any_, gap, session.since)
+                        hints.setdefault(following, []).append(hint)
         return hints
 
     def forget(self, model: str) -> None:

@@ -45,14 +45,14 @@ class Supervisor:
     async def _guard(self, work: Coroutine[object, object, None], name: str) -> None:
         try:
             await work
-        except Exception:
+        except Exception:  # nobody waits for it who could be told: the log is, and everything else goes on
             log.exception("%s failed", name)
 
     async def _forever(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
         while True:
             try:
                 await loop()
-            except Exception:
+            except Exception:  # a loop must not end by an error nobody thought of, or health checks stop for good
                 log.exception("%s failed and is started again", name)
             await asyncio.sleep(_RESTART_SECONDS)
 

@@ -48,7 +48,7 @@ async def start(
     try:
         for backend in running.backends:
             await backend.open()
-    except BaseException:
+    except BaseException:  # cancelled or failed: those that are open already hold their ports
         await running.close()
         raise
     return running

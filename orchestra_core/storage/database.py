@@ -116,7 +116,7 @@ class Database:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA journal_size_limit = 4194304")
             migrate(connection, self.path, now)
-        except BaseException:
+        except BaseException:  # a file that was not opened whole must not stay open, whatever stopped it
             connection.close()
             raise
         self._connection, self._identity = connection, self._on_disk()
@@ -179,7 +179,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         yield connection
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # whatever stopped it: a transaction left open would lock the ledger
         # After some errors (disk full) SQLite has already rolled back.
         if connection.in_transaction:
             connection.execute("ROLLBACK")

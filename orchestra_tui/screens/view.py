@@ -1,5 +1,6 @@
 """What every view shares: header, tabs, status or command line, footer, and the keys that move."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -82,8 +83,9 @@ class ViewScreen(Screen[None]):
         yield Bar(id="footer")
         yield Lines(id="tiny")
 
+    @abstractmethod
     def body(self) -> Iterable[Widget]:
-        raise NotImplementedError
+        """What stands between the tabs and the status line."""
 
     def draw(self, picture: Picture) -> None:
         """Draws the body; the frame around it is drawn already."""

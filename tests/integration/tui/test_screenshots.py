@@ -63,8 +63,7 @@ async def test_a_screenshot_is_written(
         await sees(pilot, "live")
         for key in keys:
             await typed(pilot, key)
-        await seen(pilot, ("SIMULATED", *words))
-        svg = solid(without_web_fonts(app.export_screenshot(title="ai-orchestra")))
+        svg = solid(without_web_fonts(await taken(pilot, ("SIMULATED", *words))))
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
 
     assert "ORCHESTRA" in svg
@@ -86,10 +85,18 @@ async def typed(pilot: Pilot[str], key: str) -> None:
         await pilot.press(key)
 
 
-async def seen(pilot: Pilot[str], words: tuple[str, ...]) -> None:
-    """Waits until all of these patterns are shown."""
-    await until(pilot, lambda: all(re.search(word, text(pilot.app)) for word in words), 30)
-    await pilot.pause()
+async def taken(pilot: Pilot[str], words: tuple[str, ...]) -> str:
+    """The picture of the moment in which all of these patterns are shown: the console goes on in every other one."""
+    pictures: list[str] = []
+
+    def complete() -> bool:
+        shown = text(pilot.app)
+        if all(re.search(word, shown) for word in words):
+            pictures.append(pilot.app.export_screenshot(title="ai-orchestra"))
+        return bool(pictures)
+
+    await until(pilot, complete, 30)
+    return pictures[0]
 
 
 def without_web_fonts(svg: str) -> str:

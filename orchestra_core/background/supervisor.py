@@ -52,7 +52,7 @@ class Supervisor:
         while True:
             try:
                 await loop()
-            except Exception:  # a loop must not end by an error nobody thought of, or health checks stop for good
+            except Exception:  # or health checks would stop for good by an error that nobody thought of
                 log.exception("%s failed and is started again", name)
             await asyncio.sleep(_RESTART_SECONDS)
 

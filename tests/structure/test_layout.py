@@ -85,6 +85,26 @@ def test_broad_exceptions_are_caught_only_at_the_named_boundaries() -> None:
     assert found <= BROAD_EXCEPTIONS
 
 
+def test_every_broad_exception_gives_its_reason() -> None:
+    """Behind it, in the same line: what may come there that cannot be named."""
+    silent = [
+        f"{name(path)}:{node.lineno}"
+        for path in MODULES
+        for node in nodes(path)
+        if isinstance(node, ast.ExceptHandler)
+        and isinstance(node.type, ast.Name)
+        and node.type.id in {"Exception", "BaseException"}
+        and "#" not in path.read_text(encoding="utf-8").splitlines()[node.lineno - 1]
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.stem)
+def test_modules_of_tests_are_small_too(path: Path) -> None:
+    """As many lines as any other module may have."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MODULE_LINES
+
+
 def test_every_test_says_what_it_shows() -> None:
     """Each test function has a docstring, and no two test modules share a name."""
     silent = [

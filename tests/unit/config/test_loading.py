@@ -1,36 +1,14 @@
 """Flags over environment over file over defaults, and what is refused."""
 
-import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from orchestra_core.config import Config, describe, listening, load, template
+from orchestra_core.config import describe, listening, template
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.errors import ConfigError
-
-
-def read(
-    place: Path, text: str | None = None, flags: Mapping[str, Any] | None = None, /, **env: str
-) -> Config:
-    """The configuration as seen from `place`, without the embedded extra."""
-    if text is not None:
-        (place / "ai-orchestra.toml").write_text(text)
-    return load(flags or {}, {"HOME": str(place), **env}, place, embedded=False)
-
-
-def with_embedded(place: Path, text: str = "", **flags: bool) -> Config:
-    (place / "ai-orchestra.toml").write_text(text)
-    return load(flags, {"HOME": str(place)}, place, embedded=True)
-
-
-def problems(place: Path, text: str, **env: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        read(place, text, **env)
-    return caught.value.message.replace(str(place / "ai-orchestra.toml"), "FILE").splitlines()
+from tests.unit.config.reading import OLLAMA, problems, read, with_embedded
 
 
 def test_without_anything_the_defaults_of_the_contract_hold(tmp_path: Path) -> None:
@@ -138,9 +116,6 @@ def test_what_is_wrong_is_named_with_its_line_and_what_is_allowed(
     told = problems(tmp_path, text)
     assert len(told) == 1
     assert told[0].startswith(expected)
-
-
-OLLAMA = "[[backends]]\nname = 'a'\nkind = 'ollama'\nurl = 'http://127.0.0.1:11434'\n"
 
 
 @pytest.mark.parametrize(
@@ -299,116 +274,6 @@ def test_relative_paths_in_the_file_do_not_depend_on_where_the_engine_starts(tmp
     config = read(tmp_path, None, {"config": "conf/c.toml"}, XDG_DATA_HOME="/data")
     assert config.server.socket == str(tmp_path / "conf" / "e.sock")
     assert config.storage.url == "sqlite:////data/ai-orchestra/o.db"
-
-
-def test_a_file_that_everybody_can_write_is_refused(tmp_path: Path) -> None:
-    """The file can name commands to run, so a world-writable one is not read."""
-    (tmp_path / "ai-orchestra.toml").write_text("")
-    (tmp_path / "ai-orchestra.toml").chmod(0o666)
-    with pytest.raises(ConfigError, match="chmod go-w"):
-        read(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("mode", "refused"), [(0o777, True), (0o1777, False), (0o755, False), (0o700, False)]
-)
-def test_a_file_that_others_can_replace_is_refused(tmp_path: Path, mode: int, refused: bool) -> None:
-    """Whoever may write the directory may put another file there, unless it is sticky."""
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf").chmod(mode)
-    (tmp_path / "conf" / "c.toml").write_text("")
-    if refused:
-        with pytest.raises(ConfigError, match="replaced by others"):
-            read(tmp_path, None, {"config": "conf/c.toml"})
-    else:
-        assert read(tmp_path, None, {"config": "conf/c.toml"}).server.port == 8080
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away to a group")
-def test_a_group_of_others_is_others(tmp_path: Path) -> None:
-    """Writable by a group that is not the owner's alone: the same refusal."""
-    (tmp_path / "ai-orchestra.toml").write_text("")
-    (tmp_path / "ai-orchestra.toml").chmod(0o664)
-    assert read(tmp_path).server.port == 8080
-    os.chown(tmp_path / "ai-orchestra.toml", 0, 1)
-    with pytest.raises(ConfigError, match="chmod go-w"):
-        read(tmp_path)
-
-
-KEY = "[[keys]]\nname = 'a'\ndigest = 'sha256:" + "ab" * 32 + "'\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (KEY + KEY, "FILE:6: there is already a key with this digest"),
-        (KEY.replace("name", "# name"), "FILE:1: this key has no name"),
-        (KEY.replace("digest", "# digest"), "FILE:1: this key has no digest"),
-        (KEY + "scopes = ['root']", "FILE:4: keys[0].scopes is ['root']; it must be a list of names out of"),
-        (
-            KEY + "requests_per_minute = -1",
-            "FILE:4: keys[0].requests_per_minute is -1; it must be a whole number",
-        ),
-        ("keys = 1", "FILE:1: keys must be an array of tables"),
-        ("[server]\nallowed_hosts = ['a b']", "FILE:2: server.allowed_hosts is ['a b']; it must be a list"),
-        ("[server]\nallowed_hosts = ['*']", "FILE:2: server.allowed_hosts is ['*']; it must be a list"),
-        (
-            "[server]\ncors_origins = ['*']",
-            "FILE:2: server.cors_origins is ['*']; it must be a list of origins",
-        ),
-        ("[server]\ncors_origins = ['null']", "FILE:2: server.cors_origins is ['null']; it must be"),
-        (
-            "[server]\ncors_origins = ['https://a/']",
-            "FILE:2: server.cors_origins is ['https://a/']; it must be",
-        ),
-        (
-            "[server]\nhost = '0.0.0.0'\nrequire_key = false",
-            "FILE:3: server.require_key is false and server.host is 0.0.0.0",
-        ),
-        ("[limits]\nrequests_per_minute = 1.5", "FILE:2: limits.requests_per_minute is 1.5; it must be"),
-        ("[logging]\nacces = 'x'", 'FILE:2: unknown key logging.acces; did you mean "access"?'),
-        (
-            OLLAMA.replace("127.0.0.1:11434", "169.254.169.254"),
-            "FILE:4: no backend can be there: 169.254.169.254 is link-local",
-        ),
-        (
-            OLLAMA.replace("127.0.0.1:11434", "metadata.google.internal"),
-            "FILE:4: no backend can be there: metadata.google.internal is a cloud's metadata service",
-        ),
-        (OLLAMA.replace("127.0.0.1:11434", "0.0.0.0:1"), "FILE:4: no backend can be there: 0.0.0.0 is not"),
-    ],
-)
-def test_what_is_wrong_with_protection_is_named(tmp_path: Path, text: str, expected: str) -> None:
-    """The same for keys, hosts, origins, limits and where backends are."""
-    told = problems(tmp_path, text)
-    assert len(told) == 1
-    assert told[0].startswith(expected)
-
-
-def test_a_token_in_place_of_its_digest_is_not_repeated(tmp_path: Path) -> None:
-    """It is an easy mistake, and the message goes to terminals and logs."""
-    token = f"ork-01020304-{'5' * 48}"
-    (told,) = problems(tmp_path, KEY.replace("sha256:" + "ab" * 32, token))
-    assert "SHA-256 of the whole token" in told
-    assert token not in told
-
-
-def test_protection_is_read(tmp_path: Path) -> None:
-    """Keys with the scopes they get by default, hosts, origins, limits, the access log under the state directory."""
-    text = (
-        "[server]\nhost = 'Gateway.lan'\nallowed_hosts = ['gw.lan:443', '[fd00::1]']\n"
-        "cors_origins = ['https://app.example.com']\nrequire_key = true\n"
-        "[limits]\ntokens_per_minute = 5\n[logging]\naccess = 'a.log'\n" + KEY
-    )
-    config = read(tmp_path, text, XDG_STATE_HOME="/state")
-    assert config.server.host == "gateway.lan"
-    assert config.server.allowed_hosts == ("gw.lan:443", "[fd00::1]")
-    assert (config.server.cors_origins, config.server.require_key) == (("https://app.example.com",), True)
-    assert (config.limits.requests_per_minute, config.limits.tokens_per_minute) == (0, 5)
-    assert config.logging.access == Path("/state/ai-orchestra/a.log")
-    (key,) = config.keys
-    assert (key.id, key.name, key.scopes, key.declared) == ("abababab", "a", ("use",), True)
-    assert read(tmp_path, "").server.require_key is None
 
 
 def test_the_template_passes_its_own_check_and_says_the_defaults(tmp_path: Path) -> None:

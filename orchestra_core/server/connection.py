@@ -150,9 +150,7 @@ class Http1Protocol(Intake):
         self._unstarted = None
         try:
             await self._handler(request, exchange)
-        except (
-            Exception
-        ):  # whatever a handler raises: its client is told, and the connection and others go on
+        except Exception:  # whatever a handler raises, its client is told and the others go on
             log.exception("unhandled error while answering %s %s", request.method, request.path[:128])
             exchange.crash(request.id)
         finally:

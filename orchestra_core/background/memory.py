@@ -1,9 +1,11 @@
 """How much memory there is to put models into: the host's, or less where a cgroup allows less.
 
 Parsing is pure and takes texts; `HostMemory` reads them. Sources: cgroups(7), the kernel's
-admin-guide/cgroup-v1/memory.rst and admin-guide/cgroup-v2.rst.
+admin-guide/cgroup-v1/memory.rst and admin-guide/cgroup-v2.rst, accounting/psi.rst for pressure. Where CPU and GPU
+share their memory (Apple, Jetson, GB10) this is the pool of both.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +21,8 @@ _FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     2: ("memory.max", "memory.current", "inactive_file"),
 }
+_PRESSURE = "/proc/pressure/memory"
+_SOME = re.compile(r"^some avg10=(\d+\.\d+)", re.MULTILINE)
 Read = Callable[[str], str | None]
 
 
@@ -110,6 +114,15 @@ def _statistic(text: str, key: str) -> int:
     return 0
 
 
+def stalled(texts: Sequence[str | None]) -> float | None:
+    """The worst share, 0..1, of the last ten seconds in which some process waited for memory, of texts in PSI's format.
+
+    None where none of them can be read: the kernel was built or started without it.
+    """
+    shares = [float(found[1]) / 100 for text in texts if text and (found := _SOME.search(text))]
+    return max(shares, default=None)
+
+
 def tightest(total: int, available: int, bounds: Sequence[Bound]) -> tuple[int, int, str]:
     """Total, used and source of what leaves least room: `total - used` never exceeds any bound's rest.
 
@@ -132,6 +145,8 @@ class HostMemory:
     def __init__(self, warning: float = 0.70, critical: float = 0.90) -> None:
         self._thresholds = (warning, critical)
         self._groups = memory_groups(_text("/proc/self/cgroup") or "", _text("/proc/self/mountinfo") or "")
+        inner = [f"{group.directory}/memory.pressure" for group in self._groups[:1] if group.version == 2]
+        self._pressures = [path for path in (_PRESSURE, *inner) if _text(path) is not None]
         self._process = psutil.Process()
         self._own = 0
         self._view = self.sample()
@@ -147,7 +162,14 @@ class HostMemory:
         total, used, source = tightest(host.total, host.available, bounds)
         warning, critical = self._thresholds
         self._own = int(self._process.memory_info().rss)
-        self._view = MemoryView(total=total, used=used, warning=warning, critical=critical, source=source)
+        self._view = MemoryView(
+            total=total,
+            used=used,
+            warning=warning,
+            critical=critical,
+            source=source,
+            stalled=stalled([_text(path) for path in self._pressures]),
+        )
         return self._view
 
     def view(self) -> MemoryView:

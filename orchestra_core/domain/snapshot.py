@@ -9,7 +9,11 @@ from orchestra_core.domain.events import Event
 
 
 class MemoryView(msgspec.Struct, frozen=True):
-    """A pool of memory. `used` counts everything on it, `ours` what models we know of occupy."""
+    """A pool of memory. `used` counts everything on it, `ours` what models we know of occupy.
+
+    `stalled` is the share of the last ten seconds in which some process had to wait for memory; None where the kernel
+    does not say (PSI).
+    """
 
     total: int
     used: int
@@ -17,6 +21,7 @@ class MemoryView(msgspec.Struct, frozen=True):
     warning: float = 0.70
     critical: float = 0.90
     source: str = "host"
+    stalled: float | None = None
 
 
 class PoolView(msgspec.Struct, frozen=True):

@@ -3,7 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_core.background.memory import Bound, Group, memory_groups, read_bound, tightest
+from orchestra_core.background.memory import (
+    Bound,
+    Group,
+    HostMemory,
+    memory_groups,
+    read_bound,
+    stalled,
+    tightest,
+)
 
 GIB = 1024**3
 V2_MOUNT = "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -116,3 +124,22 @@ def test_free_memory_is_never_overstated(total: int, available: int, bounds: lis
     for bound in bounds:
         if bound.limit < total:
             assert seen - used <= max(0, bound.limit - bound.used)
+
+
+PSI = """some avg10={} avg60=0.50 avg300=0.10 total=1090
+full avg10=0.00 avg60=0.00 avg300=0.00 total=823
+"""
+
+
+def test_pressure_is_the_worst_of_machine_and_group() -> None:
+    """The share of ten seconds in which somebody waited; what cannot be read or understood does not count."""
+    assert stalled([PSI.format("12.50"), PSI.format("40.00"), None, "nonsense"]) == 0.4
+    assert stalled([PSI.format("0.00")]) == 0.0
+    assert stalled([None, ""]) is None
+
+
+def test_this_machine_can_be_read() -> None:
+    """A sample has a total, a use below it, and a share of stalls where the kernel tells one."""
+    view = HostMemory().sample()
+    assert 0 < view.used < view.total
+    assert view.stalled is None or 0 <= view.stalled <= 1

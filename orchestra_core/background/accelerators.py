@@ -1,0 +1,121 @@
+"""How much memory NVIDIA's GPUs have, through NVML, where the `gpu` extra is installed and there is such a GPU.
+
+A GPU that shares the machine's memory reports none (Jetson, GB10): its models are accounted for on the host.
+"""
+
+import asyncio
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from orchestra_core.domain.memory import Reading
+
+INTERVAL_SECONDS = 1.0
+
+
+class Sizes(Protocol):
+    total: int
+    used: int
+
+
+class Nvml(Protocol):
+    """The functions of the module `pynvml` that are used, by their own names; each raises its `NVMLError`."""
+
+    NVMLError: type[Exception]
+
+    def nvmlInit(self) -> None: ...  # noqa: N802
+    def nvmlShutdown(self) -> None: ...  # noqa: N802
+    def nvmlDeviceGetCount(self) -> int: ...  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object: ...  # noqa: N802
+    def nvmlDeviceGetMemoryInfo(self, handle: object) -> Sizes: ...  # noqa: N802
+    def nvmlDeviceGetName(self, handle: object) -> str | bytes: ...  # noqa: N802
+
+
+class Device(msgspec.Struct, frozen=True):
+    """`name` is `gpu:N` as in the configuration, `model` what its maker calls it."""
+
+    name: str
+    model: str
+    reading: Reading
+
+
+def installed() -> Nvml | None:
+    """NVML's Python side, or None where the `gpu` extra is not installed."""
+    try:
+        module: Nvml = importlib.import_module("pynvml")
+    except ImportError:
+        return None
+    return module
+
+
+class Accelerators:
+    """`nvml` None: no GPU is ever seen. `say` is told once what keeps them from being read, and once that it works again."""
+
+    def __init__(self, nvml: Nvml | None, say: Callable[[str], None] = lambda _: None) -> None:
+        self._nvml = nvml
+        self._say = say
+        self._devices: tuple[Device, ...] = ()
+        self._begun = False
+        self._complaint = ""
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """As of the last sample."""
+        return self._devices
+
+    def readings(self) -> Mapping[str, Reading]:
+        """Total and used bytes of each GPU, by its name, as of the last sample."""
+        return {device.name: device.reading for device in self._devices}
+
+    def sample(self) -> None:
+        """Reads all GPUs: some milliseconds, much more when a driver wakes up; call it in a thread."""
+        nvml = self._nvml
+        if nvml is None:
+            return
+        try:
+            if not self._begun:
+                nvml.nvmlInit()
+                self._begun = True
+            found = [self._read(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+        except nvml.NVMLError as error:
+            self._devices = ()
+            self._begun = False
+            self._tell(f"GPU memory cannot be read: {error}")
+            return
+        self._devices = tuple(device for device in found if device is not None)
+        self._tell("")
+
+    @staticmethod
+    def _read(nvml: Nvml, index: int) -> Device | None:
+        """One GPU; None for one that has no memory of its own."""
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        try:
+            sizes = nvml.nvmlDeviceGetMemoryInfo(handle)
+        except nvml.NVMLError as error:
+            if "not supported" in str(error).lower():
+                return None
+            raise
+        name = nvml.nvmlDeviceGetName(handle)
+        model = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+        return Device(f"gpu:{index}", model, Reading(int(sizes.total), int(sizes.used)))
+
+    def _tell(self, complaint: str) -> None:
+        if complaint != self._complaint:
+            self._say(complaint or "GPU memory can be read again")
+            self._complaint = complaint
+
+    async def run(self) -> None:
+        """Samples once a second; returns at once where there is nothing to sample."""
+        while self._nvml is not None:
+            await asyncio.to_thread(self.sample)
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    def close(self) -> None:
+        if self._nvml is not None and self._begun:
+            self._begun = False
+            try:
+                self._nvml.nvmlShutdown()
+            except self._nvml.NVMLError as error:
+                self._say(f"NVML did not end well: {error}")

@@ -11,6 +11,7 @@ import msgspec
 
 from orchestra_core import __version__
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.result import Plan
 from orchestra_core.domain.snapshot import Snapshot
 
 DELAYS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
@@ -36,18 +37,8 @@ class Lost(msgspec.Struct, frozen=True):
     absent: bool = False
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What a load or unload will do, as far as the engine knows."""
-
-    evicts: tuple[str, ...] = ()
-    frees_bytes: int | None = None
-    needs_bytes: int | None = None
-    fits: bool | None = None
-    expected_seconds: float | None = None
-
-
 class Operation(msgspec.Struct, frozen=True):
-    """An accepted load or unload."""
+    """An accepted load or unload; without a number it is what would be done."""
 
     operation: str = ""
     action: str = ""
@@ -101,7 +92,8 @@ class Engine(Protocol):
 
     def watch(self, interval: float) -> AsyncIterator[Update]: ...
     async def fetch(self) -> Snapshot: ...
-    async def operate(self, verb: str, model: str, backend: str) -> Operation: ...
+    async def plan(self, verb: str, model: str, backend: str) -> Operation: ...
+    async def operate(self, verb: str, model: str, backend: str, drain: float | None = None) -> Operation: ...
     def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]: ...
     async def shutdown(self) -> None: ...
     def retry_now(self) -> None: ...
@@ -174,10 +166,24 @@ class EngineClient:
         """The state at this moment. Raises EngineError."""
         return _SNAPSHOT.decode(await self._ask("GET", "/api/v1/snapshot"))
 
-    async def operate(self, verb: str, model: str, backend: str) -> Operation:
-        """Starts a load or unload and returns its plan. Raises EngineError."""
+    async def plan(self, verb: str, model: str, backend: str) -> Operation:
+        """What a load or unload would do; nothing is changed. Raises EngineError."""
+        return await self._operation(verb, model, {"backend": backend, "dry_run": True})
+
+    async def operate(self, verb: str, model: str, backend: str, drain: float | None = None) -> Operation:
+        """Starts a load or unload and returns its plan. Raises EngineError.
+
+        What runs on a model that is unloaded may finish for `drain` seconds; None: it is refused while it is busy.
+        """
+        wish: dict[str, object] = {"backend": backend}
+        return await self._operation(verb, model, wish if drain is None else {**wish, "drain_seconds": drain})
+
+    async def _operation(self, verb: str, model: str, wish: dict[str, object]) -> Operation:
         path = f"/api/v1/models/{quote(model, safe='')}/{verb}"
-        return _OPERATION.decode(await self._ask("POST", path, {"backend": backend}))
+        try:
+            return _OPERATION.decode(await self._ask("POST", path, wish))
+        except msgspec.MsgspecError as error:
+            raise EngineError(f"the engine's answer cannot be read: {error}") from error
 
     async def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]:
         """The streamed answer to a prompt; ends after Done or Failed. Closing it cancels the request."""
@@ -222,7 +228,7 @@ class EngineClient:
                     elif name == "event":
                         yield _EVENT.decode(payload)
 
-    async def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> bytes:
+    async def _ask(self, method: str, path: str, body: dict[str, object] | None = None) -> bytes:
         try:
             response = await self._http.request(method, path, json=body if method == "POST" else None)
         except (httpx.HTTPError, OSError) as error:

@@ -1,17 +1,25 @@
 """Whether a load or unload may be asked for, and how carefully the user must answer."""
 
-from collections.abc import Sequence
 from enum import IntEnum
 
 import msgspec
 
-from orchestra_core.domain.snapshot import MemoryView, ModelView
+from orchestra_core.domain.outlook import Outlook, outlook
+from orchestra_core.domain.result import Plan
+from orchestra_core.domain.snapshot import ModelView
+from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import size
-from orchestra_tui.present.picture import Picture, backend, model
-from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.present.picture import Picture, model
+from orchestra_tui.present.plans import Fact, facts
+from orchestra_tui.present.spans import Line, cut_line, wrapped
 
 _MOVING = {"loading": "it is loading", "reserved": "it is about to load", "unloading": "it is unloading",
            "draining": "it is draining"}  # fmt: skip
+
+
+# How long a busy model that is unloaded may let its requests finish.
+DRAIN_SECONDS = 60.0
+_LABEL = 11
 
 
 class Risk(IntEnum):
@@ -22,23 +30,44 @@ class Risk(IntEnum):
     HIGH = 2
 
 
+class Planned(msgspec.Struct, frozen=True):
+    """What the engine says to a dry run: its plan, or why it will not do it."""
+
+    plan: Plan | None = None
+    refusal: str = ""
+
+
 class Question(msgspec.Struct, frozen=True):
-    """What is asked about one endpoint, held by its id. `typed` is what a risky answer must spell."""
+    """What is asked about one endpoint, held by its id. `typed` is what a risky answer must spell.
+
+    Not `open`, only no can be said: the plan is not there yet, or it does not allow it.
+    """
 
     verb: str
     target: str
     title: str
-    lines: tuple[Line, ...]
+    facts: tuple[Fact, ...]
     risk: Risk
     typed: str = ""
+    open: bool = True
+    evicts: tuple[str, ...] = ()
+
+    def beyond(self, accepted: "Question") -> bool:
+        """Whether this is more than was agreed to: a higher risk, or others that are evicted."""
+        return self.risk > accepted.risk or not set(self.evicts) <= set(accepted.evicts)
 
 
 class Refusal(msgspec.Struct, frozen=True):
     reason: str
 
 
-def ask(verb: str, target: str | None, picture: Picture) -> Question | Refusal:
-    """The question for `verb` (load or unload) on an endpoint, from the freshest state there is."""
+def ask(
+    verb: str, target: str | None, picture: Picture, planned: Planned | None = None
+) -> Question | Refusal:
+    """The question for `verb` (load or unload) on an endpoint, from the freshest state there is.
+
+    `planned` is what the engine said to a dry run of the load, None while it has not answered.
+    """
     view = model(picture.snapshot, target)
     if view is None:
         return Refusal(f"{verb}: no model selected" if target is None else f"{verb}: {target} is gone")
@@ -46,38 +75,39 @@ def ask(verb: str, target: str | None, picture: Picture) -> Question | Refusal:
         return Refusal(f"{verb}: not connected to the engine ({picture.link.state.value}); nothing was sent")
     if view.residency in _MOVING:
         return Refusal(f"{verb}: {view.model} on {view.backend}: {_MOVING[view.residency]}")
-    return _load(view, picture) if verb == "load" else _unload(view, picture)
+    return _load(view, picture, planned) if verb == "load" else _unload(view, picture)
 
 
-def planned(needs: int | None, frees: int | None, evicts: Sequence[str], seconds: float | None) -> str:
-    """What the engine says it will do, to be put after "accepted"."""
-    parts = []
-    if needs is not None:
-        parts.append(f"needs {size(needs)}")
-    if frees is not None:
-        parts.append(f"frees {size(frees)}")
-    if evicts:
-        parts.append(f"evicts {', '.join(evicts)}")
-    if seconds is not None:
-        parts.append(f"about {seconds:.0f} s")
-    return f": {', '.join(parts)}" if parts else ""
+def rows(question: Question, cells: int, glyphs: Glyphs) -> list[Line]:
+    """Title and facts, each wrapped: nothing of what is decided about is cut off."""
+    drawn = wrapped(question.title, cells - 2, "title", "  ", "  ")
+    drawn.append(())
+    for label, text, tone in question.facts:
+        drawn += wrapped(text, cells - 2, tone, f"  {label:<{_LABEL}}", " " * (_LABEL + 2))
+    return [cut_line(row, cells, glyphs.more) for row in drawn]
 
 
-def _load(view: ModelView, picture: Picture) -> Question | Refusal:
+def _load(view: ModelView, picture: Picture, planned: Planned | None) -> Question | Refusal:
     if view.residency == "ready":
         return Refusal(f"load: {view.model} is already ready on {view.backend}")
-    need = view.memory_bytes or view.size_bytes
-    pool = _pool(view, picture)
-    verdict, tone, risk = _verdict(need, pool)
-    free = None if pool is None else max(pool.total - pool.used, 0)
-    lines = [
-        _fact("model", view.model),
-        _fact("backend", view.backend),
-        _fact("needs", f"about {size(need)}" if need else "not known"),
-        _fact("free", "not known" if free is None else size(free)),
-        line(span(f"  {verdict}", tone)),
-    ]
-    return Question("load", view.id, f"Load {view.model} on {view.backend}?", tuple(lines), risk)
+    title, glyphs = f"Load {view.model} on {view.backend}?", picture.glyphs
+    if planned is None:
+        asking: Fact = ("", "asking the engine for its plan …", "muted")
+        return Question("load", view.id, title, (_size(view), asking), Risk.SOME, open=False)
+    plan = planned.plan
+    if plan is None:
+        refusal: Fact = ("", f"{glyphs.cross} {planned.refusal}", "bad")
+        return Question("load", view.id, title, (_size(view), refusal), Risk.SOME, open=False)
+    word = outlook(plan)
+    return Question(
+        "load",
+        view.id,
+        title,
+        facts(plan, glyphs),
+        Risk.NONE if word is Outlook.FITS else Risk.SOME,
+        open=word is not Outlook.REFUSED,
+        evicts=plan.evicts,
+    )
 
 
 def _unload(view: ModelView, picture: Picture) -> Question | Refusal:
@@ -89,43 +119,28 @@ def _unload(view: ModelView, picture: Picture) -> Question | Refusal:
         for other in (picture.snapshot.models if picture.snapshot else ())
         if other.model == view.model and other.id != view.id and other.residency == "ready"
     ]
-    lines = [
-        _fact("model", view.model),
-        _fact("backend", view.backend),
-        _fact("frees", size(view.memory_bytes) if view.memory_bytes else "not known"),
-        _fact("elsewhere", f"ready on {', '.join(others)}" if others else "not ready on any other backend"),
-        line(
-            span(f"  {view.inflight} in flight, {view.waiting} waiting: they are let finish first", "bad")
-            if busy
-            else span("  nothing in flight", "good")
-        ),
+    work = f"{view.inflight} in flight, {view.waiting} waiting"
+    told: list[Fact] = [
+        ("frees", size(view.memory_bytes) if view.memory_bytes else "not known", "strong"),
+        ("elsewhere", f"ready on {', '.join(others)}" if others else "not ready on any other backend", ""),
+        ("work", work, "bad") if busy else ("work", f"{picture.glyphs.full} nothing in flight", "good"),
     ]
-    risk = Risk.HIGH if busy else Risk.SOME
-    typed = view.model if busy else ""
-    return Question("unload", view.id, f"Unload {view.model} from {view.backend}?", tuple(lines), risk, typed)
-
-
-def _pool(view: ModelView, picture: Picture) -> MemoryView | None:
-    own = backend(picture.snapshot, view.backend)
-    if own is None or picture.snapshot is None:
-        return None
-    return own.memory or (picture.snapshot.host if own.kind == "managed" else None)
-
-
-def _verdict(need: int | None, pool: MemoryView | None) -> tuple[str, str, Risk]:
-    if need is None or pool is None:
-        return "whether it fits is not known here; the engine decides", "warn", Risk.SOME
-    after = (pool.used + need) / max(pool.total, 1)
-    if after < pool.warning:
-        return f"fits: memory goes to {after:.0%}", "good", Risk.NONE
-    if after < pool.critical:
-        return f"fits, but memory goes to {after:.0%} (high)", "warn", Risk.SOME
-    return (
-        f"does not fit as things are: memory would go to {after:.0%}; the engine may evict or refuse",
-        "bad",
-        Risk.SOME,
+    if view.pinned:
+        told.append(("pinned", "it is never evicted; this takes it out all the same", "warn"))
+    if busy:
+        told.append(
+            ("", f"they may finish for up to {DRAIN_SECONDS:.0f} s; it takes no new ones meanwhile", "warn")
+        )
+    return Question(
+        "unload",
+        view.id,
+        f"Unload {view.model} from {view.backend}?",
+        tuple(told),
+        Risk.HIGH if busy else Risk.SOME,
+        view.model if busy else "",
     )
 
 
-def _fact(label: str, text: str) -> Line:
-    return line(span(f"  {label:<10}", "muted"), span(text, "strong"))
+def _size(view: ModelView) -> Fact:
+    known = view.need_bytes or view.memory_bytes or view.size_bytes
+    return ("needs", f"about {size(known)}" if known else "not known", "strong")

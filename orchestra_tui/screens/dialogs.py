@@ -10,19 +10,20 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
-from orchestra_tui.present.confirm import Question, Refusal, Risk
+from orchestra_tui.present.confirm import Question, Refusal, Risk, rows
+from orchestra_tui.present.glyphs import UNICODE, Glyphs
 from orchestra_tui.present.picture import Picture
-from orchestra_tui.present.spans import Line, cut_line, line, span
+from orchestra_tui.present.spans import Line, line, span
 from orchestra_tui.widgets.lines import Lines
 from orchestra_tui.widgets.table import LiveTable
 
 Again = Callable[[Picture], Question | Refusal]
 
 
-class ConfirmScreen(ModalScreen[Risk | None]):
-    """Asks about one endpoint, held by its id, and answers with the risk that was accepted, or None.
+class ConfirmScreen(ModalScreen[Question | None]):
+    """Asks about one endpoint, held by its id, and answers with the question that was said yes to, or None.
 
-    Follows the live state: a risk that rises is asked again.
+    Follows the live state: what is more than was asked is asked again. Yes can be said while the question is open.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,10 +33,11 @@ class ConfirmScreen(ModalScreen[Risk | None]):
         Binding("left,right,h,l", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: Question, again: Again) -> None:
+    def __init__(self, question: Question, again: Again, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
         self._question = question
         self._again = again
+        self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="dialog"):
@@ -59,17 +61,21 @@ class ConfirmScreen(ModalScreen[Risk | None]):
             if picture.link.live and self.is_current:
                 self.dismiss(None)
             return
-        if self.is_mounted and asked != self._question:
-            self._ask(asked, first=asked.risk > self._question.risk)
+        self.put(asked)
+
+    def put(self, asked: Question) -> None:
+        """Asks this instead; if it is more than before, or can be answered now, the focus goes where it is safe."""
+        before, self._question = self._question, asked
+        if self.is_mounted and asked != before:
+            self._ask(asked, first=asked.beyond(before) or asked.open is not before.open)
 
     def action_answer(self, yes: bool) -> None:
-        if (
-            yes
-            and self._question.risk is Risk.HIGH
-            and self.query_one(Input).value.strip() != self._question.typed
+        asked = self._question
+        if yes and not (
+            asked.open and (not asked.typed or self.query_one(Input).value.strip() == asked.typed)
         ):
             return
-        self.dismiss(self._question.risk if yes else None)
+        self.dismiss(asked if yes else None)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -79,17 +85,17 @@ class ConfirmScreen(ModalScreen[Risk | None]):
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
-        self.dismiss(self._question.risk if event.value.strip() == self._question.typed else None)
+        self.dismiss(self._question if event.value.strip() == self._question.typed else None)
 
     def _ask(self, question: Question, *, first: bool) -> None:
         self._question = question
         cells = max(min(self.app.size.width - 8, 68), 20)
-        rows = [cut_line(row, cells) for row in question.lines]
-        self.query_one("#facts", Lines).show_lines([line(span(f"  {question.title}", "title")), (), *rows])
-        self.query_one("#facts").styles.height = len(rows) + 2
+        drawn = rows(question, cells, self._glyphs)
+        self.query_one("#facts", Lines).show_lines(drawn)
+        self.query_one("#facts").styles.height = min(len(drawn), max(self.app.size.height - 8, 4))
         self.query_one("#typed").display = question.risk is Risk.HIGH
         self.query_one("#typed", Input).placeholder = "type the model's name to confirm"
-        self.query_one("#yes").display = question.risk is not Risk.HIGH
+        self.query_one("#yes").display = question.risk is not Risk.HIGH and question.open
         self.query_one("#hint", Lines).show_lines([line(span(f"  {_hint(question)}", "muted"))])
         if first:
             target = {Risk.NONE: "#yes", Risk.SOME: "#no", Risk.HIGH: "#typed"}[question.risk]
@@ -198,6 +204,8 @@ class PickScreen(ModalScreen[str]):
 
 
 def _hint(question: Question) -> str:
+    if not question.open:
+        return "Enter or esc closes; nothing is sent."
     if question.risk is Risk.HIGH:
         return "Enter with the name typed confirms; esc cancels."
     return (

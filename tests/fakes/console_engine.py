@@ -7,6 +7,7 @@ from typing import Any
 from textual.app import App
 from textual.pilot import Pilot
 
+from orchestra_core.domain.result import Plan
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.app import Orchestra
 from orchestra_tui.client import (
@@ -15,7 +16,6 @@ from orchestra_tui.client import (
     EngineError,
     Operation,
     Piece,
-    Plan,
     Started,
     Token,
     Update,
@@ -36,6 +36,17 @@ ANSWER: tuple[Piece, ...] = (
 )
 
 
+FITS = Plan(
+    needs_bytes=3 * 1024**3,
+    fits=True,
+    expected_seconds=10,
+    expected_basis="measured",
+    pool="host",
+    total_bytes=16 * 1024**3,
+    free_bytes=9 * 1024**3,
+)
+
+
 class Hand:
     """A clock moved by hand."""
 
@@ -48,7 +59,7 @@ class Hand:
 
 class ConsoleEngine:
     """An engine of the test's making. `gate` holds an answer back after its first `held` pieces; `clock` is
-    moved on by what an answer takes."""
+    moved on by what an answer takes. `loads` is the plan of every load, held back while `planning` is clear."""
 
     def __init__(self, world: World | None = None, answer: Sequence[Piece] = ANSWER) -> None:
         self.target = "/run/user/1000/ai-orchestra/engine.sock"
@@ -59,7 +70,12 @@ class ConsoleEngine:
         self.gate = asyncio.Event()
         self.closed_early = asyncio.Event()
         self.refusal: str | None = None
+        self.loads = FITS
+        self.planning = asyncio.Event()
+        self.planning.set()
+        self.planned: list[tuple[str, str, str]] = []
         self.operated: list[tuple[str, str, str]] = []
+        self.drains: list[float | None] = []
         self.asked: list[tuple[str, str | None]] = []
         self.intervals: list[float] = []
         self.fetched = 0
@@ -88,12 +104,20 @@ class ConsoleEngine:
             raise EngineError(self.refusal)
         return self.world.snapshot()
 
-    async def operate(self, verb: str, model: str, backend: str) -> Operation:
+    async def plan(self, verb: str, model: str, backend: str) -> Operation:
+        self.planned.append((verb, model, backend))
+        await self.planning.wait()
+        if self.refusal:
+            raise EngineError(self.refusal)
+        return Operation("", verb, model, backend, self.loads)
+
+    async def operate(self, verb: str, model: str, backend: str, drain: float | None = None) -> Operation:
         self.operated.append((verb, model, backend))
+        self.drains.append(drain)
         if self.refusal:
             raise EngineError(self.refusal)
         self.world.operate(verb, model, backend)
-        return Operation("op-1", verb, model, backend, Plan(needs_bytes=3 * 1024**3, expected_seconds=10))
+        return Operation("op-1", verb, model, backend, self.loads)
 
     async def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]:
         self.asked.append((prompt, model))

@@ -31,6 +31,7 @@ class FakeEngine:
         self.world = world or World()
         self.period = period
         self.asked: list[str] = []
+        self.wished: list[dict[str, object]] = []
         self.stopped = asyncio.Event()
         self.cancelled = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -95,9 +96,14 @@ class FakeEngine:
             return 202, {}
         parts = path.split("/")
         if method == "POST" and len(parts) == 6 and parts[3] == "models":
-            backend = msgspec.json.decode(body).get("backend", "") if body else ""
+            wish = msgspec.json.decode(body) if body else {}
+            self.wished.append(wish)
+            backend = wish.get("backend", "")
+            plan = {"evicts": [], "needs_bytes": 3 * GIB, "expected_seconds": 10, "fits": True}
+            if wish.get("dry_run"):
+                return 200, {"action": parts[5], "model": unquote(parts[4]), "backend": backend, "plan": plan,
+                             "dry_run": True}  # fmt: skip
             if self.world.operate(parts[5], unquote(parts[4]), backend):
-                plan = {"evicts": [], "needs_bytes": 3 * GIB, "expected_seconds": 10}
                 return 202, {"operation": "op-1", "action": parts[5], "model": unquote(parts[4]),
                              "backend": backend, "plan": plan}  # fmt: skip
         error = {"type": "invalid_request_error", "code": "not_found", "message": f"no {unquote(path)} here"}

@@ -72,6 +72,18 @@ async def test_load_and_unload_name_model_and_backend(engine: FakeEngine, client
     assert engine.asked[-1] == "POST /api/v1/models/org%2Fmodel%3Ax/unload"
 
 
+async def test_a_plan_is_asked_for_without_acting(engine: FakeEngine, client: EngineClient) -> None:
+    """A dry run is told as one; how long a busy model may drain goes with its unload."""
+    done = await client.plan("load", "mistral-nemo:12b", "box1")
+    assert (done.operation, done.plan.fits) == ("", True)
+    assert engine.world.residency["box1/mistral-nemo:12b"] == "absent"
+    await client.operate("unload", "llama3.2:3b", "box1", 60.0)
+    assert engine.wished == [
+        {"backend": "box1", "dry_run": True},
+        {"backend": "box1", "drain_seconds": 60.0},
+    ]
+
+
 async def test_an_answer_is_streamed_to_its_end(client: EngineClient) -> None:
     """Start, tokens, done, in this order."""
     pieces = [piece async for piece in client.route("hi", None)]

@@ -39,10 +39,12 @@ async def test_a_load_that_fits_needs_one_enter() -> None:
         await at(pilot, "box1/mistral-nemo:12b")
         await pilot.press("L")
         await sees(pilot, "Load mistral-nemo:12b on box1?")
-        await sees(pilot, "fits: memory goes to")
+        await sees(pilot, "● fits")
+        await sees(pilot, "9.0G of 16.0G in host")
         await pilot.press("enter")
         await sees(pilot, "accepted: needs 3.0G")
         assert engine.operated == [("load", "mistral-nemo:12b", "box1")]
+        assert set(engine.planned) == {("load", "mistral-nemo:12b", "box1")}
         engine.tick(4)
         await until(pilot, lambda: any("mistral" in row and "loading 8" in row for row in shown(app)))
         engine.tick(8)
@@ -100,6 +102,7 @@ async def test_a_busy_model_is_unloaded_only_by_its_name() -> None:
         await pilot.press(*"llama3.2:3b", "enter")
         await sees(pilot, "accepted")
         assert engine.operated == [("unload", "llama3.2:3b", "box1")]
+        assert engine.drains == [60.0]
 
 
 async def test_rows_moving_under_the_cursor_do_not_move_the_target() -> None:
@@ -174,7 +177,7 @@ async def test_a_refusal_is_checked_against_the_newest_state() -> None:
 
 
 async def test_an_engine_that_refuses_is_quoted() -> None:
-    """What the engine answers is said in the status line."""
+    """What the engine answers stands where the verdict would, and there is no way to say yes."""
     engine = ConsoleEngine()
     engine.tick()
     engine.refusal = "not enough memory: needs 7.1G, 2.0G free"
@@ -184,8 +187,10 @@ async def test_an_engine_that_refuses_is_quoted() -> None:
         await sees(pilot, "MODEL")
         await pilot.press(*":load mistral-nemo:12b", "enter")
         await sees(pilot, "Load mistral-nemo:12b on box1?")
-        await pilot.press("enter")
-        await sees(pilot, "not enough memory: needs 7.1G")
+        await sees(pilot, "✕ not enough memory: needs 7.1G")
+        await pilot.press("y", "enter")
+        await sees(pilot, "load cancelled")
+        assert engine.operated == []
 
 
 async def test_nothing_is_sent_while_the_data_is_stale() -> None:

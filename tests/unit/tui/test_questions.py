@@ -3,9 +3,13 @@
 import msgspec
 import pytest
 
-from orchestra_core.domain.snapshot import MemoryView, Snapshot
-from orchestra_tui.present.confirm import Question, Refusal, Risk, ask, planned
+from orchestra_core.domain.memory import Basis, Need
+from orchestra_core.domain.result import Plan
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.confirm import Planned, Question, Refusal, Risk, ask, rows
+from orchestra_tui.present.glyphs import UNICODE
 from orchestra_tui.present.picture import Link, LinkState, Picture
+from orchestra_tui.present.plans import accepted, sum_of
 from orchestra_tui.present.spans import plain
 from tests.fakes.fake_engine import GIB, World
 
@@ -14,29 +18,133 @@ def seen(snapshot: Snapshot | None = None, state: LinkState = LinkState.LIVE) ->
     return Picture(snapshot=snapshot or World().snapshot(), link=Link(state))
 
 
-def with_memory(used: float) -> Snapshot:
-    snapshot = World().snapshot()
-    pool = MemoryView(total=24 * GIB, used=int(used * GIB))
-    backends = tuple(
-        msgspec.structs.replace(view, memory=pool) if view.name == "box1" else view
-        for view in snapshot.backends
-    )
-    return msgspec.structs.replace(snapshot, backends=backends)
+NEED = Need(
+    bytes=10 * GIB,
+    weights=8 * GIB,
+    cache=GIB // 2,
+    working=GIB // 4,
+    growth=GIB // 2,
+    factor=1.1,
+    basis=Basis.METADATA,
+    error=0.04,
+)
+ROOM = Plan(
+    needs_bytes=10 * GIB,
+    fits=True,
+    need=NEED,
+    pool="host",
+    total_bytes=16 * GIB,
+    free_bytes=3 * GIB,
+    reserved_bytes=10 * GIB,
+    foreign_bytes=2 * GIB,
+    headroom_bytes=GIB,
+)
+MODEL = "box1/mistral-nemo:12b"
 
 
-@pytest.mark.parametrize(("used", "risk"), [(4, Risk.NONE), (12, Risk.SOME), (20, Risk.SOME)])
-def test_a_load_is_asked_by_what_it_does_to_memory(used: float, risk: Risk) -> None:
-    """Enter loads only what fits below the warning line; otherwise Cancel has the focus."""
-    asked = ask("load", "box1/mistral-nemo:12b", seen(with_memory(used)))
+def question(plan: Plan | None, refusal: str = "") -> Question:
+    asked = ask("load", MODEL, seen(), Planned(plan, refusal))
     assert isinstance(asked, Question)
-    assert asked.risk is risk
+    return asked
 
 
-def test_a_load_that_does_not_fit_says_so() -> None:
-    """The verdict is there before anything is sent."""
-    asked = ask("load", "box1/mistral-nemo:12b", seen(with_memory(22)))
+def drawn(asked: Question, cells: int = 68) -> list[str]:
+    return [plain(row).rstrip() for row in rows(asked, cells, UNICODE)]
+
+
+def test_a_load_shows_its_arithmetic() -> None:
+    """Need and what it is made of, what is free and who has the rest, and the verdict."""
+    assert drawn(question(ROOM)) == [
+        "  Load mistral-nemo:12b on box1?",
+        "",
+        "  needs      10.0G",
+        "             (8.0G weights + 512M cache + 256M working) x1.10 +",
+        "             512M for conversations, from metadata, off by 4% on",
+        "             average",
+        "  free       3.0G of 16.0G in host",
+        "             10.0G reserved, 2.0G others, 1.0G kept free",
+        "             ● fits",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "risk", "answerable", "last"),
+    [
+        (Plan(fits=True), Risk.NONE, True, "● fits"),
+        (Plan(fits=True, evicts=("box1/a",)), Risk.SOME, True, "▲ evicts 1 model"),
+        (Plan(fits=True, evicts=("box1/a", "box1/b")), Risk.SOME, True, "▲ evicts 2 models"),
+        (
+            Plan(fits=True, waits_for=("box1/a",), code="busy", reason="box1/a is busy"),
+            Risk.SOME,
+            True,
+            "◐ waits: box1/a is busy",
+        ),
+        (Plan(fits=True, waits_for=("box1/a",)), Risk.SOME, True, "◐ waits: box1/a"),
+        (Plan(fits=False, reason="16.0 GiB is all"), Risk.SOME, False, "✕ 16.0 GiB is all"),
+        (Plan(fits=False), Risk.SOME, False, "✕ does not fit"),
+        (Plan(), Risk.SOME, True, "○ the memory there is not known: its backend decides"),
+    ],
+)
+def test_a_load_is_asked_by_what_it_does_to_others(
+    plan: Plan, risk: Risk, answerable: bool, last: str
+) -> None:
+    """Enter loads only what fits and evicts nothing; what does not fit cannot be said yes to."""
+    asked = question(plan)
+    assert (asked.risk, asked.open, asked.evicts) == (risk, answerable, plan.evicts)
+    assert drawn(asked)[-1].strip() == last
+
+
+def test_until_the_plan_is_there_only_no_can_be_said() -> None:
+    """The question is shown at once, with what is known; the engine's refusal closes it."""
+    asked = ask("load", MODEL, seen())
     assert isinstance(asked, Question)
-    assert any("does not fit" in plain(row) for row in asked.lines)
+    assert not asked.open
+    assert drawn(asked)[2:] == ["  needs      about 7.1G", "             asking the engine for its plan …"]
+    refused = question(None, "box1 cannot load models over its API")
+    assert not refused.open
+    assert drawn(refused)[-1] == "             ✕ box1 cannot load models over its API"
+
+
+def test_who_goes_and_who_waits_is_told_in_full() -> None:
+    """Those that are evicted by name, wrapped and never cut; beyond six only how many."""
+    names = tuple(f"box1/some-model-of-a-long-name-{number}:70b" for number in range(8))
+    plan = Plan(fits=True, evicts=names, frees_bytes=4 * GIB, waiting=2, expected_seconds=6.2)
+    told = drawn(question(plan), 52)
+    assert all(len(row) <= 52 for row in told)
+    assert all(name in "".join(row.strip() for row in told) for name in names[:6])
+    assert not any(name in "".join(row.strip() for row in told) for name in names[6:])
+    assert "and 2 more: frees 4.0G" in " ".join(row.strip() for row in told)
+    assert told[-3:] == [
+        "  takes      about 6 s",
+        "  waiting    2 requests wait for it",
+        "             ▲ evicts 8 models",
+    ]
+    assert drawn(question(Plan(fits=True, waiting=1)))[-2] == "  waiting    1 request waits for it"
+
+
+@pytest.mark.parametrize(
+    ("need", "words"),
+    [
+        (
+            Need(3 * GIB, 2 * GIB, factor=1.02, basis=Basis.MEASURED, error=0.1),
+            "measured before, off by 10% on average",
+        ),
+        (Need(3 * GIB), "from its size alone"),
+        (Need(3 * GIB, 2 * GIB, factor=1.45), "2.0G weights x1.45, from its size alone"),
+    ],
+)
+def test_a_need_is_explained_by_what_it_rests_on(need: Need, words: str) -> None:
+    """What was measured has no sum; a part that is not there is not told."""
+    assert sum_of(need) == words
+
+
+def test_more_than_was_agreed_to_is_asked_again() -> None:
+    """Others that would go, or a higher risk; fewer that go is less."""
+    agreed = question(Plan(fits=True, evicts=("a", "b")))
+    assert question(Plan(fits=True, evicts=("a", "c"))).beyond(agreed)
+    assert not question(Plan(fits=True, evicts=("b",))).beyond(agreed)
+    assert not question(Plan(fits=True)).beyond(agreed)
+    assert agreed.beyond(question(Plan(fits=True)))
 
 
 def test_unloading_a_busy_model_wants_its_name_typed() -> None:
@@ -47,7 +155,9 @@ def test_unloading_a_busy_model_wants_its_name_typed() -> None:
     assert isinstance(idle, Question)
     assert (busy.risk, busy.typed) == (Risk.HIGH, "llama3.2:3b")
     assert (idle.risk, idle.typed) == (Risk.SOME, "")
-    assert any("box2" in plain(row) for row in busy.lines)
+    assert any("ready on box2" in row for row in drawn(busy))
+    assert any("3 in flight, 0 waiting" in row for row in drawn(busy))
+    assert any("up to 60 s" in row for row in drawn(busy))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +181,19 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     assert words in asked.reason
 
 
+def test_a_pinned_model_is_unloaded_knowingly() -> None:
+    """Nothing evicts it, and this would."""
+    snapshot = World().snapshot()
+    pinned = tuple(msgspec.structs.replace(view, pinned=True) for view in snapshot.models)
+    asked = ask("unload", "box1/qwen2.5-coder:7b", seen(msgspec.structs.replace(snapshot, models=pinned)))
+    assert isinstance(asked, Question)
+    assert any(row.startswith("  pinned     it is never evicted") for row in drawn(asked))
+
+
 def test_the_engines_plan_is_told() -> None:
-    """What it needs, frees and evicts, as far as known."""
-    assert planned(3 * GIB, None, ["a/b"], 10.2) == ": needs 3.0G, evicts a/b, about 10 s"
-    assert planned(None, None, (), None) == ""
+    """What it needs, frees, evicts and waits for, as far as known."""
+    plan = Plan(needs_bytes=3 * GIB, evicts=("a/b",), waits_for=("a/c",), expected_seconds=10.2)
+    assert accepted(plan) == ": needs 3.0G, evicts a/b, waits for a/c, about 10 s"
+    assert accepted(Plan(expected_seconds=4, expected_basis="prior")) == ": about 4 s, estimated"
+    assert accepted(Plan(expected_seconds=4, expected_basis="measured")) == ": about 4 s as last time"
+    assert accepted(Plan()) == ""

@@ -67,7 +67,7 @@ def publish(sites: Iterable[Site], special: Iterable[Tenant], look: Look, policy
             _measured(site, Offer(site, policy, now))
     for tenant in special:
         if not tenant.present and tenant.endpoint.spec.loadable:
-            found = draft(look(tenant, now))
+            found = draft(look(tenant, now, operator=False))
             code = found.plan.code
             tenant.endpoint.barred = (code, found.plan.reason) if code in PERMANENT else None
             tenant.endpoint.external = cost_of((*found.evicts, *found.waits_for))

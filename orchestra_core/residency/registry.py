@@ -28,7 +28,8 @@ class Registry:
             self.models.setdefault(endpoint.spec.model, {})[endpoint.id] = tenant
         elif tenant.site is not site:
             self._move(tenant, site, now)
-        tenant.endpoint = endpoint
+        if tenant.endpoint is not endpoint:
+            _succeed(tenant, endpoint)
         tenant.rule = rule
         reconcile(tenant, now)
         return tenant
@@ -55,6 +56,11 @@ class Registry:
             site = self.sites[name] = Site(name, Pool(name, marks, policy.headroom))
         return site
 
+    def drop(self, name: str) -> None:
+        site = self.sites.get(name)
+        if site is not None and not site.tenants:
+            del self.sites[name]
+
     def _unknown(self, backend: str) -> Site:
         key = f"?{backend}"  # a pool may have the name of a backend
         site = self.sites.get(key)
@@ -73,14 +79,25 @@ class Registry:
             site.pool.adopt(tenant.id, holding.bytes, now)
 
 
+def _succeed(tenant: Tenant, endpoint: Endpoint) -> None:
+    """A reload has put another object in the place of an endpoint: what is under way goes on there."""
+    if tenant.loading or tenant.leaving:
+        endpoint.residency = tenant.endpoint.residency
+    if endpoint.residency is Residency.READY:
+        endpoint.ready_since = tenant.endpoint.ready_since
+    endpoint.took = tenant.endpoint.took
+    tenant.endpoint = endpoint
+
+
 def reconcile(tenant: Tenant, now: float) -> None:
     """Takes what a look at the backend said as it is, unless something of ours is under way."""
     endpoint, pool = tenant.endpoint, tenant.site.pool
     if tenant.loading or tenant.leaving:
         return
     ready = endpoint.residency is Residency.READY
-    if ready and not endpoint.ready_since:
-        endpoint.ready_since = now
+    if ready:
+        tenant.asked = tenant.speculated = None
+        endpoint.ready_since = endpoint.ready_since or now
     if pool is None:
         return
     if endpoint.residency is Residency.ABSENT:

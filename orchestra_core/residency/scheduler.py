@@ -14,7 +14,7 @@ from orchestra_core.domain.snapshot import PoolView
 from orchestra_core.residency.planner import draft
 from orchestra_core.residency.publishing import publish, view
 from orchestra_core.residency.refusal import PERMANENT
-from orchestra_core.residency.registry import Registry
+from orchestra_core.residency.registry import Registry, reconcile
 from orchestra_core.residency.scene import Force, Scene
 from orchestra_core.residency.setbacks import Setbacks
 from orchestra_core.residency.tenant import Policy, Tenant
@@ -56,7 +56,7 @@ class Scheduler:
         """An endpoint is no longer there for us; what it held counts until its memory is measured to be back."""
         self._at(now)
         self._registry.leave(endpoint_id, now)
-        self._setbacks.succeeded(endpoint_id)
+        self._setbacks.forget(endpoint_id)
 
     def read(self, pool: str, reading: Reading, now: float) -> Pressure:
         """Takes a measurement of a pool; tell what its models occupy (`memory_bytes`, `join`) before."""
@@ -65,6 +65,10 @@ class Scheduler:
         assert site.pool is not None
         sizes = ((key, tenant.endpoint.memory_bytes) for key, tenant in site.tenants.items())
         return site.pool.read(reading, {key: size for key, size in sizes if size is not None}, now)
+
+    def drop(self, pool: str) -> None:
+        """A pool that is no longer measured and in which no models are any more."""
+        self._registry.drop(pool)
 
     # What is wanted.
 
@@ -85,6 +89,7 @@ class Scheduler:
         """
         self._at(now)
         tenant = self._of(endpoint)
+        reconcile(tenant, now)
         plan = draft(self._look(tenant, now, operator=operator)).plan
         if speculative and (tenant.site.pool is None or tenant.site.pool.total is None):
             return Plan(
@@ -92,6 +97,10 @@ class Scheduler:
             )
         if plan.code in PERMANENT:
             return plan
+        if (operator and tenant.settled) or (speculative and tenant.present):
+            return plan
+        if tenant.since is None and tenant.speculated is None:
+            tenant.evicted.clear()
         if speculative:
             tenant.speculated = now
             tenant.bumping = evicting
@@ -104,7 +113,9 @@ class Scheduler:
     def unwant(self, endpoint: Endpoint, now: float, since: float | None = None) -> None:
         """A waiter goes: the one that came at `since`, if that is told, else the youngest."""
         self._at(now)
-        tenant = self._of(endpoint)
+        tenant = self._registry.tenants.get(endpoint.id)
+        if tenant is None:
+            return
         if since is not None and since in tenant.waiters:
             tenant.waiters.remove(since)
         elif tenant.waiters:
@@ -140,22 +151,26 @@ class Scheduler:
 
     # How it went.
 
+    # An endpoint that has left meanwhile is not ours any more: nothing is noted of it.
+
     def loaded(self, endpoint: Endpoint, measured: int | None, now: float) -> None:
         """The load has ended well; `measured` bytes are what the model occupies."""
         self._at(now)
-        tenant = self._of(endpoint)
+        tenant = self._registry.tenants.get(endpoint.id)
+        if tenant is None:
+            return
+        found, pool = tenant.endpoint, tenant.site.pool
         if tenant.loading:
-            endpoint.took = now - tenant.begun
+            found.took = now - tenant.begun
         tenant.loading = False
         tenant.asked = tenant.speculated = None
         tenant.evicted.clear()
-        self._setbacks.succeeded(endpoint.id)
+        self._setbacks.loaded(endpoint.id)
         if measured is not None:
-            endpoint.memory_bytes = measured
+            found.memory_bytes = measured
         if not tenant.leaving:
-            endpoint.residency = Residency.READY
-            endpoint.ready_since = now
-        pool = tenant.site.pool
+            found.residency = Residency.READY
+            found.ready_since = now
         if pool is not None:
             if pool.held(tenant.id) is None:
                 pool.adopt(tenant.id, tenant.wanted_bytes, now)
@@ -163,35 +178,45 @@ class Scheduler:
 
     def failed(self, endpoint: Endpoint, now: float, *, out_of_memory: bool = False) -> None:
         """The load has ended badly, and the model is left alone for a while. An aborted one says nothing of it."""
-        tenant = self._of(endpoint)
-        if not tenant.leaving:
-            needed = tenant.wanted_bytes
-            self._setbacks.failed(endpoint.id, now, out_of_memory=out_of_memory, needed=needed)
-        self._gone(endpoint, now)
+        tenant = self._registry.tenants.get(endpoint.id)
+        if tenant is not None and not tenant.leaving:
+            self._setbacks.failed(endpoint.id, now, out_of_memory=out_of_memory, needed=tenant.size)
+        self._gone(tenant, now)
 
     def unloaded(self, endpoint: Endpoint, now: float) -> None:
-        self._gone(endpoint, now)
+        """It has ended as it should."""
+        self._setbacks.forget(endpoint.id)
+        self._gone(self._registry.tenants.get(endpoint.id), now)
 
-    def lost(self, endpoint: Endpoint, now: float) -> None:
-        """It has ended by itself."""
-        self._gone(endpoint, now)
+    def lost(self, endpoint: Endpoint, now: float, *, out_of_memory: bool = False) -> None:
+        """It has ended by itself; one that had not been there for long counts as one that could not be loaded."""
+        tenant = self._registry.tenants.get(endpoint.id)
+        if tenant is not None and now - tenant.endpoint.ready_since < self.policy.resident_seconds:
+            self._setbacks.failed(
+                endpoint.id, now, out_of_memory=out_of_memory, needed=tenant.size, died=True
+            )
+        else:
+            self._setbacks.forget(endpoint.id)
+        self._gone(tenant, now)
 
     def kept(self, endpoint: Endpoint, now: float) -> None:
-        """The unload did not happen: the model is still there."""
+        """The unload did not happen: the model is still there, or still being loaded."""
         self._at(now)
-        tenant = self._of(endpoint)
-        tenant.leaving = False
-        tenant.stays = now + _STAYS_SECONDS
-        endpoint.residency = Residency.READY
+        tenant = self._registry.tenants.get(endpoint.id)
+        if tenant is not None:
+            tenant.leaving = False
+            tenant.stays = now + _STAYS_SECONDS
+            tenant.endpoint.residency = Residency.LOADING if tenant.loading else Residency.READY
 
-    def _gone(self, endpoint: Endpoint, now: float) -> None:
+    def _gone(self, tenant: Tenant | None, now: float) -> None:
         self._at(now)
-        tenant = self._of(endpoint)
+        if tenant is None:
+            return
         tenant.loading = tenant.leaving = False
         tenant.asked = tenant.speculated = tenant.patience = None
         tenant.evicted.clear()
-        endpoint.residency = Residency.ABSENT
-        endpoint.memory_bytes = None
+        tenant.endpoint.residency = Residency.ABSENT
+        tenant.endpoint.memory_bytes = None
         if tenant.site.pool is not None:
             tenant.site.pool.release(tenant.id, now)
 

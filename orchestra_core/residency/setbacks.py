@@ -11,13 +11,15 @@ LONGEST_SECONDS = 60.0
 class Setback(msgspec.Struct, frozen=True):
     """Failures in a row up to `until` (monotonic seconds), when the next try may be made.
 
-    `exhausted` counts those in a row that ran out of memory, all with a need of `needed` bytes.
+    `exhausted` counts those in a row that ran out of memory with the same `needed` bytes. `died`: the last load had
+    succeeded, and the model ended soon after.
     """
 
     failures: int
     until: float
     exhausted: int = 0
     needed: int = 0
+    died: bool = False
 
 
 class Setbacks:
@@ -31,19 +33,25 @@ class Setbacks:
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
 
-    def failed(self, endpoint: str, now: float, *, out_of_memory: bool = False, needed: int = 0) -> Setback:
-        before = self._known.get(endpoint)
-        failures = 1 if before is None else before.failures + 1
+    def failed(
+        self, endpoint: str, now: float, *, out_of_memory: bool = False, needed: int = 0, died: bool = False
+    ) -> Setback:
+        before = self._known.get(endpoint, Setback(0, now))
+        failures = before.failures + 1
         pause = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 10))
         exhausted = 0
         if out_of_memory:
-            same = before is not None and before.needed == needed
-            exhausted = 1 + (before.exhausted if before is not None and same else 0)
-        setback = Setback(failures, now + pause, exhausted, needed)
+            exhausted = before.exhausted + 1 if before.needed == needed else 1
+        setback = Setback(failures, now + pause, exhausted, needed, died)
         self._known[endpoint] = setback
         return setback
 
-    def succeeded(self, endpoint: str) -> None:
+    def loaded(self, endpoint: str) -> None:
+        """That clears what was, unless it is known to end soon after."""
+        if endpoint in self._known and not self._known[endpoint].died:
+            del self._known[endpoint]
+
+    def forget(self, endpoint: str) -> None:
         self._known.pop(endpoint, None)
 
     def of(self, endpoint: str) -> Setback | None:

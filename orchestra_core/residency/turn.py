@@ -14,6 +14,7 @@ from orchestra_core.domain.memory import Pressure
 from orchestra_core.domain.result import Plan
 from orchestra_core.residency.planner import Draft, draft
 from orchestra_core.residency.refusal import PERMANENT
+from orchestra_core.residency.registry import reconcile
 from orchestra_core.residency.scene import Force, Scene, gains
 from orchestra_core.residency.tenant import Policy, Site, Tenant
 
@@ -56,7 +57,14 @@ class Look(Protocol):
     """Gathers what a plan depends on."""
 
     def __call__(
-        self, tenant: Tenant, now: float, *, force: Force = ..., claimed: int = ..., ahead: int = ...
+        self,
+        tenant: Tenant,
+        now: float,
+        *,
+        operator: bool | None = ...,
+        force: Force = ...,
+        claimed: int = ...,
+        ahead: int = ...,
     ) -> Scene: ...
 
 
@@ -69,8 +77,14 @@ class Turn:
         self._look = look
 
     def take(self, site: Site) -> Iterator[Action]:
-        present = [tenant for tenant in site.tenants.values() if tenant.present]
-        for tenant in present:
+        present = []
+        for tenant in site.tenants.values():
+            if not tenant.present:
+                tenant.patience = None
+                if tenant.holding is not None:
+                    reconcile(tenant, self._now)  # it has died, and nobody has told so
+                continue
+            present.append(tenant)
             yield from self._asked(tenant)
             yield from self._expired(tenant)
         yield from self._pressed(site, present)
@@ -191,6 +205,8 @@ class Turn:
         pool = tenant.site.pool
         if pool is not None and not pool.admit(tenant.id, tenant.wanted_bytes, self._now):
             return None
+        if not speculative:
+            tenant.speculated = None  # begun for somebody, it is no guess, even if they leave
         tenant.loading = True
         tenant.begun = self._now
         tenant.endpoint.residency = Residency.LOADING

@@ -206,6 +206,7 @@ class Scheduler:
         if tenant is not None:
             tenant.leaving = False
             tenant.stays = now + _STAYS_SECONDS
+            tenant.asked = tenant.asked if tenant.loading else None  # it is there, as wished
             tenant.endpoint.residency = Residency.LOADING if tenant.loading else Residency.READY
 
     def _gone(self, tenant: Tenant | None, now: float) -> None:

@@ -231,6 +231,7 @@ class World:
         assert model.ends_by is not None
         if kept:
             model.ends_by = None
+            model.asked = model.asked if model.loading else None
             self.scheduler.kept(model.endpoint, self.now)
             assert (model.endpoint.residency is Residency.LOADING) == model.loading
             self.serve(model)

@@ -71,6 +71,12 @@ class Machine(RuleBasedStateMachine):
         models.append(Model(unknown, None, sizes[-1], rules[-1]))
         self.world = World(boxes, models)
         self.models = models
+        for number in data.draw(st.sets(st.integers(0, 4), max_size=3)):  # loaded before, and busy
+            self.world.want(models[number])
+            self.world.act()
+            if models[number].loading:
+                self.world.end_load(models[number])
+                self.world.tick(31.0)
 
     def teardown(self) -> None:
         if not hasattr(self, "world") or self.world.broken:
@@ -99,6 +105,13 @@ class Machine(RuleBasedStateMachine):
     def request(self, which: int) -> None:
         self.world.want(self.models[which])
         self.world.act()
+
+    @rule(which=WHICH, seconds=st.sampled_from([11.0, 21.0, 31.0]))
+    def request_for_long(self, which: int, seconds: float) -> None:
+        """Those on other models go on."""
+        self.world.want(self.models[which])
+        self.world.act()
+        self.world.tick(seconds)
 
     @rule(which=WHICH)
     def give_up(self, which: int) -> None:

@@ -51,7 +51,7 @@ def installed() -> Nvml | None:
 
 
 class Accelerators:
-    """`nvml` None: no GPU is ever seen. `say` is told once what keeps them from being read, and once that it works again."""
+    """`nvml` None: no GPU is ever seen. `say` is told once what keeps GPUs from being read, and once it is over."""
 
     def __init__(self, nvml: Nvml | None, say: Callable[[str], None] = lambda _: None) -> None:
         self._nvml = nvml

@@ -174,6 +174,18 @@ async def test_descendants_end_with_the_server(
     assert await gone(worker)
 
 
+async def test_what_processes_of_a_server_share_counts_once(make, tiny: Tiny, tmp_path: Path, places) -> None:
+    """Its memory is what comes back when it is unloaded, not the sum of what each process has mapped."""
+    common = 64 * 1024 * 1024
+    managed = make(MODELS, command=tiny("--descendant", str(tmp_path / "pid"), "--share", str(common)))
+    await managed.load("tiny", ignore)
+    (info,) = await managed.models()
+    child = places.child()
+    mapped = [process.memory_info().rss for process in (child, *child.children(recursive=True))]
+    assert sum(mapped) > 2 * common
+    assert common < info.memory_bytes < sum(mapped) - common
+
+
 async def test_loads_at_once_are_one_load(make, tiny: Tiny, places) -> None:
     """Whoever asks for a model that is loading waits for that load and sees its progress."""
     managed = make(MODELS, command=tiny())

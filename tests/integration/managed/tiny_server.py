@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import mmap
 import os
 import signal
 import socketserver
@@ -36,6 +37,12 @@ class Answers(BaseHTTPRequestHandler):
         """Nothing is logged for a request, as with llama-server."""
 
 
+def read(common: mmap.mmap) -> None:
+    """Makes every page of it resident here."""
+    for at in range(0, len(common), mmap.PAGESIZE):
+        common[at]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host")
@@ -47,6 +54,7 @@ def main() -> None:
     parser.add_argument("--missing", default="")
     parser.add_argument("--stubborn", action="store_true")
     parser.add_argument("--descendant")
+    parser.add_argument("--share", type=int, help="bytes that the server and its descendant have in common")
     options, _ = parser.parse_known_args()
     print(options.say, flush=True)
     if options.fail:
@@ -54,7 +62,16 @@ def main() -> None:
     if options.stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if options.descendant:
+        common = mmap.mmap(-1, options.share or 1)
+        common[:] = bytes([1]) * len(common)
         worker = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        done, tell = os.pipe()
+        if options.share and not os.fork():
+            read(common)
+            os.close(tell)
+            signal.pause()
+        os.close(tell)
+        os.read(done, 1)
         with open(options.descendant, "w") as file:
             file.write(str(worker.pid))
     Answers.ready = not options.never_ready

@@ -4,7 +4,6 @@ llama.cpp's part of it was read off its own log ("KV buffer size", "compute buff
 of real children: gemma3-270m in seven sizes from 512 x 1 to 8192 x 4 tokens x slots, within 5 %.
 """
 
-from collections import deque
 from math import ceil, sqrt
 from statistics import fmean, stdev
 
@@ -24,7 +23,8 @@ _ENOUGH = 3
 _T99 = (6.96, 4.54, 3.75, 3.36, 3.14, 3.00, 2.90, 2.82, 2.76)
 _DEATH = 1.3
 _MOST_DEATHS = 3
-_RELENT = 0.9
+# Models are looked at every ten seconds or so: half of it is taken back after an hour.
+_RELENT = 0.998
 # Backends that tell nothing are taken to hold this much for one call at a time (Ollama's and llama.cpp's default).
 CONTEXT = 4096
 # Sizes of a GGUF in the usual Q4_K_M, in bytes per parameter; of what engines pad a cache to, in tokens.
@@ -126,8 +126,9 @@ class Corrections:
 
     def __init__(self) -> None:
         self._ratios: dict[tuple[str, Basis], dict[tuple[str, str], float]] = {}
-        self._errors: dict[str, deque[float]] = {}
-        self._measured: dict[tuple[str, str], int] = {}
+        # The least and the most a model was found to hold in one size: just loaded, and after use.
+        self._measured: dict[tuple[str, str], tuple[int, int]] = {}
+        self._growth: dict[tuple[str, str], int] = {}
         self._deaths: dict[str, float] = {}
 
     def need(self, kind: BackendKind, endpoint_id: str, info: ModelInfo) -> Need | None:
@@ -136,15 +137,16 @@ class Corrections:
         if plain is None:
             return None
         basis, factor = plain.basis, self.factor(kind, plain.basis)
-        bound = ceil(plain.predicted * factor)
-        measured = self.measured(endpoint_id, size_key(info))
-        if measured is not None:
+        key = endpoint_id, size_key(info)
+        self._growth[key] = plain.growth
+        fresh = used = plain.predicted
+        if key in self._measured:
             basis, factor = Basis.MEASURED, START[Basis.MEASURED]
-            bound = ceil(measured * factor)
+            fresh, used = self._measured[key]
         raised = self._deaths.get(endpoint_id, 1.0)
         return msgspec.structs.replace(
             plain,
-            bytes=ceil(bound * raised) + plain.growth,
+            bytes=max(ceil(fresh * factor * raised) + plain.growth, ceil(used * factor * raised)),
             factor=factor * raised,
             basis=basis,
             error=self.error(kind),
@@ -188,30 +190,37 @@ class Corrections:
     ) -> None:
         """`measured` bytes were found where the formula said `predicted` (`Need.predicted`: no factor, no growth).
 
-        `basis` is METADATA or SIZE, whichever the formula had; `size` the `size_key` it was loaded in.
+        `basis` is METADATA or SIZE, whichever the formula had; `size` the `size_key` it was loaded in. May be told
+        again and again while a model is loaded: what it was predicted to grow by in use is no error.
         """
         if predicted <= 0 or measured <= 0:
             return
         key = endpoint_id, size
-        _put(self._ratios.setdefault((engine, basis), {}), key, measured / predicted)
-        errors = self._errors.setdefault(engine, deque(maxlen=REMEMBERED))
-        errors.append(abs(predicted - measured) / measured)
-        self._measured[key] = max(measured, self._measured.get(key, 0))
+        least, most = self._measured.get(key, (measured, measured))
+        self._measured[key] = least, most = min(least, measured), max(most, measured)
+        loaded = max(least, most - self._growth.get(key, 0))
+        _put(self._ratios.setdefault((engine, basis), {}), key, loaded / predicted)
         if endpoint_id in self._deaths:
             self._deaths[endpoint_id] = 1 + (self._deaths[endpoint_id] - 1) * _RELENT
 
     def measured(self, endpoint_id: str, size: str = "") -> int | None:
         """The most it was found to hold in this size; None where it was never measured in it."""
-        return self._measured.get((endpoint_id, size))
+        found = self._measured.get((endpoint_id, size))
+        return None if found is None else found[1]
 
     def error(self, engine: str) -> float | None:
-        """Mean relative error of the formula over the last hundred measurements of an engine."""
-        errors = self._errors.get(engine)
+        """Mean relative error of the formula over the last hundred models of an engine."""
+        errors = [
+            abs(1 / ratio - 1)
+            for (of, _), found in self._ratios.items()
+            if of == engine
+            for ratio in found.values()
+        ]
         return fmean(errors) if errors else None
 
     def raise_(self, endpoint_id: str, factor: float = _DEATH) -> None:
-        """It died for want of memory: it is taken to need more, at most three times over, and less with every
-        load that goes well.
+        """It died for want of memory: it is taken to need more, at most three times over, and less again the longer
+        it is then seen alive.
         """
         most = _DEATH**_MOST_DEATHS
         self._deaths[endpoint_id] = min(most, self._deaths.get(endpoint_id, 1.0) * factor)

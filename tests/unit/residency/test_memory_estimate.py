@@ -116,16 +116,33 @@ def test_before_anything_is_measured_predictions_are_raised() -> None:
 
 
 def test_a_model_measured_before_needs_what_it_was_measured_with() -> None:
-    """The largest of its measurements in the same size counts; another size is another model."""
+    """The least of its measurements in the same size and what it grows by; another size is another model."""
     corrections = Corrections()
     key = size_key(gemma())
     for measured in (400 * MIB, 440 * MIB, 410 * MIB):
         corrections.observe(MANAGED, ONE, 420 * MIB, measured, size=key)
     found = corrections.need(MANAGED, ONE, gemma())
     assert (found.basis, found.factor) == (Basis.MEASURED, 1.02)
-    assert found.bytes - found.growth == -(-440 * MIB * 102 // 100)
+    assert found.bytes == -(-400 * MIB * 102 // 100) + found.growth
     assert corrections.need(MANAGED, ONE, gemma(8192)).basis is Basis.METADATA
     assert corrections.need(MANAGED, "local/b", gemma()).basis is Basis.METADATA
+
+
+def test_growth_in_use_is_no_error_and_is_not_reserved_twice() -> None:
+    """A model measured again and again while it grows as predicted needs what it was predicted to grow to."""
+    corrections = Corrections()
+    need_before = corrections.need(MANAGED, ONE, gemma())
+    for grown in (0, need_before.growth // 2, need_before.growth):
+        corrections.observe(
+            MANAGED, ONE, need_before.predicted, need_before.predicted + grown, size=size_key(gemma())
+        )
+    assert corrections.error(MANAGED) == 0
+    assert corrections.factor(MANAGED, Basis.METADATA) == 1.10
+    after = corrections.need(MANAGED, ONE, gemma())
+    assert after.bytes == -(-(need_before.predicted + after.growth) * 102 // 100)
+    corrections.observe(MANAGED, ONE, need_before.predicted, 10**9, size=size_key(gemma()))
+    assert corrections.need(MANAGED, ONE, gemma()).bytes == 1_020_000_000
+    assert corrections.error(MANAGED) > 0.4
 
 
 def test_three_models_that_fit_well_lower_the_factor() -> None:
@@ -165,7 +182,7 @@ def test_the_mean_error_of_an_engine_is_told() -> None:
 
 
 def test_death_for_want_of_memory_raises_the_need() -> None:
-    """1.3 times as much after each of the first three deaths; loads that go well take it back slowly."""
+    """1.3 times as much after each of the first three deaths; being seen alive takes it back slowly."""
     corrections = Corrections()
     before = corrections.need(MANAGED, ONE, gemma())
     corrections.raise_(ONE)
@@ -175,7 +192,7 @@ def test_death_for_want_of_memory_raises_the_need() -> None:
         corrections.raise_(ONE)
     assert corrections.need(MANAGED, ONE, gemma()).factor == pytest.approx(1.10 * 1.3**3)
     corrections.observe(MANAGED, ONE, before.predicted, before.predicted, size=size_key(gemma()))
-    assert corrections.need(MANAGED, ONE, gemma()).factor == pytest.approx(1.02 * (1 + 0.9 * (1.3**3 - 1)))
+    assert corrections.need(MANAGED, ONE, gemma()).factor == pytest.approx(1.02 * (1 + 0.998 * (1.3**3 - 1)))
 
 
 @given(st.lists(st.floats(0.3, 3.0), min_size=1, max_size=150))

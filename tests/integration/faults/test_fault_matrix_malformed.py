@@ -210,8 +210,7 @@ SAID = "h\u00e9 \u4e2d \U0001f600 "
 STREAMS: dict[str, tuple[str, bytes]] = {
     "lf": (
         "openai",
-        b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
-        b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n: hello\n\n'
+        b'\xef\xbb\xbfdata: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n: hello\n\n'
         b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
     ),
     "crlf": (

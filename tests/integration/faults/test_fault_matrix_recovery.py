@@ -12,6 +12,8 @@ from tests.integration.faults.conftest import Stage
 Leap = Callable[[float], None]
 Later = Callable[[float], Awaitable[None]]
 ILL = refusal(500, "out of order")
+# What costs money is not asked for nothing: no probes but those of clients.
+PRICED = "[models.m]\ncost_per_million_input = 0.001\ncost_per_million_output = 0.001\n"
 # Open for 5 s with a jitter of half of it.
 LONGEST_OPEN = 7.6
 
@@ -42,12 +44,14 @@ async def test_with_every_breaker_open_the_answer_is_quick_and_says_when(stage: 
 async def test_the_last_endpoint_of_a_model_is_never_ejected_into_silence(stage: Stage, leap: Leap) -> None:
     """One probe a second goes to it although it is open: it is back within a second of being well."""
     lone = await stage.backend("first")
-    engine = await stage.engine(lone)
+    engine = await stage.engine(lone, more=PRICED)
     await opened(engine, lone)
+    lone.script(*ILL)
     leap(1.1)
-    answers = [await engine.chat() for _ in range(3)]
-    assert 200 in [answer.status for answer in answers]
-    assert len(lone.calls) <= 5 + 3
+    assert [(await engine.chat()).status for _ in range(3)] == [502, 503, 503]
+    leap(1.1)
+    assert [(await engine.chat()).status for _ in range(3)] == [200] * 3
+    assert (len(lone.calls), lone.probes) == (5 + 1 + 3, 0)
 
 
 async def test_one_probe_at_a_time_and_then_a_slow_start(stage: Stage, later: Later) -> None:
@@ -94,8 +98,7 @@ async def test_who_comes_during_the_only_probe_waits_for_it(stage: Stage, later:
 async def test_who_waited_for_a_probe_in_vain_is_told_when_to_come_again(stage: Stage, leap: Leap) -> None:
     """Its result is that the backend is still ill: 503 for all who waited, with the time of the next probe."""
     lone = await stage.backend("first")
-    priced = "[models.m]\ncost_per_million_input = 0.001\ncost_per_million_output = 0.001\n"
-    engine = await stage.engine(lone, more=priced, slots=10)
+    engine = await stage.engine(lone, more=PRICED, slots=10)
     await opened(engine, lone)
     leap(LONGEST_OPEN)
     await until(lambda: engine.endpoint("first").circuit != "open")
@@ -115,8 +118,7 @@ async def test_who_waited_for_a_probe_in_vain_is_told_when_to_come_again(stage: 
 async def test_a_client_is_the_probe_where_the_engine_may_not_ask(stage: Stage, leap: Leap) -> None:
     """A backend that costs money is not asked for nothing: of thirty clients one finds out, the others go elsewhere."""
     first, second = await stage.backend("first"), await stage.backend("second")
-    priced = "[models.m]\ncost_per_million_input = 0.001\ncost_per_million_output = 0.001\n"
-    engine = await stage.engine(first, second, more=priced, slots=10)
+    engine = await stage.engine(first, second, more=PRICED, slots=10)
     await opened(engine, first)
     leap(LONGEST_OPEN)
     first.script(head(), wait("probe"), token(), finish(), end())

@@ -5,6 +5,7 @@ marked as simulated.
 """
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -114,9 +115,15 @@ class FakeEngine:
         while not self.stopped.is_set():
             _send(writer, "snapshot", self.world.snapshot())
             await writer.drain()
-            await asyncio.sleep(interval * self.period)
+            await self._pace(interval)
             for event in self.world.advance(max(round(interval), 1)):
                 _send(writer, "event", event)
+
+    async def _pace(self, ticks: float) -> None:
+        """What happens here happens at a pace, which ends with the engine: not waiting for anything else."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ticks * self.period):
+                await self.stopped.wait()
 
     async def _route(self, writer: asyncio.StreamWriter, body: dict[str, object]) -> None:
         _begin(writer)
@@ -130,12 +137,12 @@ class FakeEngine:
             "reasoning": reasoning,
         }
         _send(writer, "start", start)
-        await asyncio.sleep(0.2 * self.period)
+        await self._pace(0.2)
         words = (STORY if "long" not in str(body["prompt"]) else STORY * 20).split(" ")
         for word in words:
             _send(writer, "token", {"text": word + " "})
             await writer.drain()
-            await asyncio.sleep(0.025 * self.period)
+            await self._pace(0.025)
         metrics = {"tokens_generated": len(words), "tokens_prompt": 12, "response_time_ms": 1900}
         _send(writer, "done", {"response": "", "model_used": model, "backend": "box1", "metrics": metrics})
         writer.write(b"0\r\n\r\n")

@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 
+from tests.fakes.outside import wait_outside
 from tests.fakes.processes import PLAIN, ROOT, START_SECONDS, Lines
 
 
@@ -70,11 +70,9 @@ class FleetProcess:
 
     def until(self, name: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 30) -> float:
         """Waits for a state of a backend and returns the seconds that took; AssertionError if it never comes."""
-        pause = threading.Event()
         began = time.monotonic()
-        while not condition(state := self.state(name)):
-            assert time.monotonic() - began < seconds, f"not within {seconds:g} s: {state}"
-            pause.wait(0.005)
+        # The fleet is another process.
+        wait_outside(lambda: condition(self.state(name)), f"such state of {name}", seconds)
         return time.monotonic() - began
 
     def busy(self, name: str, running: int, seconds: float = 30) -> float:

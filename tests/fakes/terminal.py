@@ -9,14 +9,13 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
 
-AGAIN = 0.05
+from tests.fakes.outside import wait_outside
+
 # What a shell does: tells of the end, and is there for what is typed next.
 SHELL = ("sh", "-c", '"$@"; echo "[ended $?]"; exec cat', "sh")
 PATIENCE = 30.0
@@ -44,7 +43,6 @@ class Terminal:
         self._argv = [*SHELL, *argv]
         self._started_in = folder
         self._size = size
-        self._pause = threading.Event()
 
     def __enter__(self) -> "Terminal":
         columns, rows = self._size
@@ -138,10 +136,10 @@ class Terminal:
         return code
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"no {what} within {seconds:g} s:\n{self.text}"
-            self._pause.wait(AGAIN)
+        try:
+            wait_outside(condition, what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{self.text}") from error
 
     def _shown(self, form: str) -> str:
         return self._tmux("display-message", "-p", "-t", "t", form).strip()

@@ -12,7 +12,7 @@ from orchestra_core.domain.principal import Scope
 from orchestra_core.engine.reload import Reload
 from tests.fakes.engine_here import EngineHere, described
 from tests.fakes.gated_backend import GatedBackend
-from tests.fakes.turns import until
+from tests.fakes.turns import one_turn, until
 
 BASE = described([])
 PATIENCE = 20
@@ -155,7 +155,7 @@ async def test_a_revoked_key_is_out_when_its_client_leaves(tmp_path: Path, turns
         made = await engine.keys.create("app", (Scope.USE,), None, None)
         leaving = asyncio.ensure_future(engine.keys.revoke(str(made["id"])))
         for _ in range(turns + 1):
-            await asyncio.sleep(0)
+            await one_turn()
         leaving.cancel()
 
         await until(lambda: all(key.revoked is not None for key in engine.gate.keys))

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestra_core.storage.tables import RequestRow
 from tests.fakes.engine_process import EngineProcess, FleetProcess
+from tests.fakes.outside import wait_outside
 from tests.integration.engine.test_engine_faults import FRAMED, leaving
 
 MODEL = "sim-small:1b"
@@ -94,10 +95,9 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
 def test_rows_can_be_read_while_the_engine_runs(pair: EngineProcess) -> None:
     """They are written in groups, within moments, and other programs may read at any time."""
     ids = [pair.chat(model=MODEL, max_tokens=2).headers["x-request-id"] for _ in range(20)]
-    deadline = time.monotonic() + 10
-    while len(found := rows(pair)) < len(ids):
-        assert time.monotonic() < deadline, f"{len(found)} rows"
-    assert [row["id"] for row in found] == ids
+    # Another process writes them.
+    wait_outside(lambda: len(rows(pair)) >= len(ids), f"{len(ids)} rows", 10)
+    assert [row["id"] for row in rows(pair)] == ids
 
 
 def test_no_client_keeps_a_request_out_of_the_ledger(pair: EngineProcess) -> None:
@@ -129,9 +129,7 @@ def test_an_engine_that_is_killed_leaves_a_ledger_that_can_be_used(mended: Fleet
     try:
         first.start()
         assert first.chat(model=MODEL, max_tokens=2).is_success
-        deadline = time.monotonic() + 10
-        while len(rows(first)) < 1:
-            assert time.monotonic() < deadline
+        wait_outside(lambda: rows(first), "row of another process", 10)
         first.kill()
         with EngineProcess(mended.config(), home=first.home) as second:
             assert second.chat(model=MODEL, max_tokens=2).is_success

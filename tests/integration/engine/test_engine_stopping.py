@@ -15,6 +15,7 @@ import pytest
 
 from tests.fakes.engine_process import PLAIN, EngineProcess
 from tests.fakes.gated_backend import TOKENS, GatedBackend
+from tests.fakes.outside import until_outside
 
 STREAMS = 50
 BASE = "[discovery]\nenabled = false\n[embedded]\nenabled = false\n"
@@ -181,7 +182,6 @@ async def test_a_second_signal_stops_at_once_and_leaves_no_child_behind() -> Non
         code = await asyncio.to_thread(engine.wait, 5)
         with pytest.raises(httpx.TransportError):
             await running
-        async with asyncio.timeout(5):
-            while any(lives(child) for child in children):  # noqa: ASYNC110  they are no longer ours to wait for
-                await asyncio.sleep(0.01)
+        # Processes that are no longer ours to wait for.
+        await until_outside(lambda: not any(map(lives, children)), "end of the children", 5)
     assert code == 130

@@ -15,6 +15,8 @@ from orchestra_core.http1.checks import Limits
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.listener import Listener
 from tests.fakes.bad_requests import ROWS, Row
+from tests.fakes.outside import until_outside
+from tests.fakes.turns import one_turn, settle
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -45,7 +47,7 @@ class Server:
             exchange.write(b"a" * 16384)
             self.endless += 16384
             await exchange.drain()
-            await asyncio.sleep(0)
+            await one_turn()
 
     async def connect(self, kind: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if kind == "tcp":
@@ -70,7 +72,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
                     await story(server)
             finally:
                 await server.listener.close()
-                await asyncio.sleep(0)
+                await one_turn()
             assert server.escaped == []
 
         with asyncio.Runner(loop_factory=factory) as runner:
@@ -172,9 +174,9 @@ def test_who_connects_and_resets_leaves_nothing(run: Run) -> None:
             sock = socket.create_connection(("127.0.0.1", server.port))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             sock.close()
-            await asyncio.sleep(0)
-        while server.listener.connections:  # noqa: ASYNC110  it is the kernel that is waited for
-            await asyncio.sleep(0.01)
+            await one_turn()
+        # The kernel tells of each reset in its own time.
+        await until_outside(lambda: not server.listener.connections, "end of the connections")
 
     run(story)
 
@@ -190,12 +192,12 @@ def test_a_slow_reader_does_not_make_the_buffer_grow(run: Run) -> None:
         before = -1
         while not server.endless or server.endless != before:
             before = server.endless
-            await asyncio.sleep(0.2)
+            await settle(300)
         (connection,) = server.listener.connections
         assert connection.transport.get_write_buffer_size() <= 65536 + 16384 + 16
         sock.close()
-        while server.listener.connections:  # noqa: ASYNC110  it is the kernel that is waited for
-            await asyncio.sleep(0.01)
+        # The kernel tells of it in its own time.
+        await until_outside(lambda: not server.listener.connections, "end of the connection")
 
     run(story)
 

@@ -19,6 +19,7 @@ from orchestra_core.simulation.fleet import SECOND, SMALL
 from orchestra_core.simulation.running import Running, start
 from orchestra_core.simulation.service_model import ServiceModel
 from orchestra_core.simulation.trace import Done, FaultKind, InjectedFault, Request
+from tests.fakes.outside import until_outside
 
 MODEL = "sim-small:1b"
 ASK = [{"role": "user", "content": "Say something."}]
@@ -308,18 +309,21 @@ async def test_the_process_breaks_as_its_file_plans(client: httpx.AsyncClient, t
     url, body = backend["url"] + OPENAI, {"model": "sim-replica", "messages": ASK, "max_tokens": 2}
 
     async def becomes(status: int) -> None:
-        while (await client.post(url, json=body)).status_code != status:  # noqa: ASYNC110  another process
-            await asyncio.sleep(0.01)
+        """What another process does by its own plan."""
+
+        async def is_so() -> bool:
+            return (await client.post(url, json=body)).status_code == status
+
+        await until_outside(is_so, f"answer with {status}", 10)
 
     assert process.stdin is not None
     try:
-        async with asyncio.timeout(10):
-            await becomes(503)
-            process.stdin.write(b'{"seed": 1, "until": 0.0}\n')
-            await client.delete(f"{backend['url']}/simulation/fault")
-            await becomes(200)
-            process.stdin.write(msgspec.json.encode({"seed": 1, "begin": time.monotonic() + 0.1}) + b"\n")
-            await becomes(503)
+        await becomes(503)
+        process.stdin.write(b'{"seed": 1, "until": 0.0}\n')
+        await client.delete(f"{backend['url']}/simulation/fault")
+        await becomes(200)
+        process.stdin.write(msgspec.json.encode({"seed": 1, "begin": time.monotonic() + 0.1}) + b"\n")
+        await becomes(503)
     finally:
         process.stdin.close()
     assert await process.wait() == 0

@@ -12,6 +12,7 @@ from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.client import Done, EngineClient, EngineError, Failed, Lost, Started, Token
 from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.turns import one_turn
 
 
 @pytest.fixture
@@ -124,6 +125,6 @@ async def test_a_closed_client_watches_no_more(tmp_path: Path) -> None:
     updates = client.watch(1.0)
     assert isinstance(await anext(updates), Lost)
     waiting = asyncio.ensure_future(anext(updates, None))
-    await asyncio.sleep(0)
+    await one_turn()
     await client.close()
     assert await asyncio.wait_for(waiting, 10) is None

@@ -15,6 +15,7 @@ from orchestra_core.resilience.admission import ModelQueue, Room
 from orchestra_core.resilience.breaker import Breaker, Policy
 from tests.fakes.clock import ManualClock
 from tests.fakes.execution import ScriptedExecution
+from tests.fakes.turns import one_turn
 from tests.unit.routing.fleet import endpoint
 
 POLICY = Policy(consecutive=2)
@@ -61,7 +62,7 @@ class Bench:
             self.probing.look()
             if self.execution.gate is None:
                 await asyncio.gather(*self._tasks)
-            await asyncio.sleep(0)
+            await one_turn()
         return len(self.execution.attempts)
 
     async def cancel(self) -> None:

@@ -16,6 +16,7 @@ from orchestra_core.upstream.transport import Connection, Pool
 from tests.fakes.memory_backend import SERVING, chunked, question
 from tests.fakes.memory_client import MemoryClient
 from tests.fakes.transport import FakeTransport
+from tests.fakes.turns import one_turn
 
 # As llama.cpp (b6800), Ollama 0.11 and vLLM send them, three tokens each, HTTP framing included.
 _LLAMA = (
@@ -144,7 +145,7 @@ async def test_what_the_client_has_is_a_prefix_and_never_looks_complete(
     for cut, error in cuts(kind):
         stream = Stream(kind, surface)
         outcome = stream.play(RECORDED[kind], cut, error)
-        await asyncio.sleep(0)
+        await one_turn()
         assert len(stream.ends) == 1
         body = stream.client.body
         if outcome.ok:

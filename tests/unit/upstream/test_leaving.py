@@ -9,7 +9,7 @@ from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.outcome import Outcome, Verdict
 from tests.fakes.execution import TakingSink
 from tests.fakes.memory_backend import SERVING, Bench, endpoint, question, token
-from tests.fakes.turns import settle
+from tests.fakes.turns import one_turn, settle
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n"
 
@@ -81,7 +81,7 @@ async def test_a_thousand_that_leave_leave_nothing(bench: Bench) -> None:
             bench.execution(question(), endpoint(), TakingSink(streaming=True), SERVING)
         )
         for _ in range(number % 4):
-            await asyncio.sleep(0)
+            await one_turn()
         if number % 2 and bench.dialer.lines and not bench.line.transport.aborted:
             bench.line.begins()
             bench.line.sends(*[token("x")] * (number % 5))

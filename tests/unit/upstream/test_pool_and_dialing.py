@@ -13,6 +13,7 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.execution import TakingSink
 from tests.fakes.memory_backend import Bench, endpoint, question
 from tests.fakes.transport import FakeTransport
+from tests.fakes.turns import one_turn
 
 GOOD = b'{"choices":[{"message":{"content":"Hello"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
 
@@ -98,8 +99,8 @@ async def test_what_went_out_on_a_closing_connection_is_sent_again_once(bench: B
     task = await bench.send(question(stream=False), TakingSink(), endpoint(BackendKind.OPENAI))
     old = bench.line
     old.breaks(ConnectionResetError("reset"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await one_turn()
+    await one_turn()
     assert len(bench.dialer.lines) == 2
     assert old.asked.endswith(bench.line.asked)
     bench.line.says(answer())
@@ -116,8 +117,8 @@ async def test_a_fresh_connection_that_is_lost_is_the_backends_fault(bench: Benc
         task = await bench.send(question(stream=False), TakingSink(), endpoint(BackendKind.OPENAI))
         bench.line.says(*[first] * bool(first))
         bench.line.breaks()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await one_turn()
+        await one_turn()
         if second is not None:
             bench.line.breaks()
         assert (await task).verdict is (Verdict.DROPPED if second is not None else Verdict.FAILED)

@@ -15,6 +15,7 @@ import msgspec
 
 from benchmarks import environments
 from benchmarks.processes import StartError, free_port, running, wait_until
+from benchmarks.serving import alone, environment
 from benchmarks.stub import MODEL
 
 
@@ -197,39 +198,13 @@ class Engine:
     def start(self, stub: tuple[int, int], place: Path, core: int) -> Iterator[Running]:
         port = free_port()
         config = place / "engine.toml"
-        config.write_text(_ENGINE.format(place=place, port=port, model=MODEL, stub=stub[1]))
+        config.write_text(alone(place, port) + _BACKEND.format(model=MODEL, stub=stub[1]))
         command = [sys.executable, *self._wrapper, "orchestra_core", "serve", "--config", str(config)]
-        environment = _without_ours(os.environ) | {
-            "XDG_DATA_HOME": str(place / "data"),
-            "XDG_STATE_HOME": str(place / "state"),
-            "XDG_CACHE_HOME": str(place / "cache"),
-            "XDG_RUNTIME_DIR": str(place),
-        }
-        with _gateway(command, port, place / "engine.log", core, environment) as started:
+        with _gateway(command, port, place / "engine.log", core, environment(place)) as started:
             yield started
 
 
-def _without_ours(environment: os._Environ[str]) -> dict[str, str]:
-    """The environment without the variables that would change the engine's configuration."""
-    ours = ("ORCHESTRAT", "ORCHESTRA_", "API_PORT", "RESOURCE_PORTS", "LOG_LEVEL")
-    return {name: value for name, value in environment.items() if not name.startswith(ours)}
-
-
-_ENGINE = """
-[server]
-host = "127.0.0.1"
-port = {port}
-socket = "{place}/engine.sock"
-
-[storage]
-url = "sqlite:///{place}/orchestra.db"
-
-[discovery]
-enabled = false
-
-[embedded]
-enabled = false
-
+_BACKEND = """
 [[backends]]
 name = "stub"
 kind = "openai"

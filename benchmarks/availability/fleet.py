@@ -1,7 +1,6 @@
 """The processes of a run: the simulated fleet with its faults, and the engine in front of it."""
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.processes import ROOT, StartError, end, free_port, running, wait_until
+from benchmarks.serving import alone, environment
 
 _WELL_SECONDS = 20.0
 
@@ -105,15 +105,10 @@ def engine(ports: Mapping[str, int], slots: int, place: Path, extra: str = "") -
     port = free_port()
     config = place / "engine.toml"
     backends = "".join(_BACKEND.format(name=name, port=at, slots=slots) for name, at in ports.items())
-    config.write_text(_ENGINE.format(place=place, port=port) + backends + extra)
+    config.write_text(alone(place, port) + backends + extra)
     command = [sys.executable, "-m", "orchestra_core", "serve", "--config", str(config)]
-    ours = ("ORCHESTRAT", "ORCHESTRA_", "API_PORT", "RESOURCE_PORTS", "LOG_LEVEL")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
-        f"XDG_{kind}_HOME": str(place / kind.lower()) for kind in ("DATA", "STATE", "CACHE")
-    }
-    environment["XDG_RUNTIME_DIR"] = str(place)
     log = place / "engine.log"
-    with running(command, log, None, environment) as process:
+    with running(command, log, None, environment(place)) as process:
         wait_until(lambda: _up(port, len(ports)), process, log, 30)
         yield port, process.pid
 
@@ -135,22 +130,6 @@ def _up(port: int, count: int) -> bool:
         return False
     return sum(backend.health == "up" for backend in found.backends) == count
 
-
-_ENGINE = """
-[server]
-host = "127.0.0.1"
-port = {port}
-socket = "{place}/engine.sock"
-
-[storage]
-url = "sqlite:///{place}/orchestra.db"
-
-[discovery]
-enabled = false
-
-[embedded]
-enabled = false
-"""
 
 _BACKEND = """
 [[backends]]

@@ -187,6 +187,7 @@ async def test_p5_many_aborts_leave_nothing_behind(stage: Stage) -> None:
     await until(lambda: len(asyncio.all_tasks()) <= tasks)
     assert engine.descriptors() <= descriptors + 2
     assert engine.endpoint("first").work == pytest.approx(0)
+    assert engine.engine.execution.busy == 0
     assert engine.totals().cancelled == 300
     assert (await engine.chat()).backend == "first"
 

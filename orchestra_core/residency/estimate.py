@@ -43,8 +43,8 @@ class Engine(msgspec.Struct, frozen=True):
     """How one engine spends memory beyond weights and cache. Bytes and tokens.
 
     `process` is its own per model, `per_entry` what an entry of the vocabulary takes outside of the weights; `logits`
-    whether it makes room for the logits of a whole batch. `states` of the windowed layers are kept for every slot
-    after a warm-up, up to `kept` bytes of them in use (see `checkpoints`), beside `conversations` bytes of past ones.
+    whether it makes room for the logits of a whole batch. In use it keeps up to `kept` bytes of states of its windowed
+    layers, but `states` for every slot (see `checkpoints`), beside `conversations` bytes of past ones.
     """
 
     process: int = 0
@@ -75,11 +75,10 @@ def need(shape: Shape, context: int, parallel: int, factor: float = 1.0, *, engi
         + engine.per_entry * shape.vocabulary
         + 4 * engine.batch * _ARRAYS * shape.embedding
         + 2 * engine.batch * cells  # the mask of attention, 16 bits
-        + engine.states * state
     )
     if engine.logits:
         working += 4 * engine.batch * shape.vocabulary
-    growth = engine.conversations + (checkpoints(shape, context, parallel, engine) - engine.states) * state
+    growth = engine.conversations + checkpoints(shape, context, parallel, engine) * state
     predicted = shape.weights + cache + working
     return Need(
         ceil(predicted * factor) + growth, shape.weights, cache, working, growth, factor, Basis.METADATA

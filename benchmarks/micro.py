@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.foresight import MODELS, looking_ahead
+from benchmarks.planning import planning
 from benchmarks.stub import MODEL, stream
 from benchmarks.targets import body
 from orchestra_core.domain.call import Kind, Task
@@ -55,6 +56,7 @@ def data_plane() -> Iterator[Step]:
         yield f"decide between {count}", 1, partial(decide, profile, candidates, 0.0, "dec-1")
     yield from _streams()
     yield f"look ahead, {MODELS} models", 1, looking_ahead()
+    yield from planning()
 
 
 def _streams() -> Iterator[Step]:

@@ -9,7 +9,7 @@ from orchestra_core.residency.refusal import refusal, rivals
 from orchestra_core.residency.room import Room
 from orchestra_core.residency.scene import Force, Ground, Scene, Shortfall, missing
 from orchestra_core.residency.tenant import Site, Tenant
-from orchestra_core.residency.wording import gib, need_words, room_words
+from orchestra_core.residency.wording import gib, need_words, quota_words, room_words
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -68,7 +68,7 @@ def may_go(tenant: Tenant, scene: Scene) -> bool:
 
 def _victims(scene: Scene, must: Sequence[Tenant]) -> tuple[list[Tenant], list[Tenant]]:
     """All others whose end could help, in the same pool or on the same backend: who may go now, and who later."""
-    reach = {**scene.site.tenants, **{other.id: other for other in scene.neighbours}}
+    reach = {**scene.site.tenants, **{other.id: other for other in scene.neighbours if other.present}}
     able: list[Tenant] = []
     unable: list[Tenant] = []
     for other in sorted((t for t in reach.values() if t.present), key=Tenant.worth):
@@ -172,7 +172,7 @@ def _hopeless(scene: Scene, ground: Ground, short: Shortfall, able: Sequence[Ten
     if short.promised > 0 or short.used > 0:
         words = f"{no_room_words(scene.tenant)}, {idle_words(scene.site.name, ground.room, frees)}"
     else:
-        words = f"the quota of {short.backend} is taken by models that may not be evicted"
+        words = quota_words(short.backend)
     plan = Plan(fits=False, frees_bytes=frees or None, code="no_room", reason=words, retry_after=5.0)
     return Draft(_worded(scene, ground, plan), hopeless=True)
 

@@ -1,126 +1,138 @@
 """What the router and people are told of memory.
 
 The router's part runs every second over all models: the sums of a pool are made once, and each model is one look-up
-in them. Models with rules of their own are planned one by one.
+in them. Only what rules of its own forbid is looked at one by one.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable
-from functools import cached_property
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-from orchestra_core.domain.catalog import Endpoint, Residency
-from orchestra_core.domain.memory import Need
+from orchestra_core.domain.catalog import Residency
+from orchestra_core.domain.memory import Quota
 from orchestra_core.domain.snapshot import PoolView
-from orchestra_core.residency.planner import cost_of, draft, idle_words, no_room_words
-from orchestra_core.residency.refusal import PERMANENT, UNKNOWN_NEED, too_large, unknown_memory
-from orchestra_core.residency.scene import Ground, gains
+from orchestra_core.residency.offer import Survey
+from orchestra_core.residency.planner import no_room_words
+from orchestra_core.residency.refusal import refusal, too_large, unknown_memory
+from orchestra_core.residency.registry import Registry
+from orchestra_core.residency.setbacks import Setbacks
 from orchestra_core.residency.tenant import Policy, Site, Tenant
 from orchestra_core.residency.turn import Look
+from orchestra_core.residency.wording import quota_words
 
 _ABSENT = Residency.ABSENT
 Bar = tuple[str, str]
 
 
-class Offer:
-    """What a pool has for any one more model: room, and victims in the order in which they would go."""
+class Publisher:
+    """Sets `barred` and `external` of all endpoints at one moment."""
 
-    def __init__(self, site: Site, policy: Policy, now: float) -> None:
-        self._site = site
-        ground = self._ground = Ground(site, now)
-        self.free = min(ground.unpromised, ground.unused)
-        self._promised, self._used, self._costs = [ground.unpromised + ground.coming], [], [0.0]
-        self._used.append(ground.unused + ground.coming_used)
-        victims = sorted((t for t in site.tenants.values() if _could_go(t)), key=Tenant.worth)
-        able = [t for t in victims if t.idle and t.is_mature(now, policy) and now >= t.stays]
-        self._idle = sum(t.size for t in able)
-        for victim in able + [t for t in victims if t not in able]:
-            promised, used = gains(victim)
-            self._promised.append(self._promised[-1] + promised)
-            self._used.append(self._used[-1] + used)
-            self._costs.append(self._costs[-1] + victim.cost())
+    def __init__(
+        self,
+        registry: Registry,
+        quotas: Mapping[str, Quota],
+        setbacks: Setbacks,
+        look: Look,
+        policy: Policy,
+        now: float,
+    ) -> None:
+        self._registry = registry
+        self._quotas = {name: q for name, q in quotas.items() if q.memory is not None or q.loaded is not None}
+        self._setbacks = frozenset(setbacks)
+        self._look = look
+        self._policy = policy
+        self._now = now
+        self._copies = Counter(
+            t.endpoint.spec.model
+            for t in registry.tenants.values()
+            if t.rule.copies is not None and t.present
+        )
 
-    def cost(self, size: int) -> float | None:
-        """Expected seconds that making room costs others; None: there is none to be made."""
-        if size <= self.free:
-            return 0.0
-        victims = max(bisect_left(self._promised, size), bisect_left(self._used, size))
-        return self._costs[victims] if victims < len(self._costs) else None
+    def publish(self) -> None:
+        for site in self._registry.sites.values():
+            if site.pool is None or site.pool.total is None:
+                self._unmeasured(site)
+            else:
+                self._measured(site, Survey(site, self._policy, self._now))
 
-    @cached_property
-    def words(self) -> str:
-        return idle_words(self._site.name, self._ground.room, self._idle)
+    def _unmeasured(self, site: Site) -> None:
+        for tenant in site.tenants.values():
+            endpoint = tenant.endpoint
+            absent = endpoint.residency is _ABSENT and endpoint.spec.loadable
+            no = unknown_memory(site, tenant) if absent else None
+            if absent and no is None and not self._is_plain(tenant):
+                no = refusal(self._look(tenant, self._now, operator=False))
+            endpoint.barred = None if no is None else (no.code, no.reason)
+            endpoint.external = 0.0
 
+    def _measured(self, site: Site, survey: Survey) -> None:
+        assert site.pool is not None
+        largest = (site.pool.total or 0) - site.pool.headroom
+        free, cost = survey.free, survey.plain.cost
+        for tenant in site.tenants.values():
+            endpoint = tenant.endpoint
+            endpoint.external = 0.0
+            endpoint.barred = None
+            if endpoint.residency is not _ABSENT or not endpoint.spec.loadable:
+                continue
+            if endpoint.need is None or not self._is_plain(tenant):
+                self._single(tenant, survey)
+                continue
+            size = endpoint.need.bytes
+            if size <= free:
+                continue
+            seconds = cost(size) if size <= largest else None
+            if seconds is None:
+                endpoint.barred = self._bar(tenant, survey)
+            else:
+                endpoint.external = seconds
 
-def _could_go(tenant: Tenant) -> bool:
-    return tenant.present and tenant.movable and not tenant.leaving
+    def _is_plain(self, tenant: Tenant) -> bool:
+        """Whether its need and its pool alone decide."""
+        return (
+            not tenant.ruled
+            and tenant.endpoint.spec.backend not in self._quotas
+            and tenant.id not in self._setbacks
+        )
 
-
-def publish(sites: Iterable[Site], special: Iterable[Tenant], look: Look, policy: Policy, now: float) -> None:
-    """Sets `barred` and `external` of all endpoints that are absent and could be loaded.
-
-    `special` are those that depend on more than their need and their pool.
-    """
-    for site in sites:
-        if site.pool is None or site.pool.total is None:
-            _unmeasured(site)
+    def _single(self, tenant: Tenant, survey: Survey) -> None:
+        endpoint, need = tenant.endpoint, tenant.endpoint.need
+        backend = endpoint.spec.backend
+        quota = self._quotas.get(backend)
+        if need is None or self._may_be_forbidden(tenant, need.bytes, quota, survey):
+            no = refusal(self._look(tenant, self._now, operator=False))
+            if no is not None:
+                endpoint.barred = (no.code, no.reason)
+                return
+        assert need is not None
+        offer = survey.offer(tenant.rule.group, backend, quota, self._registry.backends[backend].values())
+        seconds = offer.cost(need.bytes)
+        if seconds is not None:
+            endpoint.external = seconds
+        elif offer.lacks_memory(need.bytes):
+            endpoint.barred = self._bar(tenant, survey)
         else:
-            _measured(site, Offer(site, policy, now))
-    for tenant in special:
-        if not tenant.present and tenant.endpoint.spec.loadable:
-            found = draft(look(tenant, now, operator=False))
-            code = found.plan.code
-            tenant.endpoint.barred = (code, found.plan.reason) if code in PERMANENT else None
-            tenant.endpoint.external = cost_of((*found.evicts, *found.waits_for))
+            endpoint.barred = ("no_room", quota_words(backend))
 
+    def _may_be_forbidden(self, tenant: Tenant, size: int, quota: Quota | None, survey: Survey) -> bool:
+        """Cheaper than to look; what is not found here is not forbidden."""
+        rule = tenant.rule
+        if tenant.id in self._setbacks or (rule.memory is not None and size > rule.memory):
+            return True
+        if rule.copies is not None and self._copies[tenant.endpoint.spec.model] >= rule.copies:
+            return True
+        if quota is not None and (quota.loaded == 0 or (quota.memory is not None and size > quota.memory)):
+            return True
+        return bool(rule.group) and any(not rival.movable for rival in survey.groups.get(rule.group, ()))
 
-def _unmeasured(site: Site) -> None:
-    for tenant in site.tenants.values():
-        endpoint = tenant.endpoint
-        absent = endpoint.residency is _ABSENT and endpoint.spec.loadable
-        no = unknown_memory(site, tenant) if absent else None
-        endpoint.barred = None if no is None else (no.code, no.reason)
-        endpoint.external = 0.0
-
-
-def _measured(site: Site, offer: Offer) -> None:
-    assert site.pool is not None
-    largest = (site.pool.total or 0) - site.pool.headroom
-    free, cost = offer.free, offer.cost
-    for tenant in site.tenants.values():
-        endpoint = tenant.endpoint
-        if endpoint.residency is not _ABSENT or not endpoint.spec.loadable:
-            endpoint.barred = None
-            endpoint.external = 0.0
-            continue
-        need = endpoint.need
-        if need is None:
-            endpoint.barred = (UNKNOWN_NEED.code, UNKNOWN_NEED.reason)
-            continue
-        size = need.bytes
-        if size <= free:
-            endpoint.barred = None
-            endpoint.external = 0.0
-            continue
-        seconds = cost(size) if size <= largest else None
-        endpoint.external = 0.0 if seconds is None else seconds
-        endpoint.barred = None if seconds is not None else _bar(tenant, size > largest, offer)
-
-
-def _bar(tenant: Tenant, never: bool, offer: Offer) -> Bar:
-    """In words, of which only those about the pool change from one second to the next."""
-    endpoint = tenant.endpoint
-    if never:
+    def _bar(self, tenant: Tenant, survey: Survey) -> Bar:
+        """In words, of which only those about the pool change from one second to the next."""
         no = too_large(tenant.site, tenant)
-        assert no is not None
-        return no.code, no.reason
-    return "no_room", f"{_need_words(tenant, endpoint)}, {offer.words}"
-
-
-def _need_words(tenant: Tenant, endpoint: Endpoint) -> str:
-    said: tuple[Need | None, str] | None = tenant.said
-    if said is None or said[0] is not endpoint.need:
-        said = tenant.said = (endpoint.need, no_room_words(tenant))
-    return said[1]
+        if no is not None:
+            return no.code, no.reason
+        need = tenant.endpoint.need
+        if tenant.said is None or tenant.said[0] is not need:
+            tenant.said = (need, no_room_words(tenant))
+        return "no_room", f"{tenant.said[1]}, {survey.words}"
 
 
 def view(sites: Iterable[Site], now: float) -> tuple[PoolView, ...]:

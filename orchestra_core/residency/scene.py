@@ -1,6 +1,6 @@
 """All that a plan depends on, and the sums it rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from enum import IntEnum
 
 import msgspec
@@ -19,7 +19,7 @@ class Force(IntEnum):
 
 
 class Scene(msgspec.Struct, frozen=True, gc=False):
-    """`neighbours` are the models present on the same backend where that has a quota, `copies` the number of other
+    """`neighbours` are the models on the same backend where that has a quota, `copies` the number of other
     endpoints where the same model is. `claimed` bytes are what older waiters have made room for, `ahead` what all
     older ones need.
     """
@@ -27,7 +27,7 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     tenant: Tenant
     policy: Policy
     now: float
-    neighbours: Sequence[Tenant] = ()
+    neighbours: Collection[Tenant] = ()
     copies: int = 0
     quota: Quota = Quota()
     setback: float = 0.0
@@ -123,7 +123,7 @@ def missing(scene: Scene, ground: Ground, *, returned: bool) -> Shortfall:
         if not returned:
             promised = max(promised, size - ground.unpromised)
             used = max(used, size - ground.unused)
-    there = [t for t in scene.neighbours if t is not tenant and not (returned and t.leaving)]
+    there = [t for t in scene.neighbours if t.present and t is not tenant and not (returned and t.leaving)]
     in_bytes = 0 if quota.memory is None else size + sum(other.size for other in there) - quota.memory
     places = 0 if quota.loaded is None else len(there) + 1 - quota.loaded
     return Shortfall(tenant.endpoint.spec.backend, promised, used, in_bytes, places)

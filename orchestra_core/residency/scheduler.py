@@ -5,14 +5,12 @@ The scheduler writes `residency`, `ready_since` and `took` of endpoints, their `
 unloads, and `barred` and `external` in `publish`; the rest it only reads.
 """
 
-from collections.abc import Iterator
-
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.memory import Pressure, Quota, Reading, Rule
 from orchestra_core.domain.result import Plan
 from orchestra_core.domain.snapshot import PoolView
 from orchestra_core.residency.planner import draft
-from orchestra_core.residency.publishing import publish, view
+from orchestra_core.residency.publishing import Publisher, view
 from orchestra_core.residency.refusal import PERMANENT
 from orchestra_core.residency.registry import Registry, reconcile
 from orchestra_core.residency.scene import Force, Scene
@@ -232,7 +230,7 @@ class Scheduler:
     def publish(self, now: float) -> None:
         """Tells the router which absent models may not be loaded, and what loading the others costs."""
         self._at(now)
-        publish(self._registry.sites.values(), self._special(), self._look, self.policy, now)
+        Publisher(self._registry, self._quotas, self._setbacks, self._look, self.policy, now).publish()
 
     def view(self, now: float) -> tuple[PoolView, ...]:
         return view(self._registry.sites.values(), now)
@@ -242,17 +240,6 @@ class Scheduler:
         """The worst of all pools."""
         pools = (site.pool for site in self._registry.sites.values())
         return max((pool.watermarks.pressure for pool in pools if pool is not None), default=Pressure.CALM)
-
-    def _special(self) -> Iterator[Tenant]:
-        """Models that more than their need and their pool decides about."""
-        for backend in self._quotas:
-            yield from self._registry.backends.get(backend, {}).values()
-        for key in self._setbacks:
-            if key in self._registry.tenants:
-                yield self._registry.tenants[key]
-        for tenant in self._registry.tenants.values():
-            if tenant.ruled:
-                yield tenant
 
     def _at(self, now: float) -> None:
         self._now = max(self._now, now)
@@ -281,7 +268,7 @@ class Scheduler:
             tenant=tenant,
             policy=self.policy,
             now=now,
-            neighbours=tuple(other for other in beside if other.present),
+            neighbours=beside,
             copies=sum(other.present and other is not tenant for other in copies),
             quota=quota,
             setback=self._setbacks.remaining(tenant.id, now),

@@ -28,3 +28,7 @@ def room_words(name: str, room: Room) -> str:
     if room.used is not None:
         parts += [f"{gib(room.foreign)} used by others", f"{gib(room.headroom)} kept free"]
     return f"{name} has {gib(room.free)} GiB free of {gib(room.total)}: {', '.join(parts)}"
+
+
+def quota_words(backend: str) -> str:
+    return f"the quota of {backend} is taken by models that may not be evicted"

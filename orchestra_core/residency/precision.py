@@ -83,7 +83,8 @@ class Precision:
                 continue
             del self._trials[key]
             if not trial.begun:
-                never.append(trial.endpoint)
+                if verdict == "over":  # else a request has come for it, whose load it is now
+                    never.append(trial.endpoint)
             elif verdict == "hit" or trial.ready_at is not None:
                 self._note(trial, verdict == "hit", now)
         return never

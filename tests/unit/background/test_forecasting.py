@@ -14,19 +14,25 @@ from tests.unit.routing.fleet import endpoint
 
 
 class Fleet:
-    """Endpoints whose numbers the test changes, looked at once a second; nothing can be loaded."""
+    """Endpoints whose numbers the test changes, looked at once a second; `fits`: whether there is room to load."""
 
-    def __init__(self, *endpoints: Endpoint) -> None:
+    def __init__(self, *endpoints: Endpoint, fits: bool = False) -> None:
         self.clock = ManualClock()
         self.models: dict[str, tuple[Endpoint, ...]] = {}
         self.said: list[tuple[str, str, str, str]] = []
+        self.asked: list[tuple[str, str]] = []
         for one in endpoints:
             self.models[one.spec.model] = (*self.models.get(one.spec.model, ()), one)
         self.forecasting = Forecasting(
             clock=self.clock,
             models=lambda: self.models,
             passed=lambda: (),
-            loads=Loads(lambda _: Plan(fits=False), lambda _: Pressure.CALM, print, print),
+            loads=Loads(
+                plan=lambda _: Plan(fits=fits),
+                pressure=lambda _: Pressure.CALM,
+                preload=lambda one: self.asked.append(("load", one.id)),
+                withdraw=lambda one: self.asked.append(("withdraw", one.id)),
+            ),
             enabled=lambda: True,
             say=lambda *what: self.said.append(what),
         )
@@ -93,6 +99,7 @@ def test_demand_falls_on_those_that_have_the_model() -> None:
         endpoint("two/a", live={"residency": Residency.LOADING}),
         endpoint("three/a", live={"residency": Residency.ABSENT}),
     )
+    away.demand = 1.0  # as it was while it was there
     fleet = Fleet(up, loading, away)
     up.calls = 9
     fleet.tick()
@@ -119,6 +126,18 @@ def test_of_very_many_models_each_has_its_turn() -> None:
         fleet.tick()
     assert all(one.demand > 0.0 for one in many)
     assert fleet.rate("m999") == pytest.approx(fleet.rate("m0"))
+
+
+def test_a_guess_that_the_scheduler_does_not_follow_is_withdrawn() -> None:
+    """There was no room after all: half a minute later it is taken back, and others have their chance."""
+    one = endpoint("box/a", loadable=True, live={"residency": Residency.ABSENT, "calls": 200})
+    fleet = Fleet(one, fits=True)
+    fleet.tick()
+    assert fleet.asked == [("load", "box/a")]
+    fleet.tick(29.0)
+    assert fleet.asked == [("load", "box/a")]
+    fleet.tick()
+    assert fleet.asked[1] == ("withdraw", "box/a")
 
 
 async def test_after_a_restart_the_models_used_most_are_loaded_first() -> None:

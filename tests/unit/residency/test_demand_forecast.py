@@ -1,5 +1,6 @@
 """What is known of the need for a model, from how often, how regularly and after what it was used."""
 
+import random
 from math import exp
 
 import pytest
@@ -10,7 +11,7 @@ from orchestra_core.domain.history import History, Hour, Use
 from orchestra_core.residency import demand as demand_module
 from orchestra_core.residency.demand import Demand
 from orchestra_core.residency.followups import SESSION_SECONDS, SESSIONS, SUCCESSORS, FollowUps
-from orchestra_core.residency.gaps import Gaps
+from orchestra_core.residency.gaps import KEPT, Gaps
 from orchestra_core.residency.warmup import remember
 
 
@@ -104,19 +105,33 @@ def test_those_who_leave_count_against_what_follows() -> None:
     assert 0.0 < follow_ups.chance("second", 600.0, 60_000.0) < 0.25
 
 
-@given(st.lists(st.tuples(st.integers(0, 2 * SESSIONS), st.integers(0, 40)), max_size=800))
-def test_whatever_is_used_the_state_stays_within_its_bounds(uses: list[tuple[int, int]]) -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_used_the_state_stays_within_its_bounds(seed: int) -> None:
     """Sessions, successors of each, and totals that are the sums of their counts."""
+    chance = random.Random(seed)
     follow_ups = FollowUps()
-    for now, (session, model) in enumerate(uses):
-        follow_ups.used(f"s{session}", f"m{model}", float(now))
+    for now in range(4000):
+        session = chance.choice((chance.randrange(2 * SESSIONS), chance.randrange(3)))
+        follow_ups.used(f"s{session}", f"m{chance.choice((chance.randrange(40), 0))}", float(now))
         follow_ups.expire(float(now))
-    assert len(follow_ups._sessions) <= SESSIONS
+        assert len(follow_ups._sessions) <= SESSIONS
     for after in follow_ups._after.values():
         assert len(after.counts) <= SUCCESSORS
         assert after.total == pytest.approx(sum(after.counts.values()))
     for model in range(40):
-        assert 0.0 <= follow_ups.chance(f"m{model}", 100.0, float(len(uses))) <= 1.0
+        assert 0.0 <= follow_ups.chance(f"m{model}", 100.0, 4000.0) <= 1.0
+
+
+@given(st.lists(st.floats(KEPT / 2, 500.0), min_size=KEPT, max_size=3 * KEPT))
+def test_only_the_latest_gaps_count(seen: list[float]) -> None:
+    """The chance at any time is what the last 64 say, each as it was."""
+    gaps = Gaps()
+    for gap in seen:
+        gaps.add(gap)
+    for idle in (0.0, 100.0, 300.0):
+        still = [gap for gap in seen[-KEPT:] if gap > 0.95 * idle]
+        ending = sum(gap <= idle + 60 for gap in still)
+        assert gaps.chance(idle, 60.0) == pytest.approx(ending / (len(still) + 2))
 
 
 def test_more_models_than_there_is_place_for_forget_the_oldest() -> None:
@@ -151,14 +166,14 @@ def test_earlier_requests_are_as_if_they_had_been_seen() -> None:
     round_ = [
         Use(wall - 900 + at, "agent", m) for at, m in ((0, "plan"), (30, "code"), (60, "plan"), (90, "code"))
     ]
-    hours = [Hour("job", int(wall // 3600) - 1, 6), Hour("old", int(wall // 3600) - 72, 720)]
+    hours = [Hour("job", int(wall // 3600) - 1, 6), Hour("old", int(wall // 3600) - 71, 720)]
     hours += [Hour("nightly", int(wall // 3600) - 24 * day, 360) for day in (1, 2)]
     uses = tuple(sorted([*jobs, *round_], key=lambda use: use.at))
     demand = remember(History(tuple(hours), uses), wall, now)
     assert demand.probability("job", 120.0, now - 20.0) > 0.6
-    # Four hours were in use, and "old" had 720 requests in one of them, at this hour of the day among four days.
+    # Four hours of three days were in use; "nightly" is used at this hour of the day.
     assert demand.rate("old", now) == pytest.approx(720 / 4 / 3600)
-    assert demand.rate("nightly", now) == pytest.approx(720 / 4 / 3600)
+    assert demand.rate("nightly", now) == pytest.approx(720 / 3 / 3600)
     fresh = Demand()
     fresh.arrived("plan", 1, now + 1)
     fresh.used([("agent", "plan")], now + 1)

@@ -135,7 +135,10 @@ def test_a_model_that_is_foretold_badly_is_left_alone_for_an_hour() -> None:
     assert precision.view(box.now)[0].disabled_until is None
     every(box, 300, "a", 4)
     assert box.ahead != []
-    assert precision.view(box.now)[0].hits >= 1
+    (told,) = precision.view(box.now)
+    assert told.hits >= 1
+    assert told.disabled_until is None
+    assert told.wasted == pytest.approx(LEAST * 30.0)
 
 
 class Chooser:
@@ -222,6 +225,25 @@ def test_others_go_for_it_only_when_they_are_needed_less() -> None:
         assert (choose() is not None) is chosen
 
 
+def test_nobody_goes_for_what_would_have_to_give_the_room_back() -> None:
+    """A victim loads in a moment and is asked for all the time: the request for it would end the guess."""
+    victim = endpoint("box/b", loadable=True, live={"took": 1.0})
+    for likely, chosen in ((("a",), True), (("a", "b"), False)):
+        choose = Chooser(absent(took=20.0), victim, likely=likely)
+        choose.plan = Plan(fits=True, evicts=("box/b",))
+        assert (choose() is not None) is chosen
+
+
+def test_what_was_unloaded_by_hand_may_come_back_after_the_next_request() -> None:
+    """A request that came before says nothing of what is wanted now."""
+    subject = absent()
+    choose = Chooser(subject)
+    choose.preload.unwanted(subject, 995.0)
+    assert choose(1000.0) is None
+    choose.demand.arrived("a", 1, 1001.0)
+    assert choose(1002.0) is subject
+
+
 def test_the_most_valuable_comes_first_and_of_its_copies_the_quickest() -> None:
     """Of two models as likely the one that takes longer to load; on the machine that loads it in less time."""
     small = absent("box/a", took=2.0)
@@ -251,6 +273,17 @@ def test_a_load_that_was_never_begun_is_withdrawn_and_says_nothing_of_the_foreca
     assert precision.look(1030.0) == [subject]
     assert precision.view(1030.0) == ()
     assert not precision.loading
+
+
+def test_a_guess_that_a_request_has_overtaken_is_not_withdrawn() -> None:
+    """The request waits for that load: to withdraw it would be to leave the request waiting for ever."""
+    subject = absent()
+    choose = Chooser(subject)
+    assert choose() is subject
+    subject.inflight = 1
+    assert choose.preload.precision.look(1001.0) == []
+    assert choose.preload.precision.view(1001.0) == ()
+    assert not choose.preload.precision.loading
 
 
 def test_a_guess_given_up_for_a_request_is_not_counted_and_one_evicted_unused_is_a_miss() -> None:

@@ -54,6 +54,7 @@ _ELSEWHERE = frozenset(
 _TRIPS = frozenset(
     {Verdict.UNREACHABLE, Verdict.DROPPED, Verdict.TIMEOUT, Verdict.FAILED, Verdict.INTERRUPTED}
 )
+_SUCCESS = Verdict.SUCCESS
 NO_USAGE = Usage(estimated=True)
 
 
@@ -95,7 +96,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def ok(self) -> bool:
-        return self.verdict is Verdict.SUCCESS
+        return self.verdict is _SUCCESS
 
     @property
     def try_elsewhere(self) -> bool:

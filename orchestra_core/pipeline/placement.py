@@ -21,6 +21,7 @@ COOLDOWN_SECONDS = 5.0
 _PUSHES_BACK = frozenset({Verdict.LIMITED, Verdict.BUSY, Verdict.TIMEOUT})
 _LOST = frozenset({Verdict.UNREACHABLE, Verdict.DROPPED})
 _READY = Residency.READY
+_LOADING = Residency.LOADING
 _SUCCESS = Verdict.SUCCESS
 
 
@@ -110,7 +111,7 @@ class Placement:
             return
         if lane.permits.limit.value < lane.permits.limit.slots:
             lane.permits.succeeded(now)
-        if endpoint.residency is Residency.LOADING and not endpoint.spec.loadable:
+        if endpoint.residency is _LOADING and not endpoint.spec.loadable:
             endpoint.residency = Residency.READY
         endpoint.tokens += outcome.usage.completion
         learn_speed(endpoint, candidate, outcome, call.task)

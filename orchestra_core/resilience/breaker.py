@@ -30,6 +30,7 @@ from orchestra_core.domain.snapshot import BreakerView, TripView
 if TYPE_CHECKING:
     from random import Random
 
+_CLOSED, _HALF_OPEN = Circuit.CLOSED, Circuit.HALF_OPEN
 _SHOWN = 30
 _TRIPS = 5
 _REQUESTS = 10
@@ -97,10 +98,10 @@ class Breaker:
 
     def admit(self, now: float) -> int | None:
         """A token for one attempt, or None: refused. An open breaker whose time is over becomes half-open."""
-        if self._state is not Circuit.CLOSED and not self._place_for_probe(now):
+        if self._state is not _CLOSED and not self._place_for_probe(now):
             return None
         self._token += 1
-        if self._state is Circuit.HALF_OPEN:
+        if self._state is _HALF_OPEN:
             self._probing[self._token] = now
         return self._token
 
@@ -124,7 +125,7 @@ class Breaker:
         self, token: int, failure: bool, now: float, reason: str = "", request_id: str = ""
     ) -> Circuit | None:
         """The result of an attempt; the new state if that changed it. `reason` is shown while it is open."""
-        if self._state is not Circuit.CLOSED:
+        if self._state is not _CLOSED:
             if self._probing.pop(token, None) is None:
                 return None
             self._recent.append(failure)

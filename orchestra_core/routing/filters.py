@@ -27,6 +27,7 @@ USUAL_OUTPUT = {
 _NEEDS = {kind: frozenset({kind.value}) for kind in Kind}
 _CLOSED = Circuit.CLOSED
 _READY = Residency.READY
+_NO_FLOOR = (None, Level.LOW)
 _LEAVING = (Residency.DRAINING, Residency.UNLOADING)
 
 
@@ -126,7 +127,7 @@ def sift(
             possible.append(endpoint)
         else:
             rejected.append(reason)
-    if wishes.max_cost is None and wishes.quality in (None, Level.LOW):
+    if wishes.max_cost is None and wishes.quality in _NO_FLOOR:
         return Sifted(possible, rejected, None)
     return _within_wishes(profile, possible, rejected)
 

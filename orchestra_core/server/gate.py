@@ -29,6 +29,8 @@ _NO_KEY = (
     "(make one with `ai-orchestra keys create`)"
 )
 
+_ADMIN = Scope.ADMIN
+
 
 class Rules(msgspec.Struct, frozen=True):
     """What is configured. `require_key` None: as soon as there is a key; limits of 0 are none."""
@@ -115,7 +117,7 @@ class Gate:
             self._screen(request)
         if not self._plain:
             return self._identify(request, scope)
-        if scope is Scope.ADMIN:
+        if scope is _ADMIN:
             raise _administration()
         return LOCAL
 

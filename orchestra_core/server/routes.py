@@ -17,6 +17,7 @@ from orchestra_core.server.facades.steering import Steering
 from orchestra_core.server.gate import Gate
 from orchestra_core.server.ports import Ports
 
+_USE = Scope.USE
 Answer = Callable[[Request, Exchange, str], Awaitable[None]]
 # What is answered, and the scope it needs; None: everybody may see it.
 Entry = tuple[Answer, Scope | None]
@@ -137,7 +138,7 @@ class Routes:
             exchange.extra = request.extra
             send_error(exchange, error, request_id)
         finally:
-            if self._audit is not None and scope is not None and scope is not Scope.USE:
+            if self._audit is not None and scope is not None and scope is not _USE:
                 self._audit(request, exchange, scope)
 
     def invites(self, request: Request) -> bool:

@@ -17,6 +17,7 @@ from orchestra_core.telemetry.window import Latencies, Series
 # Model, backend, task, surface, verdict.
 Labels = tuple[str, str, str, str, str]
 
+_SUCCESS = Verdict.SUCCESS
 _MOST_CELLS = 5000
 # Upper bounds in seconds: from a cached first token to the longest stream allowed.
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -86,7 +87,7 @@ class Metrics:
         cell.tokens_out += usage.completion
         if cost is not None:
             cell.cost += cost
-        if outcome.verdict is Verdict.SUCCESS:
+        if outcome.verdict is _SUCCESS:
             waited = outcome.seconds if seconds is None else seconds
             cell.seconds.add(waited)
             if outcome.first_token is not None:

@@ -14,6 +14,8 @@ from orchestra_core.wire.openai import answers as openai_answers
 from orchestra_core.wire.openai import requests as openai_requests
 from orchestra_core.wire.openai import streams as openai_streams
 
+_EMBEDDING = Kind.EMBEDDING
+
 
 class Reader(Protocol):
     """One streamed answer being decoded; `done` turns true at the format's own clean end."""
@@ -57,7 +59,7 @@ class Codec(msgspec.Struct, frozen=True):
 
     def streams(self, call: Call) -> bool:
         """Whether the backend is asked to stream this call."""
-        return call.kind is not Kind.EMBEDDING and (call.stream or (self.always_stream and _joins(call)))
+        return call.kind is not _EMBEDDING and (call.stream or (self.always_stream and _joins(call)))
 
 
 # What asks for more than one text, with the values that do not: increments carry none of it.

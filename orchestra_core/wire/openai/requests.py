@@ -24,6 +24,7 @@ from orchestra_core.wire.strict import LARGE, MOST_TOKENS, refuse_crowd, refuse_
 _OWN = ("model", "stream", "stream_options")
 _PATHS = {Kind.CHAT: "/chat/completions", Kind.COMPLETION: "/completions", Kind.EMBEDDING: "/embeddings"}
 _WITH_USAGE = {"include_usage": True}
+_CHAT = Kind.CHAT
 NOTHING = frozenset[str]()
 _VISION = frozenset({"vision"})
 _TOOLS = frozenset({"tools"})
@@ -84,7 +85,7 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     refuse_many("messages", chat.messages)
     if large:
         refuse_many_parts(chat.messages)
-    fields = _fields(Kind.CHAT, body, len(chat.messages))
+    fields = _fields(_CHAT, body, len(chat.messages))
     asked = read_model(chat.model)
     needs = _VISION if has_images(chat.messages) else NOTHING
     if chat.tools and bytes(chat.tools).strip(_NO_TOOLS) not in (b"", b"null"):
@@ -92,7 +93,7 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     messages = fields["messages"]
     return Call(
         id=call_id,
-        kind=Kind.CHAT,
+        kind=_CHAT,
         fields=fields,
         received=now,
         key=key,

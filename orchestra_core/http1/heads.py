@@ -34,21 +34,19 @@ def response_head(
 ) -> bytes:
     """A response head up to and including the blank line. `length` None means a chunked body."""
     framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
-    rest = f"{lines(headers)}content-type: {content_type}\r\n{framing}\r\n{_CLOSE[close]}\r\n"
+    if not isinstance(headers, str):
+        headers = lines(headers)
+    rest = f"{headers}content-type: {content_type}\r\n{framing}\r\n{_CLOSE[close]}\r\n"
     return status_line(status) + date + rest.encode("latin-1")
 
 
-def request_head(method: str, target: str, fixed: bytes, length: int) -> bytes:
-    """A request head; `fixed` holds the header lines that do not change for one backend."""
-    return b"%b%bcontent-length: %d\r\n\r\n" % (
-        f"{method} {target} HTTP/1.1\r\n".encode("ascii"),
-        fixed,
-        length,
-    )
+def request_start(method: str, target: str, fixed: bytes) -> bytes:
+    """A request head up to the digits of its Content-Length; `fixed` are the lines that do not change for a backend."""
+    return b"%b%bcontent-length: " % (f"{method} {target} HTTP/1.1\r\n".encode("ascii"), fixed)
 
 
 def fixed_headers(host: str, headers: Iterable[Pair]) -> bytes:
-    """The constant header lines of requests to one backend, each ended, ready for `request_head`.
+    """The constant header lines of requests to one backend, each ended, ready for `request_start`.
 
     Accept-Encoding identity: a compressed answer could not be scanned or bounded (reliability: zip bombs).
     """

@@ -24,7 +24,7 @@ from orchestra_core.http1.checks import (
     origin_form,
     too_large,
 )
-from orchestra_core.http1.known import Known, whole
+from orchestra_core.http1.known import Key, Known, Seen, again, whole
 from orchestra_core.server.exchange import Request
 from orchestra_core.server.room import Room
 
@@ -82,6 +82,7 @@ class Intake(asyncio.Protocol):
         "_parser",
         "_quiet",
         "_room",
+        "_seen",
         "_start",
         "_task",
         "_trailer_size",
@@ -102,7 +103,8 @@ class Intake(asyncio.Protocol):
         self._limits = limits
         self._room = room
         self._known = known
-        self._key: bytes | None = None
+        self._key: Key | None = None
+        self._seen: Seen[Head] | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._task: asyncio.Task[None] | None = None
         self.phase = "fresh"
@@ -159,14 +161,19 @@ class Intake(asyncio.Protocol):
 
     def _is_known(self, data: bytes) -> bool:
         """Serves a whole request whose head has been parsed before; else notes the key to keep it under."""
-        found = whole(data)
-        if found is None:
-            return False
-        key, start = found
-        head = self._known.get(key)
-        if head is None:
-            self._key = key
-            return False
+        seen = self._seen
+        start = again(data, seen[0], seen[1]) if seen is not None else 0
+        if not start:
+            found = whole(data)
+            if found is None:
+                return False
+            key, start = found
+            seen = self._seen = self._known.get(key)
+            if seen is None:
+                self._key = key
+                return False
+        assert seen is not None
+        head = seen[2]
         body = data[start:]
         if len(body) > self._limits.small_body:
             self._hold(len(body))
@@ -174,6 +181,10 @@ class Intake(asyncio.Protocol):
         self.phase = "idle" if head.keep_alive else "closing"
         self._arrived(head, body)
         return True
+
+    def forget_head(self) -> None:
+        """The one it would know its next request by."""
+        self._seen = None
 
     def _broken(self, error: httptools.HttpParserError) -> None:
         if self.phase == "closing":

@@ -78,6 +78,8 @@ class Listener:
     def forget_heads(self) -> None:
         """Drops the heads kept so that equal ones need no parsing: keys are in them, and some were revoked."""
         self._known.forget()
+        for connection in self.connections:
+            connection.forget_head()
 
     def _tick(self) -> None:
         refresh(self._clock.wall())

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import httptools
 
-from orchestra_core.http1.heads import fixed_headers, request_head
-from orchestra_core.http1.known import Known, whole
+from orchestra_core.http1.heads import fixed_headers, request_start
+from orchestra_core.http1.known import Key, Known, Seen, again, whole
 from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.dialing import Dialer
 
@@ -28,6 +28,8 @@ _MOST_INTERIM = 4
 _RECEIVE_BUFFER = 49152
 _ODD = frozenset({b"content-encoding", b"transfer-encoding"})
 _HIGH_WATER = 65536
+# Status, headers, and whether the connection is kept.
+_Head = tuple[int, list[tuple[bytes, bytes]], bool]
 _WITHOUT_BODY = (204, 304)  # whatever their Content-Length says (RFC 9112 section 6.3)
 
 
@@ -54,7 +56,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
-        self._key: bytes | None = None
+        self._key: Key | None = None
+        self._seen: Seen[_Head] | None = None
         self._interim = 0
         self.closed = False
         self.answered = False
@@ -67,8 +70,6 @@ class Connection(asyncio.Protocol):
     def send(self, head: bytes, body: bytes, consumer: Consumer) -> None:
         self._consumer = consumer
         self.answered = False
-        self._head_bytes = self._interim = 0
-        self._headers = []
         self.transport.write(head + body)
 
     def abort(self) -> None:
@@ -119,14 +120,10 @@ class Connection(asyncio.Protocol):
             return
         if not self.answered:
             self.answered = True
-            found = whole(data)
-            if found is not None:
-                key, start = found
-                known = self._pool.known.get(key)
-                if known is not None:
-                    self._whole(*known, data[start:])
-                    return
-                self._key = key
+            start = self._known(data)
+            if start:
+                self._whole(data[start:])
+                return
         try:
             self._parser.feed_data(data)
             self._key = None
@@ -156,6 +153,8 @@ class Connection(asyncio.Protocol):
         """A second answer to one request would be taken for the answer to the next one."""
         if self._consumer is None:
             raise ValueError("an answer that nobody asked for")
+        self._head_bytes = 0
+        self._headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
@@ -184,19 +183,37 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:
-            self._headers = []
             self._interim += 1
             if self._interim > _MOST_INTERIM:
                 raise ValueError("too many interim answers")
             return
+        self._interim = 0
         keep_alive = self._parser.should_keep_alive()
         if self._key is not None and status not in _WITHOUT_BODY and not self.encoded:
             self._pool.known.keep(self._key, (status, self._headers, keep_alive))
         self._complete(keep_alive)
 
-    def _whole(self, status: int, headers: list[tuple[bytes, bytes]], keep_alive: bool, body: bytes) -> None:
+    def _known(self, data: bytes) -> int:
+        """Where the body starts of a whole answer whose head has been parsed before; else 0, and its key is noted."""
+        seen = self._seen
+        start = again(data, seen[0], seen[1]) if seen is not None else 0
+        if start:
+            return start
+        found = whole(data)
+        if found is None:
+            return 0
+        key, start = found
+        self._seen = self._pool.known.get(key)
+        if self._seen is not None:
+            return start
+        self._key = key
+        return 0
+
+    def _whole(self, body: bytes) -> None:
         consumer, self._consumer = self._consumer, None
         assert consumer is not None
+        assert self._seen is not None
+        status, headers, keep_alive = self._seen[2]
         self._headers = headers
         if keep_alive:
             self._pool.give_back(self)
@@ -228,11 +245,16 @@ class Pool:
         self._now = now or loop.time
         self._dialer = dialer or Dialer(loop)
         self._idle: list[Connection] = []
-        self.known: Known[tuple[int, list[tuple[bytes, bytes]], bool]] = Known()
+        self.known: Known[_Head] = Known()
+        self._starts: dict[str, bytes] = {}
         self._fixed = fixed_headers(_authority(address), address.headers)
 
     def head(self, target: str, length: int) -> bytes:
-        return request_head("POST", self.address.prefix + target, self._fixed, length)
+        start = self._starts.get(target)
+        if start is None:
+            start = request_start("POST", self.address.prefix + target, self._fixed)
+            self._starts[target] = start
+        return start + b"%d\r\n\r\n" % length
 
     def reuse(self) -> Connection | None:
         """The connection used last, if it has not been idle for too long."""

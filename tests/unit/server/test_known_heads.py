@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestra_core.http1.checks import Limits
-from orchestra_core.http1.known import Known, whole
+from orchestra_core.http1.known import Known, again, whole
 from orchestra_core.server.connection import Http1Protocol
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.intake import Head
@@ -141,21 +141,38 @@ def test_only_one_whole_message_has_a_key(data: bytes) -> None:
     assert whole(data) is None
 
 
+@given(HEADS, HEADS, st.binary(max_size=12), st.binary(max_size=12), st.integers(-3, 3))
+def test_a_head_met_again_is_the_one_that_was_kept(
+    head: bytes, other: bytes, body: bytes, later: bytes, off: int
+) -> None:
+    """The short look at a connection's next message finds exactly what the long one would find under the same key."""
+    kept = whole(message(head, body))
+    for data in (
+        message(other, later),
+        other % max(0, len(later) + off) + later,
+        message(other, later)[:off],
+    ):
+        found = whole(data)
+        if kept is not None:
+            same = found is not None and found[0] == kept[0]
+            assert again(data, *kept[0]) == (found[1] if same and found is not None else 0)
+
+
 def test_heads_are_forgotten_when_that_is_asked() -> None:
     """All of them at once; what comes afterwards is kept again."""
     known: Known[int] = Known()
-    known.keep(b"a", 1)
+    known.keep((b"a", b""), 1)
     known.forget()
-    assert known.get(b"a") is None
-    known.keep(b"a", 2)
-    assert known.get(b"a") == 2
+    assert known.get((b"a", b"")) is None
+    known.keep((b"a", b""), 2)
+    assert known.get((b"a", b"")) == (b"a", b"", 2)
 
 
 def test_memory_for_heads_is_bounded() -> None:
     """However many different heads come, only the newest some hundred are kept."""
     known: Known[int] = Known()
     for number in range(2000):
-        known.keep(b"%d" % number, number)
+        known.keep((b"%d" % number, b""), number)
 
-    assert known.get(b"1999") == 1999
-    assert sum(known.get(b"%d" % number) is not None for number in range(2000)) <= 512
+    assert known.get((b"1999", b"")) is not None
+    assert sum(known.get((b"%d" % number, b"")) is not None for number in range(2000)) <= 512

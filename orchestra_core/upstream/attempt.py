@@ -36,6 +36,7 @@ _OPENING_LIMIT = 128 * 1024
 # After the end of an answer, for the end of its HTTP message: without it the connection cannot be kept.
 _LAST_CHUNK_SECONDS = 2.0
 _UNKNOWN = Usage(estimated=True)
+_SUCCESS = Verdict.SUCCESS
 _LEFT = "ended before its answer was complete"
 
 
@@ -90,7 +91,9 @@ class Attempt:
 
     def bind(self, connection: Connection) -> None:
         self._connection = connection
-        self._sink.bind_flow(self.pause, self.resume)
+        if self._sink.streaming:
+            # A client that did not ask for a stream has nothing to be slow with before its answer is whole.
+            self._sink.bind_flow(self.pause, self.resume)
 
     def pause(self) -> None:
         """The client is slow. A connection that has been given back is another request's by then."""
@@ -344,14 +347,33 @@ class Attempt:
         self._succeed(usage or _UNKNOWN, finish)
 
     def _succeed(self, usage: Usage, finish: str | None) -> None:
-        self._resolve(Verdict.SUCCESS, 200, "", usage, finish, None)
+        if not self.done.done():
+            first = None if self._first_at is None else self._first_at - self.started_at
+            spent = self._now() - self.started_at
+            who, told = self._endpoint_id, self.committed
+            self.done.set_result(Outcome(_SUCCESS, who, 200, "", usage, first, spent, None, finish, told))
 
     def _fail(self, fault: Fault) -> None:
         if self.done.done():
             return
         verdict = Verdict.INTERRUPTED if self._opened else fault.verdict
         self.abort()
-        self._resolve(verdict, fault.status, fault.message, self._usage_so_far(), None, fault.retry_after)
+        first = None if self._first_at is None else self._first_at - self.started_at
+        self.done.set_result(
+            Outcome(
+                verdict,
+                self._endpoint_id,
+                fault.status,
+                fault.message,
+                self._usage_so_far(),
+                first,
+                self._now() - self.started_at,
+                fault.retry_after,
+                None,
+                self.committed,
+                self._partial(),
+            )
+        )
 
     def _break(self, error: Exception) -> None:
         """What ended while its answer was read ends here: nobody will call again, so it must not stay open."""
@@ -383,16 +405,3 @@ class Attempt:
         if not self._opened:
             return self._call.so_far
         return self._kept.partial(self._call.so_far) if self._kept is not None else None
-
-    def _resolve(
-        self, verdict: Verdict, status: int, why: str, usage: Usage, finish: str | None, wait: float | None
-    ) -> None:
-        if self.done.done():
-            return
-        first = None if self._first_at is None else self._first_at - self.started_at
-        spent = self._now() - self.started_at
-        partial = None if verdict is Verdict.SUCCESS else self._partial()
-        who, told = self._endpoint_id, self.committed
-        self.done.set_result(
-            Outcome(verdict, who, status, why, usage, first, spent, wait, finish, told, partial)
-        )

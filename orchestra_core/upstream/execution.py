@@ -20,6 +20,9 @@ from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection, Pool
 
 
+_SUCCESS, _DROPPED = Verdict.SUCCESS, Verdict.DROPPED
+
+
 class Execution:
     """Sends calls to backends.
 
@@ -104,8 +107,8 @@ class Execution:
             outcome = await self._exchange(attempt, connection, head, body)
             # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
             # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
-            if fresh or outcome.verdict is not Verdict.DROPPED or not self._retry:
-                return outcome if outcome.ok and not stale else _told(outcome, address, stale)
+            if fresh or outcome.verdict is not _DROPPED or not self._retry:
+                return outcome if outcome.verdict is _SUCCESS and not stale else _told(outcome, address, stale)
             stale = "sent a second time: the kept connection had been closed"
             connection = None
 

@@ -138,7 +138,7 @@ async def test_sending_again_can_be_switched_off() -> None:
 async def test_a_slow_client_of_one_answer_never_pauses_the_next(bench: Bench) -> None:
     """A connection that was paused when its answer ended is read again, and is nobody's any more."""
     flows: list[tuple[object, object]] = []
-    sink = TakingSink()
+    sink = TakingSink(streaming=True)
     sink.bind_flow = lambda pause, resume: flows.append((pause, resume))
     task = await bench.send(question(stream=False), sink, endpoint(BackendKind.OPENAI))
     pause, resume = flows[0]

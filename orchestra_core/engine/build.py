@@ -48,6 +48,7 @@ from orchestra_core.server.ports import Ports
 from orchestra_core.server.refusals import own_ids
 from orchestra_core.server.routes import Routes
 from orchestra_core.storage.ledger import Ledger
+from orchestra_core.telemetry.ended import Ended
 from orchestra_core.telemetry.metrics import Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
 from orchestra_core.trust.hosts import is_loopback
@@ -108,9 +109,7 @@ class Engine:
 
         self.gate = Gate(rules(config), clock)
         self.metrics = Metrics()
-        self.series = Series()
-        self.latencies = Latencies()
-        self.first_tokens = Latencies()
+        self.ended = Ended(self.metrics, Series(), Latencies(), Latencies())
         self.ledger = Ledger(config.storage.url, clock, self.tidings.ledger_problem)
 
         room = Room(config.queue.total, config.queue.per_slot)
@@ -125,10 +124,7 @@ class Engine:
         completion = Completion(
             clock=clock,
             find=self.catalog.get,
-            metrics=self.metrics,
-            series=self.series,
-            latencies=self.latencies,
-            first_tokens=self.first_tokens,
+            ended=self.ended.add,
             record=self.ledger.record,
             failed=self.tidings.failed,
             spent=self.gate.spent,
@@ -223,7 +219,7 @@ class Engine:
                 answer=self.service,
                 plan=self.pipeline.planning,
                 snapshot=self.snapshots.current,
-                metrics_text=lambda: prometheus(self.snapshots.current(), self.metrics),
+                metrics_text=self._metrics_text,
                 events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
                 still_welcome=self.gate.still,
                 operate=self.residencies.operate,
@@ -385,16 +381,16 @@ class Engine:
             notices.append(self.members.why_nothing())
         return notices
 
+    def _metrics_text(self) -> bytes:
+        self.ended.count()
+        return prometheus(self.snapshots.current(), self.metrics)
+
     def _throughput(self) -> Throughput:
-        return self.series.view(int(self.clock.monotonic()))
+        return self.ended.throughput(self.clock.monotonic())
 
     def _totals(self) -> Totals:
-        now = self.clock.monotonic()
-        return self.metrics.totals(
-            now,
+        return self.ended.totals(
+            self.clock.monotonic(),
             inflight=sum(endpoint.inflight for endpoint in self.catalog.all),
             waiting=sum(endpoint.waiting for endpoint in self.catalog.all),
-            series=self.series,
-            latencies=self.latencies,
-            first_tokens=self.first_tokens,
         )

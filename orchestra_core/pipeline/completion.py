@@ -1,6 +1,6 @@
 """[Response Handler]: every consumer of an outcome is told here, once: metrics, throughput, ledger, events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -12,11 +12,10 @@ from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.reply import Usage
 from orchestra_core.domain.result import Tried
-from orchestra_core.telemetry.metrics import Metrics
-from orchestra_core.telemetry.window import Latencies, Series
+from orchestra_core.telemetry.ended import Entry
 
 _SUCCESS = Verdict.SUCCESS
-Record = Callable[[tuple[object, ...], list[tuple[object, ...]]], None]
+Record = Callable[[tuple[object, ...], Sequence[tuple[object, ...]]], None]
 
 
 class Completion:
@@ -27,20 +26,14 @@ class Completion:
         *,
         clock: Clock,
         find: Callable[[str], Endpoint | None],
-        metrics: Metrics,
-        series: Series,
-        latencies: Latencies,
-        first_tokens: Latencies,
+        ended: Callable[[Entry], None],
         record: Record,
         failed: Callable[[Call, Outcome], None],
         spent: Callable[[str, int], None],
     ) -> None:
         self._clock = clock
         self._find = find
-        self._metrics = metrics
-        self._series = series
-        self._latencies = latencies
-        self._first_tokens = first_tokens
+        self._ended = ended
         self._record = record
         self._failed = failed
         self._spent = spent
@@ -58,57 +51,48 @@ class Completion:
             usage = _with_prompt(usage, decision, outcome)
         cost = cost_of(endpoint.spec, usage) if endpoint is not None else None
         backend, _, model = outcome.endpoint.partition("/")
-        now, verdict = self._clock.monotonic(), outcome.verdict
+        verdict = outcome.verdict
         if len(tried) > 1:
             usage, cost = self._whole(usage, cost, tried)
-        task, surface = decision.task, call.surface
-        self._metrics.record(
-            outcome, model=model, backend=backend, task=task, surface=surface, cost=cost, seconds=seconds
-        )
         before = seconds - outcome.seconds
         first = None if outcome.first_token is None else before + outcome.first_token
-        failed = verdict is not _SUCCESS and verdict is not Verdict.CANCELLED
-        if failed:
+        if verdict is not _SUCCESS and verdict is not Verdict.CANCELLED:
             self._failed(call, outcome)
-        elif verdict is _SUCCESS:
-            self._took(now, seconds, first)
-        self._series.add(int(now), requests=1, failures=int(failed), tokens=usage.completion)
+        task, surface, ended = decision.task._value_, call.surface, verdict._value_
+        tokens_in, tokens_out = usage.prompt, usage.completion
+        labels = (model, backend, task, surface, ended)
+        self._ended((labels, int(call.received + seconds), tokens_in, tokens_out, cost, seconds, first))
         # In the field order of RequestRow; plain ints and strings: sqlite3 is slow with others (measured).
         row = (
             call.id,
             self._clock.wall() - seconds,
-            call.surface,
+            surface,
             call.kind._value_,
-            task._value_,
-            int(decision.inferred),
+            task,
+            1 if decision.inferred else 0,
             call.model or "auto",
             model,
             backend,
-            verdict._value_,
+            ended,
             outcome.status,
-            int(call.stream),
-            usage.prompt,
-            usage.completion,
+            1 if call.stream else 0,
+            tokens_in,
+            tokens_out,
             usage.cached,
-            int(usage.estimated),
+            1 if usage.estimated else 0,
             before * 1000,
             None if first is None else first * 1000,
             seconds * 1000,
             len(tried),
             cost,
-            int(decision.degraded if not tried else tried[-1].degraded),
+            1 if (tried[-1].degraded if tried else decision.degraded) else 0,
             decision.id,
             outcome.message,
             call.key,
         )
-        self._spent(call.key, usage.prompt + usage.completion)
-        self._record(row, _attempt_rows(call.id, tried))
+        self._spent(call.key, tokens_in + tokens_out)
+        self._record(row, _attempt_rows(call.id, tried) if len(tried) > 1 else ())
         return cost
-
-    def _took(self, now: float, seconds: float, first: float | None) -> None:
-        self._latencies.add(now, seconds)
-        if first is not None:
-            self._first_tokens.add(now, first)
 
     def _whole(
         self, usage: Usage, cost: float | None, tried: tuple[Tried, ...]
@@ -138,9 +122,7 @@ def _with_prompt(usage: Usage, decision: Decision, outcome: Outcome) -> Usage:
 
 
 def _attempt_rows(request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:
-    """Only of requests that took more than one: of the others the request's row says it all."""
-    if len(tried) < 2:
-        return []
+    """Only for requests that took more than one: of the others the request's row says it all."""
     return [_attempt_row(request_id, number, one.outcome) for number, one in enumerate(tried, 1)]
 
 

@@ -1,15 +1,15 @@
 """What has been counted since the start.
 
-One cell for each combination of labels, found by one dictionary look-up: recording is on the path of every
-request. Labels are names of models and backends we know and members of enumerations; should the names grow
-without end all the same, those beyond a limit are counted together under `other`.
+One cell for each combination of labels (`Ended` adds to them). Labels are names of models and backends we know and
+members of enumerations; should the names grow without end all the same, those beyond a limit are counted together
+under `other`.
 """
 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import Snapshot, Totals
 from orchestra_core.telemetry.exposition import Page
 from orchestra_core.telemetry.window import Latencies, Series
@@ -17,7 +17,6 @@ from orchestra_core.telemetry.window import Latencies, Series
 # Model, backend, task, surface, verdict.
 Labels = tuple[str, str, str, str, str]
 
-_SUCCESS = Verdict.SUCCESS
 _MOST_CELLS = 5000
 # Upper bounds in seconds: from a cached first token to the longest stream allowed.
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -32,9 +31,11 @@ class Histogram:
         self.counts = [0] * (len(BOUNDS) + 1)
         self.total = 0.0
 
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.total += seconds
+    def add(self, *durations: float) -> None:
+        counts = self.counts
+        for seconds in durations:
+            counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += sum(durations)
 
     def merge(self, other: "Histogram") -> None:
         self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
@@ -56,42 +57,15 @@ class Cell:
 
 
 class Metrics:
-    """`record` once for each request that ended, `failed_over` each time an attempt moved on to another."""
+    """A cell for each combination of labels; `failed_over` is told each time an attempt moved on to another."""
 
     def __init__(self) -> None:
         self._cells: dict[Labels, Cell] = {}
         self.failovers = 0
 
-    def record(
-        self,
-        outcome: Outcome,
-        *,
-        model: str,
-        backend: str,
-        task: str,
-        surface: str,
-        cost: float | None,
-        seconds: float | None = None,
-    ) -> None:
-        """Counts one ended request. `seconds` is what the client waited; without it, the attempt's own time.
-
-        Durations are counted of successes only. `cost` None is not known and adds nothing.
-        """
-        key = (model, backend, task, surface, outcome.verdict)
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._new_cell(key)
-        usage = outcome.usage
-        cell.requests += 1
-        cell.tokens_in += usage.prompt
-        cell.tokens_out += usage.completion
-        if cost is not None:
-            cell.cost += cost
-        if outcome.verdict is _SUCCESS:
-            waited = outcome.seconds if seconds is None else seconds
-            cell.seconds.add(waited)
-            if outcome.first_token is not None:
-                cell.first_tokens.add(waited - outcome.seconds + outcome.first_token)
+    def cell(self, labels: Labels) -> Cell:
+        """Where a request with these labels is counted."""
+        return self._cells.get(labels) or self._new_cell(labels)
 
     def failed_over(self) -> None:
         self.failovers += 1

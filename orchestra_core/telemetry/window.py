@@ -82,14 +82,15 @@ class Latencies:
         self._newest = _Slice(-1)
         self._until = 0.0
 
-    def add(self, now: float, seconds: float) -> None:
-        """One duration that ended at `now` (monotonic seconds)."""
+    def add(self, now: float, *durations: float) -> None:
+        """Durations that ended at `now` (monotonic seconds)."""
         if now >= self._until:
             self._begin(int(now / self._step))
-        newest = self._newest
-        newest.total += seconds
-        bucket = int(log(seconds / _SHORTEST) / _GROWTH) + 1 if seconds > _SHORTEST else 0
-        newest.buckets[bucket] = newest.buckets.get(bucket, 0) + 1
+        buckets = self._newest.buckets
+        for seconds in durations:
+            bucket = int(log(seconds / _SHORTEST) / _GROWTH) + 1 if seconds > _SHORTEST else 0
+            buckets[bucket] = buckets.get(bucket, 0) + 1
+        self._newest.total += sum(durations)
 
     def _begin(self, number: int) -> None:
         if number > self._newest.number:

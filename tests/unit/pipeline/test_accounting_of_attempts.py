@@ -13,6 +13,7 @@ from orchestra_core.domain.reply import Usage
 from orchestra_core.domain.result import Tried
 from orchestra_core.domain.sink import Serving, Sink
 from orchestra_core.pipeline.completion import Completion
+from orchestra_core.telemetry.ended import Ended
 from orchestra_core.telemetry.metrics import Metrics
 from orchestra_core.telemetry.window import Latencies, Series
 from tests.fakes.execution import ScriptedExecution, TakingSink
@@ -33,6 +34,7 @@ class Counted(World):
     def __init__(self, execution: Any, backends: tuple[str, ...] = ("a", "b")) -> None:
         super().__init__(execution, backends)
         self.metrics = Metrics()
+        self.ended = Ended(self.metrics, Series(), Latencies(), Latencies())
         self.rows: list[dict[str, Any]] = []
         self.debited = 0
         self.loading = asyncio.Event()
@@ -42,10 +44,7 @@ class Counted(World):
         self._told = Completion(
             clock=self.clock,
             find=self.catalog.get,
-            metrics=self.metrics,
-            series=Series(),
-            latencies=Latencies(),
-            first_tokens=Latencies(),
+            ended=self.ended.add,
             record=lambda row, _: self.rows.append(
                 {"verdict": row[9], "prompt": row[12], "completion": row[13], "cost": row[20]}
             ),
@@ -147,6 +146,7 @@ async def test_a_place_that_refuses_does_not_make_an_attempt_free() -> None:
     (row,) = world.rows
     assert row["prompt"] + row["completion"] == world.debited == tokens
     assert row["cost"] == result.cost == pytest.approx(tokens / 1e6)
+    world.ended.count()
     assert sum(cell.tokens_out for _, cell in world.metrics.cells()) == 7
 
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_core.domain.outcome import Outcome, Verdict
-from orchestra_core.domain.reply import Usage
+from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import (
     BackendView,
     BreakerView,
@@ -18,6 +17,7 @@ from orchestra_core.domain.snapshot import (
     Throughput,
     Totals,
 )
+from orchestra_core.telemetry.ended import Ended
 from orchestra_core.telemetry.metrics import BOUNDS, Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
 
@@ -95,15 +95,20 @@ def snapshot(**facts: Any) -> Snapshot:
 
 
 def record(metrics: Metrics, verdict: Verdict = Verdict.SUCCESS, **facts: Any) -> None:
-    outcome = Outcome(
-        verdict,
-        "box/m",
-        usage=Usage(10, 20),
-        first_token=facts.pop("first_token", 0.2),
-        seconds=facts.pop("seconds", 0.7),
+    labels = (facts.get("model", "m"), "box", facts.get("task", "creative"), "openai", verdict.value)
+    ended = Ended(metrics, Series(), Latencies(), Latencies())
+    ended.add(
+        (
+            labels,
+            100,
+            10,
+            20,
+            facts.get("cost", 0.5),
+            facts.get("seconds", 0.7),
+            facts.get("first_token", 0.2),
+        )
     )
-    labels = {"model": "m", "backend": "box", "task": "creative", "surface": "openai", "cost": 0.5}
-    metrics.record(outcome, **(labels | facts))
+    ended.count()
 
 
 def totals(metrics: Metrics) -> Totals:
@@ -172,17 +177,6 @@ def test_histograms_are_cumulative_and_complete() -> None:
     assert samples[f"{name}_sum", labels] == pytest.approx(sum(durations) + 1.0)
     assert types[name] == "histogram"
     assert not any(key[0].startswith("orchestra_first_token") for key in samples)
-
-
-def test_durations_are_what_the_client_waited() -> None:
-    """Queueing before the attempt counts for the whole and for the first token."""
-    metrics = Metrics()
-    outcome = Outcome(Verdict.SUCCESS, "box/m", first_token=0.2, seconds=0.7)
-    metrics.record(outcome, model="m", backend="box", task="t", surface="s", cost=None, seconds=3.7)
-    samples, _ = read(prometheus(snapshot(), metrics))
-    labels = (("backend", "box"), ("model", "m"))
-    assert samples["orchestra_request_duration_seconds_sum", labels] == 3.7
-    assert samples["orchestra_first_token_seconds_sum", labels] == pytest.approx(3.2)
 
 
 def test_the_state_of_everything_is_exported() -> None:

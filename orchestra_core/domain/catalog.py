@@ -138,7 +138,8 @@ def failure_probability(reliability: Reliability, now: float) -> float:
     """That the next call fails, 0..1: mean of the Beta posterior after forgetting (routing.md 4.2), or what was
     seen just now if that is worse.
     """
-    kept = retained(reliability, now)
+    at = reliability.at
+    kept = exp((at - now) / MEMORY_SECONDS) if now > at else 1.0
     failures = reliability.failures * kept
     usual = (failures + _PRIOR_FAILURES) / (failures + reliability.successes * kept + _PRIOR_CALLS)
     return usual if reliability.recent < _NEGLIGIBLE else max(usual, lately(reliability, now))

@@ -18,15 +18,19 @@ def header_safe(name: str) -> str:
     return name if name.isascii() and name.isprintable() else quote(name, safe="/:@+-._")
 
 
+@lru_cache(1024)
+def _names(model: str, backend: str) -> str:
+    """The same for most answers."""
+    return f"x-orchestra-model: {header_safe(model)}\r\nx-orchestra-backend: {header_safe(backend)}\r\n"
+
+
 def served_by(request_id: str, serving: Serving) -> str:
     """The header lines that tell who answered."""
     degraded = ""
     if serving.degraded:
         degraded = f"x-orchestra-degraded: true\r\nx-orchestra-asked: {header_safe(serving.asked)}\r\n"
     return (
-        f"x-request-id: {request_id}\r\n"
-        f"x-orchestra-model: {header_safe(serving.model)}\r\n"
-        f"x-orchestra-backend: {header_safe(serving.backend)}\r\n"
+        f"x-request-id: {request_id}\r\n{_names(serving.model, serving.backend)}"
         f"x-orchestra-attempts: {serving.attempt}\r\n"
         f"x-orchestra-decision-id: {serving.decision_id}\r\n{degraded}"
     )

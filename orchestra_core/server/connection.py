@@ -155,7 +155,8 @@ class Http1Protocol(Intake):
             exchange.crash(request.id)
         finally:
             self._task = self._exchange = None
-            self.released(request)
+            if len(request.body) > self._limits.small_body:
+                self.released(request)
             if self.phase != "lost":
                 self._next(request, exchange)
 

@@ -359,20 +359,10 @@ class Attempt:
         verdict = Verdict.INTERRUPTED if self._opened else fault.verdict
         self.abort()
         first = None if self._first_at is None else self._first_at - self.started_at
+        usage, spent, wait = self._usage_so_far(), self._now() - self.started_at, fault.retry_after
+        who, told, partial = self._endpoint_id, self.committed, self._partial()
         self.done.set_result(
-            Outcome(
-                verdict,
-                self._endpoint_id,
-                fault.status,
-                fault.message,
-                self._usage_so_far(),
-                first,
-                self._now() - self.started_at,
-                fault.retry_after,
-                None,
-                self.committed,
-                self._partial(),
-            )
+            Outcome(verdict, who, fault.status, fault.message, usage, first, spent, wait, None, told, partial)
         )
 
     def _break(self, error: Exception) -> None:

@@ -19,7 +19,6 @@ from orchestra_core.upstream.pace import pace_of
 from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection, Pool
 
-
 _SUCCESS, _DROPPED = Verdict.SUCCESS, Verdict.DROPPED
 
 

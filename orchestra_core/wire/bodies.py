@@ -16,6 +16,7 @@ _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _MISSING = re.compile(r"missing required field `(?P<field>.+?)`")
 _UNKNOWN = re.compile(r"contains unknown field `(?P<field>.*)`$", re.DOTALL)
 _STEP = re.compile(r"\[(?:\d+|\.\.\.)\]|[^.\[\]]+")
+_IMAGES = ("image_url", "input_image", "image")
 _LONGEST_PROMPT_FIELD = 2048
 _MOST_NAMED = 20
 
@@ -130,9 +131,7 @@ def refuse_many_parts(messages: list[Message]) -> None:
 
 
 def has_images(messages: list[Message]) -> bool:
-    return any(
-        part.type in ("image_url", "input_image", "image")
-        for message in messages
-        if isinstance(message.content, list)
-        for part in message.content
-    )
+    for message in messages:
+        if isinstance(message.content, list) and any(part.type in _IMAGES for part in message.content):
+            return True
+    return False

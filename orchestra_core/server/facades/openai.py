@@ -38,34 +38,21 @@ class OpenAISink:
     """An answer in OpenAI's format. The last bytes wait for `finish`, so that the ledger is always first."""
 
     relays = "openai"
-    __slots__ = (
-        "_call",
-        "_collected",
-        "_created",
-        "_embeddings",
-        "_exchange",
-        "_first",
-        "_renderer",
-        "_serving",
-        "_so_far",
-        "_tail",
-        "committed",
-        "streaming",
-    )
+    # Defaults of the class: most are never set for an answer that comes in one piece.
+    _collected: Sequence[Delta] = ()
+    _embeddings: Embeddings | None = None
+    _first = b""
+    _renderer: Renderer | None = None
+    _serving: Serving | None = None
+    _so_far: Partial | None = None
+    _tail = b""
+    committed = False
 
     def __init__(self, exchange: Exchange, call: Call, created: int) -> None:
         self._exchange = exchange
         self._call = call
         self._created = created
-        self._renderer: Renderer | None = None
-        self._serving: Serving | None = None
-        self._collected: Sequence[Delta] = ()
-        self._embeddings: Embeddings | None = None
-        self._first = b""
-        self._so_far: Partial | None = None
-        self._tail = b""
         self.streaming = call.stream
-        self.committed = False
 
     def alive(self, note: str) -> None:
         if self.streaming:
@@ -149,7 +136,7 @@ class OpenAIFacade:
     async def _answer(self, read: Read, request: Request, exchange: Exchange, request_id: str) -> None:
         clock = self._ports.clock
         call = read(request.body, request_id, clock.monotonic(), request.principal.id or request.peer)
-        limit = request.header(DEADLINE)
+        limit = request.header(DEADLINE) if DEADLINE in request.fields else None
         if limit is not None:
             call = msgspec.structs.replace(call, deadline=call.received + _seconds(limit))
         sink = OpenAISink(exchange, call, int(clock.wall()))

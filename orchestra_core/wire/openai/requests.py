@@ -1,6 +1,6 @@
 """Requests in OpenAI's format: from clients into `Call`, from `Call` to a backend."""
 
-from typing import cast
+from typing import Any
 
 import msgspec
 
@@ -64,11 +64,10 @@ _completion = msgspec.json.Decoder(_Completion)
 _embedding = msgspec.json.Decoder(_Embedding)
 
 
-def _fields(kind: Kind, body: bytes, entries: int = 0) -> dict[str, object]:
-    raw = decode(raw_object, body)
-    check_fields(kind, body, raw)
-    refuse_odd(body, raw, TEXTS, entries)
-    fields = cast(dict[str, object], raw)
+def _fields(kind: Kind, body: bytes, entries: int = 0) -> dict[str, Any]:
+    fields: dict[str, Any] = decode(raw_object, body)
+    check_fields(kind, body, fields)
+    refuse_odd(body, fields, TEXTS, entries)
     for name in _OWN:
         fields.pop(name, None)
     return fields
@@ -82,15 +81,14 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     chat = decode(_chat, body)
     if not chat.messages:
         raise InvalidRequest("field `messages` is required and must not be empty", param="messages")
-    refuse_many("messages", chat.messages)
     if large:
+        refuse_many("messages", chat.messages)
         refuse_many_parts(chat.messages)
     fields = _fields(_CHAT, body, len(chat.messages))
     asked = read_model(chat.model)
     needs = _VISION if has_images(chat.messages) else NOTHING
     if chat.tools and bytes(chat.tools).strip(_NO_TOOLS) not in (b"", b"null"):
         needs |= _TOOLS
-    messages = fields["messages"]
     return Call(
         id=call_id,
         kind=_CHAT,
@@ -104,7 +102,7 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
         stream=bool(chat.stream),
         wants_usage=chat.stream_options is not None and chat.stream_options.include_usage,
         text=last_user_text(chat.messages),
-        characters=len(messages) if isinstance(messages, bytes | msgspec.Raw) else 0,
+        characters=len(fields["messages"]),
         max_tokens=chat.max_completion_tokens or chat.max_tokens,
         needs=needs,
     )

@@ -11,7 +11,6 @@ from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,9})\r\n")
-_DIGITS = 9
 _MOST = 512
 _LONGEST = 4096
 # A head before and after the digits of its Content-Length.
@@ -43,16 +42,15 @@ def whole(data: bytes) -> tuple[Key, int] | None:
 
 
 def again(data: bytes, before: bytes, after: bytes) -> int:
-    """Where the body starts if `data` is exactly one message with this head, else 0: half the work of `whole`."""
-    if not data.startswith(before):
-        return 0
+    """Where the body starts if `data` is exactly one message with this head, else 0: a third of the work of `whole`.
+
+    A length written with zeros before it is left to `whole`.
+    """
     first = len(before)
-    last = data.find(b"\r", first, first + _DIGITS + 1)
-    digits = data[first:last]
-    if not digits.isdigit() or not data.startswith(after, last):
-        return 0
-    start = last + len(after)
-    return start if int(digits) == len(data) - start else 0
+    start = data.find(b"\r", first) + len(after)
+    if data.startswith(before) and data.startswith(str(len(data) - start).encode() + after, first):
+        return start
+    return 0
 
 
 class Known(Generic[T]):

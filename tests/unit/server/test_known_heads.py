@@ -154,7 +154,9 @@ def test_a_head_met_again_is_the_one_that_was_kept(
     ):
         found = whole(data)
         if kept is not None:
-            same = found is not None and found[0] == kept[0]
+            digits = data[len(kept[0][0]) :]
+            odd = digits.startswith(b"0") and not digits.startswith(b"0\r")
+            same = found is not None and found[0] == kept[0] and not odd
             assert again(data, *kept[0]) == (found[1] if same and found is not None else 0)
 
 

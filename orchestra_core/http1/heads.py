@@ -8,18 +8,17 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
-_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode("ascii") for code, phrase in _REASONS.items()}
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _REASONS.items()}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+# Events of a stream are shorter: to look their size lines up takes two thirds of rendering the whole chunk.
+_USUAL = 1024
+_SIZES = tuple(b"%x\r\n" % size for size in range(_USUAL))
 
 Pair = tuple[str, str]
 # Header fields, or the lines of them already rendered: what is the same for many answers is rendered once.
 Headers = Iterable[Pair] | str
 _CLOSE = ("", "connection: close\r\n")
-
-
-def status_line(status: int) -> bytes:
-    return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode("ascii")
 
 
 def lines(headers: Headers) -> str:
@@ -30,14 +29,15 @@ def lines(headers: Headers) -> str:
 
 
 def response_head(
-    status: int, headers: Headers, *, content_type: str, date: bytes, length: int | None, close: bool
+    status: int, headers: Headers, *, content_type: str, date: str, length: int | None, close: bool
 ) -> bytes:
     """A response head up to and including the blank line. `length` None means a chunked body."""
     framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
     if not isinstance(headers, str):
         headers = lines(headers)
-    rest = f"{headers}content-type: {content_type}\r\n{framing}\r\n{_CLOSE[close]}\r\n"
-    return status_line(status) + date + rest.encode("latin-1")
+    first = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"
+    head = f"{first}{date}{headers}content-type: {content_type}\r\n{framing}\r\n{_CLOSE[close]}\r\n"
+    return head.encode("latin-1")
 
 
 def request_start(method: str, target: str, fixed: bytes) -> bytes:
@@ -59,4 +59,7 @@ def fixed_headers(host: str, headers: Iterable[Pair]) -> bytes:
 
 def chunk(data: bytes) -> bytes:
     """One chunk of a chunked body; empty data would end the body, so it renders as nothing."""
-    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+    size = len(data)
+    if not size:
+        return b""
+    return (_SIZES[size] if size < _USUAL else b"%x\r\n" % size) + data + b"\r\n"

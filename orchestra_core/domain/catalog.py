@@ -120,6 +120,7 @@ class Reliability(msgspec.Struct, frozen=True, gc=False):
     recent: float = 0.0
 
 
+# What is that old counts for 1/e.
 MEMORY_SECONDS = 600.0
 RECENT_SECONDS = 20.0
 # Below this the prior says as much, and nothing needs to be computed for it.
@@ -127,11 +128,6 @@ _NEGLIGIBLE = 0.01
 # An endpoint nobody has tried is taken to fail once in a hundred calls, with the force of five calls.
 _PRIOR_FAILURES = 0.05
 _PRIOR_CALLS = 5.0
-
-
-def retained(reliability: Reliability, now: float) -> float:
-    """The share, 0..1, of the counts that still holds at `now`: what is ten minutes old counts for 1/e."""
-    return exp((reliability.at - now) / MEMORY_SECONDS) if now > reliability.at else 1.0
 
 
 def failure_probability(reliability: Reliability, now: float) -> float:

@@ -132,7 +132,9 @@ class Chain:
             if refusal is None:
                 outcome = await self._send(run, place, options)
         finally:
-            self._placement.end(lane, endpoint, run.call, place.candidate, token, outcome, run.sink)
+            self._placement.end(
+                lane, endpoint, run.call, run.decision.task, place.candidate, token, outcome, run.sink
+            )
         if outcome is not None:
             return self._follow(run, place, outcome)
         assert refusal is not None

@@ -13,10 +13,10 @@ from orchestra_core.telemetry.performance import observe, output_average
 _WELL_KNOWN = 64
 
 
-def learn_speed(endpoint: Endpoint, candidate: Candidate, outcome: Outcome, task: Task | None) -> None:
+def learn_speed(endpoint: Endpoint, candidate: Candidate, outcome: Outcome, task: Task) -> None:
     """Only successes teach speed."""
     count = outcome.usage.completion
-    if task is not None and count:
+    if count:
         endpoint.outputs[task] = output_average(endpoint.outputs.get(task), count)
     if endpoint.speed.observations > _WELL_KNOWN and endpoint.calls & 3:
         return

@@ -7,7 +7,7 @@ back together in `end`, which is called once for each, when the stream has close
 from collections.abc import Callable
 
 from orchestra_core.clock import Clock
-from orchestra_core.domain.call import Call
+from orchestra_core.domain.call import Call, Task
 from orchestra_core.domain.catalog import BackendKind, Circuit, Endpoint, Residency
 from orchestra_core.domain.decision import Candidate
 from orchestra_core.domain.outcome import Outcome, Verdict
@@ -59,6 +59,7 @@ class Placement:
         lane: Lane,
         endpoint: Endpoint,
         call: Call,
+        task: Task,
         candidate: Candidate,
         token: int,
         outcome: Outcome | None,
@@ -76,7 +77,7 @@ class Placement:
                 lane.breaker.release(token)
                 self._blame(call, endpoint, sink, now)
             else:
-                self._learn(call, candidate, lane, endpoint, token, outcome, now)
+                self._learn(call, task, candidate, lane, endpoint, token, outcome, now)
         lane.permits.release(now)
 
     def _blame(self, call: Call, endpoint: Endpoint, sink: Sink, now: float) -> None:
@@ -87,6 +88,7 @@ class Placement:
     def _learn(
         self,
         call: Call,
+        task: Task,
         candidate: Candidate,
         lane: Lane,
         endpoint: Endpoint,
@@ -114,7 +116,7 @@ class Placement:
         if endpoint.residency is _LOADING and not endpoint.spec.loadable:
             endpoint.residency = Residency.READY
         endpoint.tokens += outcome.usage.completion
-        learn_speed(endpoint, candidate, outcome, call.task)
+        learn_speed(endpoint, candidate, outcome, task)
 
     def _learn_fault(self, lane: Lane, endpoint: Endpoint, outcome: Outcome, now: float) -> None:
         verdict = outcome.verdict

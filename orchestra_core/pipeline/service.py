@@ -85,9 +85,6 @@ class Service:
             decision = self._planning(call)
         except Unavailable as refusal:
             return await self._probe(call, sink, refusal)
-        task = decision.task
-        if call.task is not task:
-            call = msgspec.structs.replace(call, task=task)
         best = decision.ranked[0]
         endpoint = self._find(best.endpoint)
         if endpoint is None or call.deadline is not None or decision.relaxed is not None or decision.asked:
@@ -103,7 +100,7 @@ class Service:
         except asyncio.CancelledError as gone:
             return self._cancelled(call, decision, [cancelled(Option(best, endpoint), gone, sink)], sink)
         finally:
-            self._placement.end(lane, endpoint, call, best, token, outcome, sink)
+            self._placement.end(lane, endpoint, call, decision.task, best, token, outcome, sink)
         tried = Tried(best, outcome)
         if outcome.verdict is _SUCCESS:
             return self._end(call, decision, (tried,), outcome)
@@ -120,6 +117,8 @@ class Service:
         probe: int = 0,
     ) -> Result:
         """`first`: the attempt that was made already, at `at`. `probe`: the token of a forced probe."""
+        # From here on it may have to be known how long an answer to such a task usually is.
+        call = msgspec.structs.replace(call, task=decision.task)
         deadline = call.deadline
         if deadline is None:
             deadline = call.received + (self.whole.streamed if call.stream else self.whole.plain)
@@ -145,7 +144,6 @@ class Service:
         token = lane.breaker.force_probe(self._clock.monotonic()) if free else None
         if token is None:
             raise refusal
-        call = msgspec.structs.replace(call, task=decision.task)
         try:
             return await self._through_chain(call, decision, sink, probe=token)
         finally:

@@ -61,8 +61,12 @@ def decide(
     sifted = sift(profile, endpoints, now, probing=probing)
     scale, signed = preset(profile.requirements) if weights is None else (weights, weights.signed())
     rows, crowded = _score(profile, sifted.feasible, now, scale, signed)
-    rows.sort()
-    ranked = _set_back(rows, sifted.feasible) if crowded else tuple([row[4] for row in rows])
+    ranked: tuple[Candidate, ...]
+    if len(rows) == 1:
+        ranked = (rows[0][4],)
+    else:
+        rows.sort()
+        ranked = _set_back(rows, sifted.feasible) if crowded else tuple([row[4] for row in rows])
     return Decision(
         decision_id,
         profile.task,

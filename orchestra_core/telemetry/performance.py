@@ -5,9 +5,9 @@ the same; steps are clipped, so that one stall does not undo a day. Give only an
 failed or cancelled one says nothing of speed, and a fast failure must never look like a fast server.
 """
 
-from math import log
+from math import exp, log
 
-from orchestra_core.domain.catalog import Reliability, Speed, lately, retained
+from orchestra_core.domain.catalog import MEMORY_SECONDS, Reliability, Speed, lately
 
 # Averages over everything until there are 20 observations, then with a half-life of about 14.
 _STEP = 0.05
@@ -61,11 +61,12 @@ def output_average(old: float | None, tokens: int) -> float:
 
 def reliability(old: Reliability, ok: bool, now: float) -> Reliability:
     """The counts after one more result, the old ones faded to `now` (monotonic seconds)."""
-    kept = retained(old, now)
+    at = old.at
+    kept = exp((at - now) / MEMORY_SECONDS) if now > at else 1.0
     recent = lately(old, now) if old.recent else 0.0
     return Reliability(
         failures=old.failures * kept + (not ok),
         successes=old.successes * kept + ok,
-        at=max(old.at, now),
+        at=now if now > at else at,
         recent=recent * (1 - _RECENT_STEP) if ok else recent + _RECENT_STEP * (1 - recent),
     )

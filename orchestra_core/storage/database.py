@@ -140,7 +140,7 @@ class Database:
         requests = [entry[0] for entry in entries]
         with transaction(self.open(now)) as connection:
             fresh = _insert_requests(connection, requests)
-            connection.executemany(INSERT_ATTEMPT, [attempt for entry in entries for attempt in entry[1]])
+            connection.executemany(INSERT_ATTEMPT, chain.from_iterable([entry[1] for entry in entries]))
         return fresh
 
     def write_each(self, entries: Sequence[Entry], now: float) -> tuple[int, list[str]]:
@@ -161,7 +161,7 @@ class Database:
 
 def _insert_requests(connection: sqlite3.Connection, requests: Sequence[Row]) -> int:
     """The number of rows that were new."""
-    if any(len(row) != _FIELDS for row in requests):
+    if set(map(len, requests)) - {_FIELDS}:
         # In a group a short row beside a long one would shift values into the wrong columns unnoticed.
         raise ValueError(f"a request row has {_FIELDS} fields")
     fresh = done = 0

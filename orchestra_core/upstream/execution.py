@@ -107,7 +107,9 @@ class Execution:
             # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
             # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
             if fresh or outcome.verdict is not _DROPPED or not self._retry:
-                return outcome if outcome.verdict is _SUCCESS and not stale else _told(outcome, address, stale)
+                return (
+                    outcome if outcome.verdict is _SUCCESS and not stale else _told(outcome, address, stale)
+                )
             stale = "sent a second time: the kept connection had been closed"
             connection = None
 

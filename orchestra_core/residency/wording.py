@@ -12,7 +12,12 @@ def need_words(need: Need) -> str:
     """`9.1 GiB (weights 8.2, cache 0.6, working 0.3; x1.10)`."""
     parts = [
         f"{name} {gib(size)}"
-        for name, size in (("weights", need.weights), ("cache", need.cache), ("working", need.working))
+        for name, size in (
+            ("weights", need.weights),
+            ("cache", need.cache),
+            ("working", need.working),
+            ("growth", need.growth),
+        )
         if size
     ]
     if need.basis is Basis.MEASURED:

@@ -17,7 +17,7 @@ from tests.fakes.residency_world import GIB, Box, Model, World, endpoint
 
 MODELS = 6
 WHICH = st.integers(0, MODELS - 1)
-SIZES = st.lists(st.floats(0.5, 9.0), min_size=MODELS, max_size=MODELS)
+SIZES = st.lists(st.sampled_from([1.0, 2.5, 4.0, 6.5, 9.0]), min_size=MODELS, max_size=MODELS)
 RULES = st.builds(
     Rule,
     pinned=st.sampled_from([False, False, False, True]),
@@ -30,8 +30,8 @@ QUOTAS = st.builds(
     Quota, memory=st.sampled_from([None, 5 * GIB, 12 * GIB]), loaded=st.sampled_from([None, 0, 1, 2])
 )
 # Estimates over true needs: upper bounds, and wrong ones.
-BOUND = (1.0, 1.3)
-WRONG = (0.7, 1.3)
+BOUND = (1.0, 1.1, 1.3)
+WRONG = (0.7, 0.9, 1.3)
 
 
 class Machine(RuleBasedStateMachine):
@@ -49,7 +49,7 @@ class Machine(RuleBasedStateMachine):
         sizes: list[float],
         rules: list[Rule],
         measured: bool,
-        errors: tuple[float, float],
+        errors: tuple[float, ...],
         data: st.DataObject,
     ) -> None:
         boxes = [Box("host", 16, measured=measured), Box("second", 10)]
@@ -63,7 +63,7 @@ class Machine(RuleBasedStateMachine):
         rules[4] = rules[0]  # they are copies of one model
         models = []
         for number, ((box, backend), size, wish) in enumerate(zip(places, sizes, rules, strict=False)):
-            need = size * data.draw(st.floats(*errors))
+            need = size * data.draw(st.sampled_from(errors))
             kind = BackendKind.OLLAMA if backend == "ollama" else BackendKind.MANAGED
             name = "copied" if number in (0, 4) else f"m{number}"
             models.append(Model(endpoint(name, need, backend=backend, kind=kind), box, size, wish))
@@ -71,12 +71,14 @@ class Machine(RuleBasedStateMachine):
         models.append(Model(unknown, None, sizes[-1], rules[-1]))
         self.world = World(boxes, models)
         self.models = models
-        for number in data.draw(st.sets(st.integers(0, 4), max_size=3)):  # loaded before, and busy
+        for number in data.draw(st.lists(st.integers(0, 4), unique=True)):  # loaded before, and busy or not
             self.world.want(models[number])
             self.world.act()
             if models[number].loading:
                 self.world.end_load(models[number])
                 self.world.tick(31.0)
+                if data.draw(st.booleans()):
+                    self.world.finish(models[number])
 
     def teardown(self) -> None:
         if not hasattr(self, "world") or self.world.broken:
@@ -199,7 +201,7 @@ class Machine(RuleBasedStateMachine):
         found = self.world.boxes[box]
         found.foreign = int(share * found.total)
 
-    @rule(which=WHICH, factor=st.floats(0.7, 1.3))
+    @rule(which=WHICH, factor=st.sampled_from([0.7, 1.0, 1.3]))
     def the_estimate_changes(self, which: int, factor: float) -> None:
         model = self.models[which]
         if not model.present:

@@ -39,6 +39,16 @@ def test_a_load_is_admitted_only_beside_all_reservations() -> None:
     assert made.admit("b", 40, 0.0)
 
 
+def test_a_load_is_admitted_only_beside_what_others_use() -> None:
+    """Now, or a moment ago."""
+    made = pool(50)
+    assert not made.admit("a", 51, 0.0)
+    see(made, 10, 59.0)
+    assert not made.admit("a", 51, 59.0)
+    see(made, 10, 61.0)
+    assert made.admit("a", 51, 61.0)
+
+
 def test_a_refused_load_leaves_what_it_held_before() -> None:
     """Its backend had begun without us."""
     made = pool()

@@ -1,18 +1,25 @@
-"""Loads and unloads: one at a time per endpoint, announced before they act, outliving whoever asked."""
+"""Carries out the loads and unloads that `residency.scheduler` decides, and tells it how they ended.
+
+A load outlives whoever asked for it; whoever waits is told by one future for each model when it is ready, or why
+it will not be.
+"""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.catalog import Endpoint, Residency
-from orchestra_core.domain.errors import OperationFailed, OrchestraError, UnknownModel
-from orchestra_core.domain.result import Operation, Plan
+from orchestra_core.domain.errors import OperationFailed, OrchestraError
+from orchestra_core.domain.result import Plan
+from orchestra_core.residency.scheduler import PERMANENT, Load, Refuse, Scheduler, Unload
+from orchestra_core.residency.wording import gib
 
-DRAIN_SECONDS = 30.0
-_LEAVING = (Residency.DRAINING, Residency.UNLOADING)
 PROGRESS_SECONDS = 1.0
+# Whoever runs on a model that drains is looked at this often.
+_DRAIN_STEP = 0.1
+_READY = Residency.READY
 Say = Callable[[str, str, str, str], None]
 
 
@@ -23,256 +30,225 @@ class Loader(Protocol):
 
 
 class Residencies:
-    """`serving` finds a model's endpoints, `loader` a backend's control side, `free` its free memory in bytes."""
+    """`loader` is a backend's control side; `current` finds an endpoint as it is now: a reload may have made it anew,
+    or removed it.
+
+    `looked` asks for a new look at a backend, `exhausted` is told of a model that died for want of memory.
+    """
 
     def __init__(
         self,
         *,
         clock: Clock,
-        serving: Callable[[str], tuple[Endpoint, ...]],
-        beside: Callable[[str], Sequence[Endpoint]],
+        scheduler: Scheduler,
+        current: Callable[[str], Endpoint | None],
         loader: Callable[[str], Loader],
-        free: Callable[[str], int | None],
         start: Callable[[Coroutine[object, object, None], str], object],
         say: Say,
         looked: Callable[[str], None],
+        exhausted: Callable[[Endpoint], None],
     ) -> None:
         self._clock = clock
-        self._serving = serving
-        self._beside = beside
+        self._scheduler = scheduler
+        self._current = current
         self._loader = loader
-        self._free = free
         self._start = start
         self._say = say
         self._looked = looked
-        self._running: dict[str, asyncio.Future[None]] = {}
+        self._exhausted = exhausted
+        self._waited: dict[str, tuple[Endpoint, asyncio.Future[None]]] = {}
         self._awaiting: Counter[str] = Counter()
-        self._took: dict[str, float] = {}
-        self._count = 0
+        self._unloading: set[str] = set()
+        self._forced: set[str] = set()
 
     async def ensure_ready(self, endpoint: Endpoint) -> None:
         """Returns when the model is ready; joins a load that is under way. Raises OperationFailed.
 
         A model that is just leaving is loaded again when it is gone: somebody needs it after all.
         """
+        since = self._clock.monotonic()
+        plan = self._scheduler.want(endpoint, since)
+        if plan.code in PERMANENT:
+            raise refused(endpoint, plan)
         self._awaiting[endpoint.id] += 1
         try:
-            await self._until_ready(endpoint)
+            self.act()
+            if plan.evicts or plan.waits_for:
+                self._say("model.planned", endpoint.id, planned(plan), "info")
+            while self._now(endpoint).residency is not _READY:
+                await asyncio.shield(self._turn(endpoint))
         finally:
             self._awaiting[endpoint.id] -= 1
+            self._scheduler.unwant(endpoint, self._clock.monotonic(), since)
 
-    async def _until_ready(self, endpoint: Endpoint) -> None:
-        while endpoint.residency is not Residency.READY:
-            running = self._running.get(endpoint.id)
-            if running is None:
-                running = self._load(endpoint)
-            elif endpoint.residency in _LEAVING:
-                await asyncio.wait({running})
-                continue
-            await asyncio.shield(running)
+    def _turn(self, endpoint: Endpoint) -> asyncio.Future[None]:
+        """Done when the model is ready, or failed with the reason why it will not be."""
+        found = self._waited.get(endpoint.id)
+        if found is None:
+            found = self._waited[endpoint.id] = endpoint, asyncio.get_running_loop().create_future()
+        return found[1]
 
-    def _served(self, endpoint: Endpoint) -> int:
+    def _now(self, endpoint: Endpoint) -> Endpoint:
+        return self._current(endpoint.id) or endpoint
+
+    def served(self, endpoint: Endpoint) -> int:
         """Calls in service: those admitted, less those that wait here for the model to come back."""
         return endpoint.inflight - self._awaiting[endpoint.id]
 
-    def operate(
-        self,
-        action: str,
-        model: str,
-        backend: str | None,
-        *,
-        dry_run: bool = False,
-        drain_seconds: float | None = None,
-        force: bool = False,
-    ) -> Operation:
-        """Accepts a load or unload; its progress is published as events. Raises what forbids it."""
-        endpoint = self._target(action, model, backend)
-        plan = self._plan(endpoint, action)
-        number = "" if dry_run else f"op-{self._count + 1}"
-        operation = Operation(number, action, endpoint.spec.model, endpoint.spec.backend, plan)
-        if dry_run:
-            return operation
-        if action == "load":
-            self._allow(endpoint, plan)
-            self._load(endpoint)
-        else:
-            if drain_seconds is None and not force:
-                self._refuse_busy(endpoint)
-            self._unload(endpoint, drain_seconds or 0.0, force)
-        self._count += 1
-        return operation
+    def force(self, endpoint: Endpoint) -> None:
+        """Its next unload does not spare who is still served when its patience is over."""
+        self._forced.add(endpoint.id)
 
-    def _refuse_busy(self, endpoint: Endpoint) -> None:
-        served = self._served(endpoint)
-        if served > 0:
-            raise OperationFailed(
-                f"{endpoint.id} is busy with {served} requests: give `drain_seconds` to let them finish, or `force`",
-                code="busy",
-            )
+    def tick(self) -> None:
+        """Call once a second, after memory was read."""
+        now = self._clock.monotonic()
+        self._scheduler.publish(now)
+        self.act()
 
-    def _target(self, action: str, model: str, backend: str | None) -> Endpoint:
-        endpoints = [e for e in self._serving(model) if backend is None or e.spec.backend == backend]
-        if not endpoints:
-            where = f" on backend {backend!r}" if backend else ""
-            raise UnknownModel(
-                f"model {model!r} is not known{where}; ai-orchestra models lists them", param="name"
-            )
-        ready = [e for e in endpoints if e.residency is Residency.READY]
-        wanted = ready if action == "unload" else [e for e in endpoints if e.residency is Residency.ABSENT]
-        busy = next((e for e in endpoints if e.id in self._running), None)
-        if not wanted and busy is not None:
-            raise OperationFailed(f"{busy.id} is {busy.residency}: wait until that has ended", code="busy")
-        if not wanted:
-            raise OperationFailed(
-                f"{model} is already {'loaded' if action == 'load' else 'not loaded'}", code="nothing_to_do"
-            )
-        able = [e for e in wanted if e.spec.loadable]
-        if not able:
-            raise OperationFailed(
-                f"{wanted[0].spec.backend} cannot {action} models over its API", code="not_supported"
-            )
-        return min(able, key=lambda e: (e.inflight, e.spec.load_seconds, e.id))
+    def act(self) -> None:
+        """Begins what can begin now."""
+        for action in self._scheduler.actions(self._clock.monotonic()):
+            endpoint = action.endpoint
+            if isinstance(action, Load):
+                self._start(self._load(action), f"loading {endpoint.id}")
+            elif isinstance(action, Unload):
+                self._unloading.add(endpoint.id)
+                self._start(self._unload(action), f"unloading {endpoint.id}")
+            elif isinstance(action, Refuse):
+                self._say("model.refused", endpoint.id, action.plan.reason, "warning")
+                self._fail(endpoint, refused(endpoint, action.plan))
+        for endpoint, _ in tuple(self._waited.values()):
+            self._wake(endpoint)
 
-    def _plan(self, endpoint: Endpoint, action: str) -> Plan:
-        took = self._took.get(endpoint.id)
-        if action == "unload":
-            return Plan(frees_bytes=endpoint.memory_bytes)
-        free, needs = self._unclaimed(endpoint.spec.backend), endpoint.spec.size_bytes
-        expected = None if took is None else round(took, 1)
-        if free is None or needs is None:
-            return Plan(needs_bytes=needs, expected_seconds=expected)
-        victims = self._victims(endpoint, needs - free)
-        frees = sum(victim.memory_bytes or 0 for victim in victims)
-        return Plan(
-            evicts=tuple(victim.id for victim in victims),
-            frees_bytes=frees or None,
-            needs_bytes=needs,
-            fits=needs <= free + frees,
-            expected_seconds=expected,
-        )
+    def _wake(self, endpoint: Endpoint) -> None:
+        """Who waits for a model that is ready goes on; nobody waits for one that has left."""
+        now = self._current(endpoint.id)
+        if now is None:
+            self._fail(endpoint, OperationFailed(f"{endpoint.id} was removed while it was waited for"))
+        elif now.residency is _READY:
+            self._waited.pop(endpoint.id)[1].set_result(None)
 
-    def _unclaimed(self, backend: str) -> int | None:
-        """Free bytes less what loads under way will take, which no backend reports yet."""
-        free = self._free(backend)
-        if free is None:
-            return None
-        coming = (e for e in self._beside(backend) if e.residency is Residency.LOADING and not e.memory_bytes)
-        return free - sum(e.spec.size_bytes or 0 for e in coming)
+    def _fail(self, endpoint: Endpoint, error: OperationFailed) -> None:
+        waited = self._waited.pop(endpoint.id, None)
+        if waited is not None:
+            waited[1].set_exception(error)
+            waited[1].exception()  # nobody may be waiting any more: the event has told it
 
-    def _victims(self, endpoint: Endpoint, missing: int) -> list[Endpoint]:
-        """Idle models on the same backend whose end makes room, longest unused first; none if all are too few."""
-        victims: list[Endpoint] = []
-        for other in sorted(self._beside(endpoint.spec.backend), key=lambda e: (e.last_used, e.id)):
-            if missing <= 0:
-                break
-            if (
-                other is not endpoint
-                and other.memory_bytes
-                and _idle(other)
-                and other.id not in self._running
-            ):
-                victims.append(other)
-                missing -= other.memory_bytes
-        return victims if missing <= 0 else []
+    # -- one load ----------------------------------------------------------------------------------------
 
-    def _allow(self, endpoint: Endpoint, plan: Plan) -> None:
-        if plan.fits is False:
-            raise OperationFailed(
-                f"{endpoint.spec.model} needs at least {_gib(plan.needs_bytes)} and "
-                f"{endpoint.spec.backend} has {_gib(self._unclaimed(endpoint.spec.backend))} free",
-                code="does_not_fit",
-            )
-
-    def _load(self, endpoint: Endpoint) -> asyncio.Future[None]:
-        plan = self._plan(endpoint, "load")
-        self._allow(endpoint, plan)
-        # Begun here, before anything else can run: from now on nobody is sent to them.
-        going = [
-            self._unload(other) for other in self._beside(endpoint.spec.backend) if other.id in plan.evicts
-        ]
-        return self._begin(endpoint, Residency.LOADING, self._do_load(endpoint, going))
-
-    def _unload(
-        self, endpoint: Endpoint, patience: float = DRAIN_SECONDS, force: bool = False
-    ) -> asyncio.Future[None]:
-        return self._begin(endpoint, Residency.DRAINING, self._do_unload(endpoint, patience, force))
-
-    def _begin(
-        self, endpoint: Endpoint, residency: Residency, work: Coroutine[object, object, None]
-    ) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._running[endpoint.id] = done
-        endpoint.residency = residency
+    async def _load(self, action: Load) -> None:
+        endpoint = action.endpoint
         endpoint.changing_since = self._clock.monotonic()
-        self._start(self._finish(endpoint, work, done), f"{residency} {endpoint.id}")
-        return done
-
-    async def _finish(
-        self, endpoint: Endpoint, work: Coroutine[object, object, None], done: asyncio.Future[None]
-    ) -> None:
-        before = endpoint.residency
+        self._say("model.loading", endpoint.id, loading(action), "info")
         try:
-            await work
+            await self._loader(endpoint.spec.backend).load(endpoint.spec.model, self._progress(endpoint))
         except OrchestraError as error:
-            endpoint.residency = Residency.ABSENT if before is Residency.LOADING else Residency.READY
-            self._say("model.failed", endpoint.id, error.message, "error")
-            done.set_exception(OperationFailed(error.message))
-            done.exception()  # nobody may be waiting: the event has told it
+            self._failed(endpoint, error)
         else:
-            done.set_result(None)
+            self._ready(self._now(endpoint))
         finally:
-            if not done.done():
-                done.cancel()
-            endpoint.progress = ""
-            endpoint.changing_since = 0.0
-            del self._running[endpoint.id]
-            self._looked(endpoint.spec.backend)
+            self._over(endpoint)
 
-    async def _do_load(self, endpoint: Endpoint, going: Sequence[asyncio.Future[None]]) -> None:
-        model = endpoint.spec.model
-        if going:
-            endpoint.progress = "making room"
-            await asyncio.gather(*map(asyncio.shield, going))
-        self._say("model.loading", endpoint.id, f"loading {model}", "info")
-        started = told = self._clock.monotonic()
+    def _progress(self, endpoint: Endpoint) -> Callable[[str], None]:
+        told = self._clock.monotonic()
 
         def progress(text: str) -> None:
             nonlocal told
-            if endpoint.residency is Residency.READY:  # as its backend has said meanwhile
+            now = self._clock.monotonic()
+            if endpoint.residency is _READY:  # as its backend has said meanwhile
                 return
             endpoint.progress = text
-            if self._clock.monotonic() - told >= PROGRESS_SECONDS:
-                told = self._clock.monotonic()
+            if now - told >= PROGRESS_SECONDS:
+                told = now
                 self._say("model.progress", endpoint.id, text, "info")
 
-        await self._loader(endpoint.spec.backend).load(model, progress)
-        self._took[endpoint.id] = self._clock.monotonic() - started
-        endpoint.residency = Residency.READY
-        self._say(
-            "model.ready", endpoint.id, f"{model} is ready after {self._took[endpoint.id]:.1f} s", "info"
-        )
+        return progress
 
-    async def _do_unload(self, endpoint: Endpoint, patience: float, force: bool) -> None:
-        model = endpoint.spec.model
-        self._say("model.unloading", endpoint.id, f"unloading {model}", "info")
+    def _ready(self, endpoint: Endpoint) -> None:
+        self._scheduler.loaded(endpoint, None, self._clock.monotonic())
+        took = f" after {endpoint.took:.1f} s" if endpoint.took is not None else ""
+        self._say("model.ready", endpoint.id, f"{endpoint.spec.model} is ready{took}", "info")
+
+    def _failed(self, endpoint: Endpoint, error: OrchestraError) -> None:
+        if endpoint.id in self._unloading:  # it was aborted: its unload tells how that ended
+            return
+        endpoint = self._now(endpoint)
+        out_of_memory = error.code == "out_of_memory"
+        if out_of_memory:
+            self._exhausted(endpoint)
+        self._scheduler.failed(endpoint, self._clock.monotonic(), out_of_memory=out_of_memory)
+        self._say("model.failed", endpoint.id, error.message, "error")
+        self._fail(endpoint, OperationFailed(error.message, code=error.code))
+
+    def _over(self, endpoint: Endpoint) -> None:
+        endpoint.progress = ""
+        endpoint.changing_since = 0.0
+        self._looked(endpoint.spec.backend)
+        self.act()
+
+    # -- one unload --------------------------------------------------------------------------------------
+
+    async def _unload(self, action: Unload) -> None:
+        endpoint = action.endpoint
+        endpoint.changing_since = self._clock.monotonic()
+        try:
+            left = await self._drained(endpoint, action.patience)
+            if left and endpoint.id not in self._forced:
+                self._kept(endpoint, f"{left} requests are still running after {action.patience:g} s")
+                return
+            self._say("model.unloading", endpoint.id, unloading(action), "info")
+            endpoint.residency = Residency.UNLOADING
+            await self._loader(endpoint.spec.backend).unload(endpoint.spec.model)
+            self._scheduler.unloaded(self._now(endpoint), self._clock.monotonic())
+            self._say("model.absent", endpoint.id, f"{endpoint.spec.model} is unloaded", "info")
+        except OrchestraError as error:
+            self._kept(endpoint, error.message)
+        finally:
+            self._unloading.discard(endpoint.id)
+            self._forced.discard(endpoint.id)
+            self._over(endpoint)
+
+    async def _drained(self, endpoint: Endpoint, patience: float) -> int:
+        """How many are still served when all have gone or `patience` seconds have passed."""
         deadline = self._clock.monotonic() + patience
-        while (served := self._served(endpoint)) > 0 and self._clock.monotonic() < deadline:
-            endpoint.progress = f"draining {served}"
-            await asyncio.sleep(0.1)
-        if served > 0 and not force:
-            raise OperationFailed(f"{served} requests are still running after {patience:g} s")
-        endpoint.residency = Residency.UNLOADING
-        await self._loader(endpoint.spec.backend).unload(model)
-        endpoint.residency = Residency.ABSENT
-        endpoint.memory_bytes = None
-        self._say("model.absent", endpoint.id, f"{model} is unloaded", "info")
+        while (left := self.served(endpoint)) > 0 and self._clock.monotonic() < deadline:
+            endpoint.progress = f"draining {left}"
+            await asyncio.sleep(_DRAIN_STEP)
+        return max(0, left)
+
+    def _kept(self, endpoint: Endpoint, why: str) -> None:
+        self._scheduler.kept(self._now(endpoint), self._clock.monotonic())
+        self._say("model.failed", endpoint.id, f"{endpoint.spec.model} stays loaded: {why}", "error")
 
 
-def _idle(endpoint: Endpoint) -> bool:
-    """Loaded, unloadable by us, and nobody is being served or waits: what is busy is never evicted."""
-    busy = endpoint.inflight or endpoint.waiting
-    return endpoint.residency is Residency.READY and endpoint.spec.loadable and not busy
+def refused(endpoint: Endpoint, plan: Plan) -> OperationFailed:
+    """The plan's reason as an error."""
+    return OperationFailed(f"{endpoint.id}: {plan.reason}", code=plan.code, retry_after=plan.retry_after)
 
 
-def _gib(size: int | None) -> str:
-    return "an unknown amount" if size is None else f"{size / 1024**3:.1f} GiB"
+def planned(plan: Plan) -> str:
+    """What a load needs before it can begin, in words."""
+    words = [f"evicts {', '.join(plan.evicts)}"] if plan.evicts else []
+    words += [f"waits for {', '.join(plan.waits_for)}"] if plan.waits_for else []
+    return "; ".join(words)
+
+
+def loading(action: Load) -> str:
+    endpoint = action.endpoint
+    need = "" if endpoint.need is None else f", {gib(endpoint.need.bytes)} GiB reserved"
+    evicted = f", evicted {', '.join(action.evicts)}" if action.evicts else ""
+    early = " before it is asked for" if action.speculative else ""
+    return f"loading {endpoint.spec.model}{early}{need}{evicted}"
+
+
+_WHY = {
+    "asked": "as asked",
+    "idle": "nobody has used it for its idle time",
+    "pressure": "memory is short",
+    "aborted": "a request needs the room",
+}
+
+
+def unloading(action: Unload) -> str:
+    why = f"room for {action.room_for}" if action.why == "room" else _WHY.get(action.why, action.why)
+    return f"unloading {action.endpoint.spec.model}: {why}"

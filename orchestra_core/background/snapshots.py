@@ -7,11 +7,13 @@ import msgspec
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.memory import Rule
 from orchestra_core.domain.snapshot import (
     BackendView,
     BreakerView,
     MemoryView,
     ModelView,
+    PoolView,
     QueueView,
     Snapshot,
     Throughput,
@@ -38,6 +40,8 @@ class Sources(msgspec.Struct, frozen=True):
     notices: Callable[[], Iterable[str]]
     loop: Callable[[], tuple[float, int]]
     queues: Callable[[], tuple[QueueView, ...]] = tuple
+    pools: Callable[[], tuple[PoolView, ...]] = tuple
+    place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
 
 
 class Snapshots:
@@ -91,11 +95,13 @@ class Snapshots:
             loop_lag=lag,
             loop_stalls=stalls,
             queues=sources.queues(),
+            pools=sources.pools(),
         )
 
     def _model(self, endpoint: Endpoint, now: float) -> ModelView:
         spec = endpoint.spec
-        last = endpoint.last_used
+        last, need = endpoint.last_used, endpoint.need
+        pool, rule = self._sources.place(endpoint.id)
         return ModelView(
             id=endpoint.id,
             model=spec.model,
@@ -126,6 +132,14 @@ class Snapshots:
             progress=endpoint.progress,
             changing_seconds=round(now - endpoint.changing_since, 1) if endpoint.changing_since else None,
             draining=endpoint.draining,
+            need_bytes=None if need is None else need.bytes,
+            need_basis="" if need is None else need.basis.value,
+            need_error=None if need is None or need.error is None else round(need.error, 3),
+            pool=pool or "",
+            pinned=rule.pinned,
+            demand=round(endpoint.demand, 4),
+            load_seconds=None if endpoint.took is None else round(endpoint.took, 1),
+            barred="" if endpoint.barred is None else endpoint.barred[1],
         )
 
 

@@ -2,32 +2,33 @@
 
 import asyncio
 import contextlib
-import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import httpx
 
-from orchestra_core import __version__
 from orchestra_core.background.hub import Hub
 from orchestra_core.background.memory import HostMemory
+from orchestra_core.background.orders import Orders
 from orchestra_core.background.probing import Probing
 from orchestra_core.background.residency import Residencies
-from orchestra_core.background.snapshots import Snapshots, Sources
+from orchestra_core.background.snapshots import Snapshots
 from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.background.watchdog import Watchdog
 from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, Config
 from orchestra_core.domain.call import Call
+from orchestra_core.domain.catalog import Endpoint, ModelInfo
 from orchestra_core.domain.errors import ConfigError, OrchestraError
 from orchestra_core.domain.outcome import Outcome
-from orchestra_core.domain.snapshot import Throughput, Totals
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loops import Housekeeping, keep_discovering
 from orchestra_core.engine.managed import make_managed
 from orchestra_core.engine.members import Member, Members
+from orchestra_core.engine.memory import Memory, policy
+from orchestra_core.engine.picture import picture
 from orchestra_core.engine.reload import Reload
 from orchestra_core.engine.sections import register, retries, rules, timeouts, whole
 from orchestra_core.engine.steering import Steering
@@ -37,6 +38,8 @@ from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
+from orchestra_core.residency.estimate import Corrections
+from orchestra_core.residency.scheduler import Scheduler
 from orchestra_core.resilience.admission import Room
 from orchestra_core.resilience.breaker import Breaker, Policy
 from orchestra_core.routing.catalog import Catalog
@@ -76,7 +79,10 @@ class Engine:
         self.supervisor = Supervisor()
         self.watchdog = Watchdog(clock, self.hub.publish)
         self.catalog = Catalog()
-        self.memory = HostMemory(config.alerts.memory_warning, config.alerts.memory_critical)
+        self.host = HostMemory(config.alerts.memory_warning, config.alerts.memory_critical)
+        self.scheduler = Scheduler(policy(config))
+        self.memory = Memory(config, self.scheduler, Corrections(), self.host.view, dict)
+        self.memory.sample(clock.monotonic())
         self.client = httpx.AsyncClient(
             timeout=httpx.Timeout(30, connect=5),
             trust_env=False,
@@ -88,23 +94,31 @@ class Engine:
             client=self.client,
             overrides=config.models,
             say=self.hub.publish,
-            host_memory=self.memory.view,
+            host_memory=self.host.view,
             thresholds=(config.alerts.memory_warning, config.alerts.memory_critical),
             make_managed=lambda settings: make_managed(
                 settings, config.paths, self.hub.publish, self.members.suspect
             ),
             returned=lambda backend: self.probing.returned(backend),  # noqa: PLW0108  made below
+            listed=self._listed,
+            left=lambda gone: self.memory.left(gone, clock.monotonic()),
         )
         self.tidings = Tidings(self.hub.publish, self.members.suspect, asyncio.get_running_loop())
         self.residencies = Residencies(
             clock=clock,
-            serving=self.catalog.serving,
-            beside=self.catalog.of,
+            scheduler=self.scheduler,
+            current=self.catalog.get,
             loader=self.members.control,
-            free=self.members.free_memory,
             start=self.supervisor.start,
             say=self.hub.publish,
             looked=self.members.suspect,
+            exhausted=self.memory.exhausted,
+        )
+        self.orders = Orders(
+            clock=clock,
+            scheduler=self.scheduler,
+            residencies=self.residencies,
+            serving=self.catalog.serving,
         )
 
         self.gate = Gate(rules(config), clock)
@@ -149,7 +163,7 @@ class Engine:
         self.service = self.pipeline.service
 
         self._operators_side(config, read)
-        self.snapshots = self._picture()
+        self.snapshots = self._picture(simulated)
         journal = Journal(config.paths.state_dir / "audit.log", self.tidings.journal_problem)
         self.audit = Audit(journal, clock)
         self.access: Access | None = None
@@ -177,7 +191,9 @@ class Engine:
         )
         self.housekeeping = Housekeeping(
             clock=self.clock,
+            host=self.host,
             memory=self.memory,
+            residencies=self.residencies,
             lanes=self.lanes,
             members=self.members,
             steering=self.steering,
@@ -205,6 +221,7 @@ class Engine:
             self.reload,
             pipeline=self.pipeline,
             members=self.members,
+            host=self.host,
             memory=self.memory,
             gate=self.gate,
             keys=self.keys,
@@ -222,7 +239,7 @@ class Engine:
                 metrics_text=self._metrics_text,
                 events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
                 still_welcome=self.gate.still,
-                operate=self.residencies.operate,
+                operate=self.orders,
                 shutdown=self.stopping.asked.set,
                 steer=self.steering.backend,
                 guard=self.steering.guard,
@@ -234,28 +251,21 @@ class Engine:
             self.audit,
         )
 
-    def _picture(self) -> Snapshots:
-        return Snapshots(
-            Sources(
-                endpoints=lambda: self.catalog.all,
-                backends=self.members.views,
-                breakers=self.lanes.views,
-                totals=self._totals,
-                throughput=self._throughput,
-                events=lambda: self.hub.recent,
-                happened=lambda: self.hub.published,
-                host=self.memory.view,
-                engine_memory=self.memory.own,
-                database=lambda: self.tidings.database,
-                address=lambda: self.address,
-                notices=self._notices,
-                loop=lambda: (self.watchdog.lag, self.watchdog.stalls),
-                queues=self.lanes.queues,
-            ),
-            self.clock,
-            __version__,
-            os.getpid(),
-            simulated=self._simulated,
+    def _picture(self, simulated: bool) -> Snapshots:
+        return picture(
+            clock=self.clock,
+            catalog=self.catalog,
+            members=self.members,
+            lanes=self.lanes,
+            hub=self.hub,
+            host=self.host,
+            memory=self.memory,
+            tidings=self.tidings,
+            watchdog=self.watchdog,
+            ended=self.ended,
+            config=lambda: self.config,
+            address=lambda: self.address,
+            simulated=simulated,
         )
 
     @property
@@ -311,13 +321,19 @@ class Engine:
         if settings.embedded:
             self._preload(member)
 
+    def _listed(self, member: Member, found: Sequence[tuple[Endpoint, ModelInfo]]) -> None:
+        self.memory.listed(member.settings, found, self.clock.monotonic(), simulated=member.simulated)
+
     def _watch(self, member: Member) -> None:
         member.watch = self.supervisor.keep(member.monitor.run, f"monitor of {member.settings.name}")
 
     def _preload(self, member: Member) -> None:
         """The embedded model is loaded at once: a first answer should not wait for it."""
         for endpoint in self.catalog.of(member.settings.name):
-            self.residencies.operate("load", endpoint.spec.model, member.settings.name)
+            try:
+                self.orders("load", endpoint.spec.model, member.settings.name)
+            except OrchestraError as error:
+                self.hub.publish("model.refused", endpoint.id, error.message, "warning")
 
     async def stop(self) -> None:
         """Refuses new work, lets what runs finish for a while, then ends everything; nothing recorded is lost."""
@@ -370,27 +386,6 @@ class Engine:
         self.metrics.failed_over()
         self.tidings.failed_over(call, outcome, to)
 
-    def _notices(self) -> list[str]:
-        notices = list(self.config.notes)
-        notices += [
-            f"backend {member.settings.name} is draining: it gets no new requests until it is resumed"
-            for member in self.members
-            if member.draining
-        ]
-        if not self.catalog.all:
-            notices.append(self.members.why_nothing())
-        return notices
-
     def _metrics_text(self) -> bytes:
         self.ended.count()
         return prometheus(self.snapshots.current(), self.metrics)
-
-    def _throughput(self) -> Throughput:
-        return self.ended.throughput(self.clock.monotonic())
-
-    def _totals(self) -> Totals:
-        return self.ended.totals(
-            self.clock.monotonic(),
-            inflight=sum(endpoint.inflight for endpoint in self.catalog.all),
-            waiting=sum(endpoint.waiting for endpoint in self.catalog.all),
-        )

@@ -7,13 +7,16 @@ import httpx
 
 from orchestra_core.background.memory import HostMemory
 from orchestra_core.background.probing import Probing
+from orchestra_core.background.residency import Residencies
 from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, DiscoverySettings
 from orchestra_core.domain.catalog import Circuit, Endpoint
 from orchestra_core.engine.members import Members
+from orchestra_core.engine.memory import Memory
 from orchestra_core.engine.steering import Steering
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
+from orchestra_core.resilience.shedding import Shedding
 from orchestra_core.server.listener import Listener
 from orchestra_core.upstream.discovery import discover
 
@@ -21,13 +24,17 @@ DISCOVERY_SECONDS = 30.0
 
 
 class Housekeeping:
-    """Once a second: memory, breakers whose time has come, clients that wait, probes, what is drained or stale."""
+    """Once a second: memory and what follows from it, breakers whose time has come, clients that wait, probes, what
+    is drained or stale.
+    """
 
     def __init__(
         self,
         *,
         clock: Clock,
-        memory: HostMemory,
+        host: HostMemory,
+        memory: Memory,
+        residencies: Residencies,
         lanes: Lanes,
         members: Members,
         steering: Steering,
@@ -36,7 +43,10 @@ class Housekeeping:
         pipeline: Pipeline,
     ) -> None:
         self._clock = clock
+        self._host = host
         self._memory = memory
+        self._residencies = residencies
+        self._shedding = Shedding()
         self._lanes = lanes
         self._members = members
         self._steering = steering
@@ -46,10 +56,8 @@ class Housekeeping:
 
     async def run(self, listener: Listener) -> None:
         while True:
-            self._memory.sample()
-            host = self._memory.view()
-            listener.relieve(host.used / host.total if host.total else 0.0)
             now = self._clock.monotonic()
+            self._look_at_memory(listener, now)
             for endpoint, circuit in self._lanes.refresh(now):
                 self._circuit_changed(endpoint, circuit, "time for a probe")
             self._pipeline.tick()
@@ -58,6 +66,14 @@ class Housekeeping:
                 member.monitor.expire(now)
             self._probing.look()
             await asyncio.sleep(1)
+
+    def _look_at_memory(self, listener: Listener, now: float) -> None:
+        host = self._host.sample()
+        share = host.used / host.total if host.total else 0.0
+        self._shedding.update(share, self._memory.sample(now))
+        self._pipeline.planning.least = self._shedding.least
+        listener.relieve(share, closed=self._shedding.closed)
+        self._residencies.tick()
 
 
 async def keep_discovering(

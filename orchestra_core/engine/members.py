@@ -1,7 +1,7 @@
 """The backends of this engine: each with its control side, its monitor and the facts its models get."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import httpx
@@ -79,8 +79,12 @@ class Members:
         thresholds: tuple[float, float],
         make_managed: Callable[[BackendSettings], Managed],
         returned: Callable[[str], None],
+        listed: Callable[["Member", Sequence[tuple[Endpoint, ModelInfo]]], None],
+        left: Callable[[Sequence[Endpoint]], None],
     ) -> None:
-        """`returned` is told of a backend that answers, at first or again."""
+        """`returned` is told of a backend that answers, at first or again; `listed` of what each look found there,
+        `left` of the endpoints of a backend that was removed.
+        """
         self._clock = clock
         self._catalog = catalog
         self._client = client
@@ -90,6 +94,8 @@ class Members:
         self._thresholds = thresholds
         self._make_managed = make_managed
         self._returned = returned
+        self._listed = listed
+        self._left_behind = left
         self._members: dict[str, Member] = {}
         # Out of the catalog already, while requests still run there.
         self._leaving: list[Member] = []
@@ -153,6 +159,13 @@ class Members:
             endpoint = self._catalog.get(f"{member.settings.name}/{info.name}")
             if endpoint is not None:
                 endpoint.spec = self._describe(member, info)
+        self._tell(member)
+
+    def _tell(self, member: Member) -> None:
+        """Who accounts for memory is told of what a backend has."""
+        name = member.settings.name
+        known = ((self._catalog.get(f"{name}/{info.name}"), info) for _, info in member.found)
+        self._listed(member, [(endpoint, info) for endpoint, info in known if endpoint is not None])
 
     def leave(self, name: str) -> tuple[Member, tuple[Endpoint, ...]]:
         """Takes a backend out; what runs on the endpoints returned goes on, until `forget`."""
@@ -162,6 +175,7 @@ class Members:
         gone = self._catalog.remove(name)
         for endpoint in gone:
             endpoint.draining = True
+        self._left_behind(gone)
         self._say("backend.left", name, "removed from the configuration", "info")
         return member, gone
 
@@ -201,7 +215,10 @@ class Members:
             return
         if settings.models and settings.kind is not BackendKind.MANAGED:
             found = [(spec, info) for spec, info in found if info.name in settings.models]
+        before = self._catalog.of(settings.name)
         self._catalog.update(settings.name, found)
+        self._left_behind([one for one in before if self._catalog.get(one.id) is None])
+        self._tell(member)
         self.drain(member, member.draining)
         if member.monitor.health == "down":
             for endpoint in self._catalog.of(settings.name):
@@ -255,6 +272,14 @@ class Members:
         )
         return f"no backend offers a model: {states}"
 
+    def drained(self) -> list[str]:
+        """A sentence for each backend that gets no new requests."""
+        return [
+            f"backend {member.settings.name} is draining: it gets no new requests until it is resumed"
+            for member in self
+            if member.draining
+        ]
+
     def control(self, backend: str) -> Control:
         """Also of one that is leaving; OperationFailed when it has left."""
         try:
@@ -284,12 +309,6 @@ class Members:
         member = self._members.get(backend)
         if member is not None:
             member.monitor.suspect()
-
-    def free_memory(self, backend: str) -> int | None:
-        """Bytes a load may take on a backend; None where nobody knows."""
-        member = self._members.get(backend)
-        memory = None if member is None else self._memory(member)
-        return None if memory is None else memory.total - memory.used
 
     def _memory(self, member: Member) -> MemoryView | None:
         ours = sum(endpoint.memory_bytes or 0 for endpoint in self._catalog.of(member.settings.name))

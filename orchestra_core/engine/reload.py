@@ -25,7 +25,7 @@ K = TypeVar("K")
 # Not compared by key: backends are compared by name, the others are no settings.
 _APART = frozenset({"backends", "sources", "notes", "paths"})
 # Facts about the same server: it stays connected and what was learned of it stays true.
-_FACTS = frozenset({"weight", "slots", "memory", "region"})
+_FACTS = frozenset({"weight", "slots", "memory", "max_loaded", "device", "region"})
 _STEP_SECONDS = 0.1
 
 

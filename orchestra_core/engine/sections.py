@@ -1,6 +1,7 @@
 """Who takes which section of a new configuration; what is not named here needs a restart and is answered so."""
 
 import logging
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -9,6 +10,7 @@ from orchestra_core.config import Config
 from orchestra_core.config.settings import ResilienceSettings
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.members import Members
+from orchestra_core.engine.memory import Memory
 from orchestra_core.engine.reload import Reload
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.service import Whole
@@ -27,22 +29,22 @@ def register(
     *,
     pipeline: Pipeline,
     members: Members,
-    memory: HostMemory,
+    host: HostMemory,
+    memory: Memory,
     gate: Gate,
     keys: Keys,
     execution: Execution,
 ) -> None:
     """Each part is told of what it reads."""
 
-    def take_fallbacks(new: Config) -> None:
-        pipeline.fallbacks.replace(new.fallbacks, new.model_fallbacks)
-
     def take_alerts(new: Config) -> None:
-        for part in (memory, members):
+        for part in (host, members):
             part.alert_at(new.alerts.memory_warning, new.alerts.memory_critical)
+        memory.configure(new)
 
-    def take_rules(new: Config) -> None:
-        gate.configure(rules(new))
+    def take_models(new: Config) -> None:
+        memory.configure(new)
+        members.override(new.models)
 
     def take_execution(new: Config) -> None:
         resilience = new.resilience
@@ -51,18 +53,26 @@ def register(
         )
         pipeline.configure(retries(new), whole(new))
 
-    for name in ("timeouts", *(f"resilience.{key}" for key in ResilienceSettings.__struct_fields__)):
-        reload.takes(name, take_execution)
-    for name in ("fallbacks", "model_fallbacks"):
-        reload.takes(name, take_fallbacks)
-    reload.takes("models", lambda new: members.override(new.models))
-    reload.takes("alerts", take_alerts)
-    reload.takes("log_level", lambda new: logging.getLogger().setLevel(new.log_level.upper()))
-    reload.takes("keys", lambda new: keys.declare(new.keys))
-    for name in _AT_THE_GATE:
-        reload.takes(name, take_rules)
-    for name in _READ_LIVE:
-        reload.takes(name, lambda _new: None)
+    takers: dict[Callable[[Config], object], Iterable[str]] = {
+        take_execution: ("timeouts", *(f"resilience.{key}" for key in ResilienceSettings.__struct_fields__)),
+        lambda new: pipeline.fallbacks.replace(new.fallbacks, new.model_fallbacks): (
+            "fallbacks",
+            "model_fallbacks",
+        ),
+        take_models: ("models", "memory"),
+        take_alerts: ("alerts",),
+        lambda new: gate.configure(rules(new)): _AT_THE_GATE,
+        lambda new: logging.getLogger().setLevel(new.log_level.upper()): ("log_level",),
+        lambda new: keys.declare(new.keys): ("keys",),
+        _nobody: _READ_LIVE,
+    }
+    for taker, names in takers.items():
+        for name in names:
+            reload.takes(name, taker)
+
+
+def _nobody(_new: Config) -> None:
+    """Whoever needs it reads it where it is in effect."""
 
 
 def timeouts(config: Config) -> Timeouts:

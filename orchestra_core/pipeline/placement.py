@@ -72,6 +72,7 @@ class Placement:
         now = self._clock.monotonic()
         endpoint.inflight -= 1
         endpoint.work -= candidate.work
+        endpoint.last_done = now
         if token:
             if outcome is None:
                 lane.breaker.release(token)

@@ -30,6 +30,7 @@ CONTEXT = 4096
 # Sizes of a GGUF in the usual Q4_K_M, in bytes per parameter; of what engines pad a cache to, in tokens.
 _BYTES_PER_PARAMETER = 0.6
 _PADDING = 256
+_BITS = (("32", 32.0), ("16", 16.0), ("8", 8.5), ("6", 6.6), ("5", 5.7))
 # Prior of a KV cache: 128 KiB per token for 8e9 parameters (Llama 3.1), and by the power 0.6 above and below:
 # 37 KiB for 1e9 (Llama 3.2: 32), 470 KiB for 70e9 (Llama 3.1: 320).
 _PRIOR_PER_TOKEN, _PRIOR_PARAMETERS, _PRIOR_POWER = 128 * 1024, 8e9, 0.6
@@ -106,6 +107,12 @@ def need_by_size(size: int, parameters: int | None, context: int, parallel: int,
     return Need(
         ceil((size + cache + _PRIOR_WORKING) * factor), size, cache, _PRIOR_WORKING, 0, factor, Basis.SIZE
     )
+
+
+def size_of(parameters: int, quantization: str | None) -> int:
+    """Bytes of weights of which only the number and the name of their format are known; unnamed ones have 4 bits."""
+    bits = next((bits for digits, bits in _BITS if digits in (quantization or "")), 4.8)
+    return ceil(parameters * bits / 8)
 
 
 def _cells(tokens: int) -> int:

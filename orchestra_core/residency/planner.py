@@ -56,6 +56,8 @@ def may_go(tenant: Tenant, scene: Scene) -> bool:
     if not tenant.settled or scene.now < tenant.stays:
         return False
     force, now = scene.force, scene.now
+    if scene.operator and tenant.idle:
+        return True
     if tenant.is_mature(now, scene.policy):
         return force >= Force.BUSY or tenant.idle
     if force < Force.YOUNG:

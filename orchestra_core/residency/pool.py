@@ -76,6 +76,11 @@ class Pool:
         self._zombies: list[Zombie] = []
         self._past = Past()
 
+    def configure(self, warning: float, evict: float, critical: float, headroom: int | None) -> None:
+        """New marks and headroom."""
+        self.watermarks.move(warning, evict, critical)
+        self._headroom = headroom
+
     def read(self, reading: Reading, known: Mapping[str, int], now: float) -> Pressure:
         """Takes a measurement; `known` is what models are measured to occupy, in the same moment."""
         self.total, self.used = reading.total, reading.used

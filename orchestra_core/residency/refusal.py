@@ -31,7 +31,10 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     retry_after: float | None = None
 
 
-UNKNOWN_NEED = Refusal("unknown_need", "how much memory it needs is not known; an operator may load it")
+UNKNOWN_NEED = Refusal(
+    "unknown_need",
+    'how much memory it needs is not known: say so by memory = "8GB" for it in [models], or load it by hand',
+)
 
 
 def refusal(scene: Scene) -> Refusal | None:

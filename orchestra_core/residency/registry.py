@@ -48,6 +48,12 @@ class Registry:
         if not tenant.site.tenants and tenant.site.pool is None:
             self.sites = {key: site for key, site in self.sites.items() if site is not tenant.site}
 
+    def configure(self, policy: Policy) -> None:
+        self._policy = policy
+        for site in self.sites.values():
+            if site.pool is not None:
+                site.pool.configure(policy.warning, policy.evict, policy.critical, policy.headroom)
+
     def pool(self, name: str) -> Site:
         site = self.sites.get(name)
         if site is None:

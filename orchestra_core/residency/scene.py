@@ -77,10 +77,12 @@ class Shortfall:
 
 def gains(tenant: Tenant) -> tuple[int, int]:
     """What the end of a model gives back: of promises, and of measured use, of which nobody knows the part that has
-    not been seen yet.
+    not been seen yet. Where nobody measures use, the promise is all there is.
     """
-    holding = tenant.holding
-    return (0, 0) if holding is None else (holding.bytes, holding.known)
+    holding, pool = tenant.holding, tenant.site.pool
+    if holding is None or pool is None:
+        return 0, 0
+    return holding.bytes, holding.bytes if pool.used is None else holding.known
 
 
 class Ground:

@@ -47,8 +47,25 @@ class Scheduler:
         """
         self._registry.join(endpoint, pool, rule, self._now)
 
+    def most(self, pool: str, now: float) -> int | None:
+        """Bytes that a model alone in a pool may have; None where nobody has read it."""
+        site = self._registry.sites.get(pool)
+        if site is None or site.pool is None or site.pool.total is None:
+            return None
+        room = site.pool.room(now)
+        return room.total - room.headroom - room.foreign
+
+    def configure(self, policy: Policy) -> None:
+        """A new policy, in effect at once for what is not begun."""
+        self.policy = policy
+        self._registry.configure(policy)
+
     def quota(self, backend: str, quota: Quota) -> None:
-        self._quotas[backend] = quota
+        """Replaces what a backend is allowed; an empty one allows everything."""
+        if quota == _NO_QUOTA:
+            self._quotas.pop(backend, None)
+        else:
+            self._quotas[backend] = quota
 
     def leave(self, endpoint_id: str, now: float) -> None:
         """An endpoint is no longer there for us; what it held counts until its memory is measured to be back."""

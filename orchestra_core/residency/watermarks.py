@@ -24,6 +24,10 @@ class Watermarks:
         self._levels = [False, False, False]
         self._calm_since: float | None = None
 
+    def move(self, warning: float, evict: float, critical: float) -> None:
+        """New marks, in effect with the next update."""
+        self._warning, self._evict, self._critical = warning, evict, critical
+
     @property
     def resume(self) -> float:
         """The share below which idle models are evicted no longer."""

@@ -17,10 +17,11 @@ from tests.fakes.turns import until
 
 
 def described(backends: Sequence[ChaosBackend], *, slots: int | None = None) -> str:
-    """Configuration for these backends, each much preferred to those after it."""
+    """Configuration for these backends, each much preferred to those after it, with memory for their model `m`."""
     weights = [1000.0 ** (1 - place) for place in range(len(backends))]
-    more = f"slots = {slots}\n" if slots is not None else ""
-    return "[discovery]\nenabled = false\n[embedded]\nenabled = false\n" + "".join(
+    more = 'memory = "32GB"\n' + (f"slots = {slots}\n" if slots is not None else "")
+    alone = '[discovery]\nenabled = false\n[embedded]\nenabled = false\n[models.m]\nmemory = "4GB"\n'
+    return alone + "".join(
         f'[[backends]]\nname = "{one.name}"\nkind = "{one.kind}"\nurl = "{one.url}"\nweight = {weight:g}\n{more}'
         for one, weight in zip(backends, weights, strict=True)
     )
@@ -91,7 +92,9 @@ class EngineHere:
 
     def totals(self) -> Totals:
         """As of now: the snapshot is up to a second old."""
-        return self.engine._totals()
+        engine = self.engine
+        inflight, waiting = self.busy()
+        return engine.ended.totals(engine.clock.monotonic(), inflight=inflight, waiting=waiting)
 
     def busy(self) -> tuple[int, int]:
         """Calls in service and in the queues, of all endpoints."""

@@ -290,7 +290,7 @@ def test_operations_that_cannot_be_done_say_why(
 def test_a_load_that_can_never_fit_is_refused(pair: EngineProcess) -> None:
     """The refusal tells what it needs and what there is."""
     answer = pair.post(f"{MODELS}/sim-huge:400b/load")
-    refused(answer, 409, "does_not_fit", None, "needs at least 214.2 GiB", "free")
+    refused(answer, 409, "does_not_fit", None, "weights 214.2", "has 2.8 GiB in all")
 
 
 def test_a_cost_limit_nothing_can_keep_is_the_clients_to_change(fleet: FleetProcess) -> None:

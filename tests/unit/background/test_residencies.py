@@ -1,0 +1,216 @@
+"""What is told of a load while it goes on, and who is served by it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from orchestra_core.background.orders import Orders
+from orchestra_core.background.residency import Residencies
+from orchestra_core.domain.catalog import Endpoint, Residency
+from orchestra_core.domain.errors import OperationFailed
+from orchestra_core.domain.memory import Need, Reading
+from orchestra_core.residency.scheduler import Scheduler
+from orchestra_core.upstream.control import ControlError
+from tests.fakes.clock import ManualClock
+from tests.fakes.turns import settle, until
+from tests.unit.routing.fleet import spec
+
+GIB = 1 << 30
+
+
+class Loader:
+    """A load that goes on until `ends` is set, with whoever it tells of it; `fault` is how it then fails."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.ends = asyncio.Event()
+        self.fault: ControlError | None = None
+        self.tell: Callable[[str], None]
+        self.done: list[str] = []
+
+    async def load(self, model: str, progress: Callable[[str], None]) -> None:
+        self.tell = progress
+        self.done.append(f"load {model}")
+        self.begun.set()
+        await self.ends.wait()
+        if self.fault is not None:
+            raise self.fault
+
+    async def unload(self, model: str) -> None:
+        self.done.append(f"unload {model}")
+        self.ends.set()
+
+
+class House:
+    """Models of 3 GiB each on one backend with room for two."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, names: str) -> None:
+        self.clock = ManualClock()
+        self.loader = Loader()
+        self.said: list[tuple[str, str]] = []
+        self.exhausted: list[str] = []
+        self.scheduler = Scheduler()
+        self.endpoints = {f"box/{name}": self._endpoint(name) for name in names}
+        self.scheduler.read("box", Reading(7 * GIB), 0.0)
+        self.residencies = Residencies(
+            clock=self.clock,
+            scheduler=self.scheduler,
+            current=self.endpoints.get,
+            loader=lambda _: self.loader,
+            start=lambda work, _: tasks.create_task(work),
+            say=lambda kind, subject, *_: self.said.append((kind, subject)),
+            looked=lambda _: None,
+            exhausted=lambda endpoint: self.exhausted.append(endpoint.id),
+        )
+        self.orders = Orders(
+            clock=self.clock,
+            scheduler=self.scheduler,
+            residencies=self.residencies,
+            serving=lambda model: tuple(e for e in self.endpoints.values() if e.spec.model == model),
+        )
+
+    def _endpoint(self, name: str) -> Endpoint:
+        found = Endpoint(spec(f"box/{name}", loadable=True), Residency.ABSENT)
+        found.need = Need(3 * GIB)
+        self.scheduler.join(found, "box")
+        return found
+
+    def later(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.residencies.tick()
+
+    async def loaded(self, name: str) -> Endpoint:
+        self.loader.ends.set()
+        endpoint = self.endpoints[f"box/{name}"]
+        await self.residencies.ensure_ready(endpoint)
+        return endpoint
+
+
+@asynccontextmanager
+async def house(names: str = "m") -> AsyncIterator[House]:
+    async with asyncio.TaskGroup() as tasks:
+        yield House(tasks, names)
+
+
+async def test_progress_that_comes_late_is_not_shown() -> None:
+    """The backend has said in its list that the model is ready: it is not loading again."""
+    async with house() as here:
+        endpoint = here.endpoints["box/m"]
+        here.orders("load", "m", None)
+        await here.loader.begun.wait()
+        here.loader.tell("loading 10 %")
+        assert (endpoint.residency, endpoint.progress) == (Residency.LOADING, "loading 10 %")
+        endpoint.residency, endpoint.progress = Residency.READY, ""
+        here.loader.tell("loading 90 %")
+        assert endpoint.progress == ""
+        here.loader.ends.set()
+    assert (endpoint.residency, endpoint.progress) == (Residency.READY, "")
+
+
+async def test_a_load_outlives_whoever_asked_for_it() -> None:
+    """Two wait, the first leaves: the load goes on, once, and the second is served by it."""
+    async with house() as here, asyncio.TaskGroup() as clients:
+        endpoint = here.endpoints["box/m"]
+        first = clients.create_task(here.residencies.ensure_ready(endpoint))
+        await here.loader.begun.wait()
+        second = clients.create_task(here.residencies.ensure_ready(endpoint))
+        await settle()
+        first.cancel()
+        await settle()
+        here.loader.ends.set()
+        await second
+        assert here.loader.done == ["load m"]
+
+
+async def test_a_load_that_fails_tells_all_who_wait_and_is_left_alone_for_a_while() -> None:
+    """Everybody gets the reason; the next request is refused at once with when to come back, and then served."""
+    async with house() as here:
+        endpoint = here.endpoints["box/m"]
+        here.loader.fault = ControlError("box/m: the weights are damaged")
+        here.loader.ends.set()
+        waiting = [here.residencies.ensure_ready(endpoint) for _ in range(3)]
+        failures = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {str(failure) for failure in failures} == {"box/m: the weights are damaged"}
+        assert here.loader.done == ["load m"]
+        with pytest.raises(OperationFailed, match="its last load failed") as refused:
+            await here.residencies.ensure_ready(endpoint)
+        assert refused.value.retry_after == 5.0
+        here.later(5.1)
+        here.loader.fault = None
+        await here.residencies.ensure_ready(endpoint)
+        assert endpoint.residency is Residency.READY
+        assert ("model.failed", "box/m") in here.said
+
+
+async def test_death_for_want_of_memory_is_told_to_who_estimates() -> None:
+    """The estimate is raised before the next try."""
+    async with house() as here:
+        here.loader.fault = ControlError("killed", code="out_of_memory")
+        here.loader.ends.set()
+        with pytest.raises(OperationFailed, match="killed"):
+            await here.residencies.ensure_ready(here.endpoints["box/m"])
+        assert here.exhausted == ["box/m"]
+
+
+async def test_who_waits_for_what_is_removed_is_told() -> None:
+    """A reload takes the backend away: nobody waits for it until their patience ends."""
+    async with house("abc") as here:
+        await here.loaded("a")
+        await here.loaded("b")
+        for endpoint in list(here.endpoints.values())[:2]:
+            endpoint.inflight = 1
+        waiting = asyncio.ensure_future(here.residencies.ensure_ready(here.endpoints["box/c"]))
+        await settle()
+        del here.endpoints["box/c"]
+        here.residencies.tick()
+        with pytest.raises(OperationFailed, match="was removed"):
+            await waiting
+
+
+async def test_an_idle_model_makes_room_and_is_told_why() -> None:
+    """The third of two that fit: the idle one goes first, then it is loaded; the events say so in this order."""
+    async with house("abc") as here:
+        a, b = await here.loaded("a"), await here.loaded("b")
+        here.later(60.0)
+        b.inflight = 1
+        here.loader.done.clear()
+        await here.residencies.ensure_ready(here.endpoints["box/c"])
+        assert here.loader.done == ["unload a", "load c"]
+        assert (a.residency, b.residency) == (Residency.ABSENT, Residency.READY)
+        kinds = [kind for kind, subject in here.said if subject in ("box/a", "box/c")]
+        assert kinds[-5:] == [
+            "model.planned", "model.unloading", "model.absent", "model.loading", "model.ready",
+        ]  # fmt: skip
+
+
+async def test_a_dry_run_changes_nothing() -> None:
+    """The plan says what would be, and nobody has been asked for anything."""
+    async with house("abc") as here:
+        await here.loaded("a")
+        await here.loaded("b")
+        here.later(60.0)
+        here.loader.done.clear()
+        found = here.orders("load", "c", None, dry_run=True)
+        assert (found.operation, found.plan.evicts, found.plan.fits) == ("", ("box/a",), True)
+        await settle()
+        assert here.loader.done == []
+
+
+async def test_a_busy_model_is_unloaded_only_with_patience_or_by_force() -> None:
+    """Without either it is refused; with patience that is not enough it stays; by force it goes."""
+    async with house() as here:
+        model = await here.loaded("m")
+        model.inflight = 2
+        with pytest.raises(OperationFailed, match="busy with 2 requests"):
+            here.orders("unload", "m", None)
+        here.orders("unload", "m", None, drain_seconds=30.0)
+        assert model.residency is Residency.DRAINING
+        await settle()
+        here.clock.advance(31.0)
+        await until(lambda: model.residency is Residency.READY)
+        assert here.loader.done == ["load m"]
+        here.orders("unload", "m", None, force=True)
+        await until(lambda: model.residency is Residency.ABSENT)
+        assert here.loader.done == ["load m", "unload m"]

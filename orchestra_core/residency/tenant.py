@@ -1,6 +1,6 @@
 """A model on a backend as the scheduler sees it: the live endpoint, what is wanted of it, and what is under way."""
 
-from math import exp
+from math import exp, inf
 
 import msgspec
 
@@ -55,6 +55,7 @@ class Tenant:
         "site",
         "speculated",
         "stays",
+        "told",
         "waiters",
     )
 
@@ -71,6 +72,7 @@ class Tenant:
         self.leaving = False
         self.begun = 0.0
         self.stays = 0.0  # it could not be unloaded: not to be tried again before
+        self.told = -inf  # when those who wait were last refused
         self.patience: float | None = None  # of an operator's unload that was not begun yet
         self.evicted: list[str] = []
         self.said: tuple[Need | None, str] | None = None  # its need in words, kept while it is the same

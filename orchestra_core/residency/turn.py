@@ -20,6 +20,8 @@ from orchestra_core.residency.tenant import Policy, Site, Tenant
 
 # A guess that could not be followed for so long is no longer one.
 _GUESS_SECONDS = 60.0
+# Who was told that there is no room for it is told again only after so long.
+_AGAIN_SECONDS = 1.0
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -183,6 +185,9 @@ class Turn:
         tenant.evicted.clear()
         if not found.hopeless or self._now - tenant.hopeless >= self._policy.hopeless_seconds:
             tenant.asked = None
+            if self._now < tenant.told + _AGAIN_SECONDS:  # they are on their way out
+                return
+            tenant.told = self._now
             yield Refuse(tenant.endpoint, found.plan)
 
     def _guess(self, site: Site) -> Iterator[Action]:

@@ -329,7 +329,8 @@ class World:
             assert action.why == "room", "a busy model is evicted"
             assert action.patience > 0
             assert age > self.policy.swap_seconds, "swapped too early"
-        if action.why == "room" and age <= 2 * self.policy.swap_seconds:
+        ordered = bool(action.room_for) and self.models[action.room_for].asked is not None
+        if action.why == "room" and not ordered and age <= 2 * self.policy.swap_seconds:
             there = self.now - model.endpoint.ready_since
             assert there >= self.policy.resident_seconds, "it had just come"
 

@@ -84,6 +84,8 @@ def test_who_still_waits_for_a_failed_load_is_told() -> None:
     (refusal,) = made.actions(10.0)
     assert isinstance(refusal, Refuse)
     assert refusal.plan.code == "setback"
+    assert made.actions(10.5) == []
+    assert len(made.actions(11.0)) == 1
 
 
 def test_a_model_that_ran_out_of_memory_three_times_is_too_large() -> None:

@@ -28,7 +28,8 @@ class PoolView(msgspec.Struct, frozen=True):
     """Memory that several models share, and what it is promised to. Bytes; `used` None: nobody measures it.
 
     `free` is what a load may reserve now. `returning` is held by models that have ended until it is measured to be
-    back; `pressure` is calm, warning, full or critical; `source` says who measures: host, cgroup, gpu or configured.
+    back, and part of `reserved`; `pressure` is calm, warning, full or critical, by the shares of `used` that are
+    called so; `source` says who measures: host, cgroup, gpu or configured.
     """
 
     name: str
@@ -42,6 +43,9 @@ class PoolView(msgspec.Struct, frozen=True):
     pressure: str = "calm"
     source: str = "host"
     backends: tuple[str, ...] = ()
+    warning: float = 0.70
+    full: float = 0.85
+    critical: float = 0.90
 
 
 class ModelView(msgspec.Struct, frozen=True):

@@ -143,6 +143,7 @@ def view(sites: Iterable[Site], now: float) -> tuple[PoolView, ...]:
         if pool is None or pool.total is None:
             continue
         room = pool.room(now)
+        warning, full, critical = pool.watermarks.shares
         found.append(
             PoolView(
                 name=site.name,
@@ -156,6 +157,9 @@ def view(sites: Iterable[Site], now: float) -> tuple[PoolView, ...]:
                 pressure=room.pressure.name.lower(),
                 source="configured" if room.used is None else "host",
                 backends=tuple(sorted({t.endpoint.spec.backend for t in site.tenants.values()})),
+                warning=warning,
+                full=full,
+                critical=critical,
             )
         )
     return tuple(sorted(found, key=lambda pool: pool.name))

@@ -29,6 +29,11 @@ class Watermarks:
         self._warning, self._evict, self._critical = warning, evict, critical
 
     @property
+    def shares(self) -> tuple[float, float, float]:
+        """Of the total, for warning, evicting and critical."""
+        return self._warning, self._evict, self._critical
+
+    @property
     def resume(self) -> float:
         """The share below which idle models are evicted no longer."""
         return self._evict - _EVICT_GAP

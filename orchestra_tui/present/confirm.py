@@ -92,11 +92,11 @@ def _load(view: ModelView, picture: Picture, planned: Planned | None) -> Questio
         return Refusal(f"load: {view.model} is already ready on {view.backend}")
     title, glyphs = f"Load {view.model} on {view.backend}?", picture.glyphs
     if planned is None:
-        asking: Fact = ("", "asking the engine for its plan …", "muted")
+        asking: Fact = ("verdict", "asking the engine for its plan …", "muted")
         return Question("load", view.id, title, (_size(view), asking), Risk.SOME, open=False)
     plan = planned.plan
     if plan is None:
-        refusal: Fact = ("", f"{glyphs.cross} {planned.refusal}", "bad")
+        refusal: Fact = ("verdict", f"{glyphs.cross} {planned.refusal}", "bad")
         return Question("load", view.id, title, (_size(view), refusal), Risk.SOME, open=False)
     word = outlook(plan)
     return Question(

@@ -22,7 +22,7 @@ def bar(memory: MemoryView, cells: int, glyphs: Glyphs) -> Line:
     for share, mark_tone in ((memory.warning, "warn"), (memory.critical, "bad")):
         place = min(int(share * cells), cells - 1)
         signs[place], tones[place] = glyphs.mark, mark_tone
-    return _runs(signs, tones)
+    return runs(signs, tones)
 
 
 def gauge(
@@ -68,11 +68,12 @@ def buckets(values: Sequence[float], number: int) -> list[float]:
     return [sum(values[start : start + step]) / step for start in range(skip, len(values), step)]
 
 
-def _runs(signs: Sequence[str], tones: Sequence[str]) -> Line:
-    runs: list[Span] = []
+def runs(signs: Sequence[str], tones: Sequence[str]) -> Line:
+    """One span for each run of signs of one tone."""
+    found: list[Span] = []
     for sign, tone in zip(signs, tones, strict=True):
-        if runs and runs[-1].tone == tone:
-            runs[-1] = Span(runs[-1].text + sign, tone)
+        if found and found[-1].tone == tone:
+            found[-1] = Span(found[-1].text + sign, tone)
         else:
-            runs.append(Span(sign, tone))
-    return tuple(runs)
+            found.append(Span(sign, tone))
+    return tuple(found)

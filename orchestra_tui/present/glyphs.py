@@ -19,7 +19,9 @@ class Glyphs(msgspec.Struct, frozen=True):
     critical: str = "■"
     bar: str = "█"
     other: str = "▓"
+    returning: str = "░"
     rail: str = "─"
+    kept: str = "╌"
     mark: str = "┃"
     spark: str = "▁▂▃▄▅▆▇█"
     unknown: str = "–"
@@ -28,6 +30,7 @@ class Glyphs(msgspec.Struct, frozen=True):
     dot: str = "·"
     arrow: str = "›"
     ok: str = "▪"
+    pin: str = "★"
     fail: str = "✕"
 
 
@@ -46,7 +49,9 @@ ASCII = Glyphs(
     critical="!",
     bar="#",
     other="%",
+    returning=":",
     rail="-",
+    kept=".",
     mark="|",
     spark="_.,:-=+#",
     unknown="-",
@@ -55,5 +60,6 @@ ASCII = Glyphs(
     dot="-",
     arrow=">",
     ok=".",
+    pin="+",
     fail="x",
 )

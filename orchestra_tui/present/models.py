@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 from rich.cells import cell_len
 
+from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.snapshot import ModelView, Snapshot
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.health import outcomes
 from orchestra_tui.present.numbers import age, context, count, rate, seconds, since, size
 from orchestra_tui.present.picture import Picture, breaker
 from orchestra_tui.present.problems import story
-from orchestra_tui.present.spans import Line, cut_line, line, pad, span, wrapped
+from orchestra_tui.present.spans import Line, cut, cut_line, line, pad, span, wrapped
 from orchestra_tui.present.states import circuit, residency
 
 
@@ -37,6 +38,7 @@ COLUMNS = (
     Column("RUN", 5, 0, lambda view, _: _of(view)),
     Column("QUE", 3, 3, lambda view, _: str(view.waiting)),
     Column("LAST", 4, 4, lambda view, now: age(since(now, view.last_used))),
+    Column("NEED", 5, 6, lambda view, _: size(view.need_bytes)),
     Column("TTFT", 6, 7, lambda view, _: seconds(view.first_token_seconds)),
     Column("CALLS", 6, 8, lambda view, _: count(view.calls)),
     Column("FAIL", 5, 9, lambda view, _: count(view.failed)),
@@ -90,14 +92,19 @@ def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
         ("model", view.model, "strong"),
         ("backend", view.backend, "strong"),
         ("state", f"{state.symbol} {state.word}", state.tone),
-        *((("progress", view.progress, "accent"),) if view.progress else ()),
-        ("memory", f"{size(view.memory_bytes, dash)} loaded, {size(view.size_bytes, dash)} on disk", ""),
+        *((("progress", under_way(view), "accent"),) if under_way(view) else ()),
+        *((("not loaded", view.barred, "warn"),) if view.barred else ()),
+        ("memory", f"{size(view.memory_bytes, dash)} measured, {size(view.size_bytes, dash)} on disk", ""),
+        ("need", _need(view, dash), ""),
+        *((("pinned", f"{glyphs.pin} it is never evicted", "accent"),) if view.pinned else ()),
         ("context", f"{context(view.context, dash)} tokens", ""),
         ("weights", f"{count(view.parameters, dash)} parameters, {view.quantization or dash}", ""),
         ("tier", view.tier, ""),
         ("speed", f"{rate(view.tokens_per_second, dash)} tok/s ({_observed(view)})", ""),
         ("first token", seconds(view.first_token_seconds, dash), ""),
-        ("load", f"{_of(view)} slots busy, {view.waiting} waiting", ""),
+        ("work", f"{_of(view)} slots busy, {view.waiting} waiting", ""),
+        *((("demand", f"{view.demand * 60:.1f} requests a minute expected", ""),) if view.demand else ()),
+        *((("last load", seconds(view.load_seconds), ""),) if view.load_seconds else ()),
         ("calls", f"{count(view.calls)}, {count(view.failed)} failed", "warn" if view.failed else ""),
         ("last used", _ago(since(now, view.last_used), dash), ""),
         ("price", _price(view, dash), ""),
@@ -126,10 +133,10 @@ def _row(view: ModelView, chosen: Sequence[Column], name: int, now: str, glyphs:
     state = residency(view, glyphs)
     lead = (
         span(f"  {state.symbol} ", state.tone),
-        span(pad(view.model, name, more=glyphs.more), "strong"),
+        *_name(view, name, glyphs),
         span(f" {state.word:<9}", state.tone),
     )
-    if view.progress and view.residency != "ready":
+    if under_way(view):
         where = pad(view.backend, chosen[0].cells, more=glyphs.more)
         return (*lead, span(f" {where}"), *_progress(view, chosen, glyphs))
     cells = "".join(
@@ -140,9 +147,41 @@ def _row(view: ModelView, chosen: Sequence[Column], name: int, now: str, glyphs:
     return (*lead, span(cells, tone))
 
 
+def _name(view: ModelView, cells: int, glyphs: Glyphs) -> Line:
+    if not view.pinned:
+        return (span(pad(view.model, cells, more=glyphs.more), "strong"),)
+    short = cut(view.model, cells - 2, glyphs.more)
+    return line(
+        span(short, "strong"), span(f" {glyphs.pin}", "accent"), span(" " * (cells - cell_len(short) - 2))
+    )
+
+
+def under_way(view: ModelView) -> str:
+    """Of a load or unload: percent or words of the backend, and the seconds it has taken; empty if there is none."""
+    if view.residency in ("ready", "absent"):
+        return ""
+    return (
+        progress_words(view.residency, view.progress, view.changing_seconds)
+        .removeprefix(view.residency)
+        .strip(" ,")
+    )
+
+
+def _need(view: ModelView, dash: str) -> str:
+    if view.need_bytes is None:
+        return dash
+    basis = {"measured": "measured before", "metadata": "from metadata", "size": "from its size"}.get(
+        view.need_basis
+    )
+    error = None if view.need_error is None else f"usually {view.need_error:.0%} off"
+    why = ", ".join(part for part in (basis, error) if part)
+    where = f" of {view.pool}" if view.pool else ""
+    return f"{size(view.need_bytes)}{where}{f' ({why})' if why else ''}"
+
+
 def _progress(view: ModelView, chosen: Sequence[Column], glyphs: Glyphs) -> Line:
     room = sum(column.cells + 1 for column in chosen if column.title != "BACKEND")
-    return (span(" " + pad(view.progress, room - 1, more=glyphs.more), "accent"),)
+    return (span(" " + pad(under_way(view), room - 1, more=glyphs.more), "accent"),)
 
 
 def _taken(chosen: Sequence[Column]) -> int:

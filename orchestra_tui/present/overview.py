@@ -4,6 +4,7 @@ import msgspec
 
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import BackendView, MemoryView, Snapshot
+from orchestra_tui.present import pools
 from orchestra_tui.present.frame import requests_per_second, tokens_per_second
 from orchestra_tui.present.gauge import gauge, spark
 from orchestra_tui.present.glyphs import Glyphs
@@ -39,25 +40,40 @@ def notices(picture: Picture, cells: int) -> list[Line]:
 
 
 def memory(picture: Picture, cells: int, height: int) -> list[Line]:
-    """A gauge for the host and one for each backend that reports its memory."""
+    """A gauge for each pool and for what is in none, the host first; with their parts where there is room for that."""
     snapshot = picture.snapshot
     if snapshot is None:
         return []
-    pools = pools_of(snapshot)
-    label = min(max([width(line(span(name))) for name, _ in pools]), max(cells // 4, min(cells // 3, 16)))
+    glyphs, others = picture.glyphs, pools_of(snapshot)
+    names = [*(pool.name for pool in snapshot.pools), *(name for name, _ in others)]
+    label = min(max(width(line(span(name))) for name in names), max(cells // 4, min(cells // 3, 16)))
     silent = {view.name for view in snapshot.backends if unreported(view)}
-    rows = [
-        (Span(" "), *gauge(name, pool, cells - 2, picture.glyphs, label, known=name not in silent))
-        for name, pool in pools
+    detailed = 2 * len(snapshot.pools) + len(others) <= height
+    drawn: list[Line] = []
+    for pool in sorted(snapshot.pools, key=lambda pool: (pool.name != "host", -pools.share(pool))):
+        drawn.append((Span(" "), *pools.gauge(pool.name, pool, cells - 2, glyphs, label)))
+        if detailed:
+            drawn.append((Span("  "), *pools.parts(pool, cells - 2, glyphs)))
+    drawn += [
+        (Span(" "), *gauge(name, memory, cells - 2, glyphs, label, known=name not in silent))
+        for name, memory in others
     ]
-    if len(rows) + 2 <= height:
-        rows += [(), _legend(snapshot, cells, picture.glyphs)]
-    return rows[:height]
+    if len(drawn) + 2 <= height:
+        drawn += [(), _legend(snapshot, cells, glyphs)]
+    return drawn[:height]
 
 
 def pools_of(snapshot: Snapshot) -> list[tuple[str, MemoryView]]:
-    """The host, with the models of our own child processes, then the backends' pools, the fullest first."""
-    own = [(view.name, view.memory) for view in snapshot.backends if view.memory is not None]
+    """What is in no pool of the engine's: the host, with the models of our own child processes, then the memory that
+    backends report, the fullest first."""
+    pooled = {name for pool in snapshot.pools for name in pool.backends}
+    own = [
+        (view.name, view.memory)
+        for view in snapshot.backends
+        if view.memory is not None and view.name not in pooled
+    ]
+    if any(pool.name == "host" for pool in snapshot.pools):
+        return sorted(own, key=lambda pool: -fraction(pool[1]))
     ours = sum(view.memory.ours for view in snapshot.backends if view.memory and view.kind == "managed")
     host = msgspec.structs.replace(snapshot.host, ours=max(snapshot.host.ours, ours))
     return [("host", host), *sorted(own, key=lambda pool: -fraction(pool[1]))]
@@ -210,11 +226,11 @@ def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
         wants |= {
             "health": max(len(snapshot.backends), 1),
             "problems": max(len(problems(snapshot)), 1),
-            "memory": len(pools_of(snapshot)),
+            "memory": 2 * len(snapshot.pools) + len(pools_of(snapshot)),
             "events": 3,
         }
     left = rows - sum(given.values()) - (len(given) - 1)
-    limits = {"notices": 5, "health": 6, "memory": 3, "problems": 3, "events": 2}
+    limits = {"notices": 5, "health": 6, "memory": 4, "problems": 3, "events": 2}
     for step in range(2, 24):
         for name, limit in limits.items():
             if left > 0 and given[name] < min(wants[name], step, limit if step < 9 else 24):
@@ -229,6 +245,8 @@ def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
 
 def _legend(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
     ours = sum(view.memory.ours for view in snapshot.backends if view.memory)
+    full = f" full {snapshot.pools[0].full:.0%}" if snapshot.pools else ""
+    marks = f"high {snapshot.host.warning:.0%}{full}"
     return fit(
         [
             (1, line(span(f" {glyphs.bar} models {size(max(snapshot.host.ours, ours))}", "muted"))),
@@ -237,7 +255,7 @@ def _legend(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
                 0,
                 line(
                     span(glyphs.mark, "warn"),
-                    span(f" high {snapshot.host.warning:.0%}  ", "muted"),
+                    span(f" {marks}  ", "muted"),
                     span(glyphs.mark, "bad"),
                     span(f" critical {snapshot.host.critical:.0%}", "muted"),
                 ),

@@ -22,7 +22,7 @@ _BASES = {
 def facts(plan: Plan, glyphs: Glyphs) -> tuple[Fact, ...]:
     """What is known of it, and always the verdict."""
     state = verdict(plan, glyphs)
-    return (*_numbers(plan), *_others(plan), ("", f"{state.symbol} {state.word}", state.tone))
+    return (*_numbers(plan), *_others(plan), ("verdict", f"{state.symbol} {state.word}", state.tone))
 
 
 def verdict(plan: Plan, glyphs: Glyphs) -> State:
@@ -86,7 +86,7 @@ def _others(plan: Plan) -> Iterator[Fact]:
         yield "evicts", f"{_named(plan.evicts)}{frees}", "warn"
     if plan.waits_for:
         yield "waits for", _named(plan.waits_for), "warn"
-    if plan.expected_seconds is not None:
+    if plan.expected_seconds is not None and plan.fits is not False:
         yield "takes", takes(plan), ""
     if plan.waiting:
         waits = "1 request waits" if plan.waiting == 1 else f"{plan.waiting} requests wait"
@@ -95,7 +95,7 @@ def _others(plan: Plan) -> Iterator[Fact]:
 
 def sum_of(need: Need) -> str:
     """What a need is made of, and how far predictions of its kind are off; not of one that was measured."""
-    error = "" if need.error is None else f", off by {need.error:.0%} on average"
+    error = "" if need.error is None else f", usually {need.error:.0%} off"
     parts = [("weights", need.weights), ("cache", need.cache), ("working", need.working)]
     known = [f"{size(part)} {name}" for name, part in parts if part]
     if need.basis is Basis.MEASURED or not known:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot
+from orchestra_core.domain.snapshot import BreakerView, MemoryView, PoolView, Snapshot
+from orchestra_tui.present import pools
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, size
 from orchestra_tui.present.spans import Line, cut_line, line, span, width, wrapped
@@ -81,12 +82,17 @@ def _breakers(snapshot: Snapshot) -> list[Problem]:
 
 
 def _memory(snapshot: Snapshot) -> list[Problem]:
-    pools: Sequence[tuple[str, MemoryView]] = [
-        ("host memory", snapshot.host),
-        *((f"{view.name} memory", view.memory) for view in snapshot.backends if view.memory is not None),
+    found = [_pool(view) for view in snapshot.pools if pools.consequence(view)]
+    pooled = {name for view in snapshot.pools for name in view.backends}
+    rest: Sequence[tuple[str, MemoryView]] = [
+        *([("host memory", snapshot.host)] if all(view.name != "host" for view in snapshot.pools) else []),
+        *(
+            (f"{view.name} memory", view.memory)
+            for view in snapshot.backends
+            if view.memory is not None and view.name not in pooled
+        ),
     ]
-    found = []
-    for label, pool in pools:
+    for label, pool in rest:
         share = fraction(pool)
         if share >= pool.warning:
             bad = share >= pool.critical
@@ -97,6 +103,12 @@ def _memory(snapshot: Snapshot) -> list[Problem]:
                 Problem(bad, label, f"{word}: {share:.0%} used (limit {limit:.0%}), {free} free", "models")
             )
     return found
+
+
+def _pool(view: PoolView) -> Problem:
+    word = {"warning": "high"}.get(view.pressure, view.pressure)
+    text = f"{word}: {pools.share(view):.0%} used, {size(max(view.free, 0))} free; {pools.consequence(view)}"
+    return Problem(view.pressure != "warning", f"{view.name} memory", text, "models")
 
 
 def _failures(snapshot: Snapshot) -> list[Problem]:

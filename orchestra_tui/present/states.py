@@ -49,7 +49,9 @@ def residency(view: ModelView, glyphs: Glyphs) -> State:
         "reserved": State(glyphs.half, "reserved", "warn"),
         "draining": State(glyphs.down, "draining", "warn"),
         "unloading": State(glyphs.half, "unloading", "warn"),
-        "absent": State(glyphs.hollow, "unloaded", "muted"),
+        "absent": State(glyphs.hollow, "barred", "warn")
+        if view.barred
+        else State(glyphs.hollow, "unloaded", "muted"),
     }
     return known.get(view.residency, State(glyphs.hollow, view.residency, "muted"))
 

@@ -48,7 +48,7 @@ class OverviewScreen(ViewScreen):
                 "Memory",
                 id="memory",
                 view="models",
-                count=lambda snapshot: len(overview.pools_of(snapshot)),
+                count=lambda snapshot: len(snapshot.pools) + len(overview.pools_of(snapshot)),
             )
             yield Pane(
                 lambda picture, cells, rows: problems.lines(picture.snapshot, cells, rows, picture.glyphs),

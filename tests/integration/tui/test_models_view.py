@@ -46,7 +46,13 @@ async def test_a_load_that_fits_needs_one_enter() -> None:
         assert engine.operated == [("load", "mistral-nemo:12b", "box1")]
         assert set(engine.planned) == {("load", "mistral-nemo:12b", "box1")}
         engine.tick(4)
-        await until(pilot, lambda: any("mistral" in row and "loading 8" in row for row in shown(app)))
+        await until(
+            pilot,
+            lambda: any(
+                "mistral" in row and "loading" in row and "8" in row and "of 9.0G" in row
+                for row in shown(app)
+            ),
+        )
         engine.tick(8)
         await until(pilot, lambda: any("mistral" in row and "ready" in row for row in shown(app)))
 

@@ -181,14 +181,14 @@ async def test_pause_holds_the_display_and_the_header_stays_live() -> None:
     app = console(engine, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
-        await sees(pilot, "loading 6")
+        await sees(pilot, "  63%, 5.7 of 9.0G")
         await pilot.press("p")
         engine.tick(30)
         await sees(pilot, "PAUSED")
         await pilot.pause()
-        assert "loading 6" in text(app)
+        assert "  63%, 5.7 of 9.0G" in text(app)
         await pilot.press("p")
-        await until(pilot, lambda: "loading 6" not in text(app))
+        await until(pilot, lambda: "  63%, 5.7 of 9.0G" not in text(app))
 
 
 async def test_plus_and_minus_change_the_interval() -> None:

@@ -59,11 +59,10 @@ def test_a_load_shows_its_arithmetic() -> None:
         "",
         "  needs      10.0G",
         "             (8.0G weights + 512M cache + 256M working) x1.10 +",
-        "             512M for conversations, from metadata, off by 4% on",
-        "             average",
+        "             512M for conversations, from metadata, usually 4% off",
         "  free       3.0G of 16.0G in host",
         "             10.0G reserved, 2.0G others, 1.0G kept free",
-        "             ● fits",
+        "  verdict    ● fits",
     ]
 
 
@@ -91,7 +90,7 @@ def test_a_load_is_asked_by_what_it_does_to_others(
     """Enter loads only what fits and evicts nothing; what does not fit cannot be said yes to."""
     asked = question(plan)
     assert (asked.risk, asked.open, asked.evicts) == (risk, answerable, plan.evicts)
-    assert drawn(asked)[-1].strip() == last
+    assert drawn(asked)[-1] == f"  verdict    {last}"
 
 
 def test_until_the_plan_is_there_only_no_can_be_said() -> None:
@@ -99,10 +98,10 @@ def test_until_the_plan_is_there_only_no_can_be_said() -> None:
     asked = ask("load", MODEL, seen())
     assert isinstance(asked, Question)
     assert not asked.open
-    assert drawn(asked)[2:] == ["  needs      about 7.1G", "             asking the engine for its plan …"]
+    assert drawn(asked)[2:] == ["  needs      about 7.1G", "  verdict    asking the engine for its plan …"]
     refused = question(None, "box1 cannot load models over its API")
     assert not refused.open
-    assert drawn(refused)[-1] == "             ✕ box1 cannot load models over its API"
+    assert drawn(refused)[-1] == "  verdict    ✕ box1 cannot load models over its API"
 
 
 def test_who_goes_and_who_waits_is_told_in_full() -> None:
@@ -117,7 +116,7 @@ def test_who_goes_and_who_waits_is_told_in_full() -> None:
     assert told[-3:] == [
         "  takes      about 6 s",
         "  waiting    2 requests wait for it",
-        "             ▲ evicts 8 models",
+        "  verdict    ▲ evicts 8 models",
     ]
     assert drawn(question(Plan(fits=True, waiting=1)))[-2] == "  waiting    1 request waits for it"
 
@@ -127,7 +126,7 @@ def test_who_goes_and_who_waits_is_told_in_full() -> None:
     [
         (
             Need(3 * GIB, 2 * GIB, factor=1.02, basis=Basis.MEASURED, error=0.1),
-            "measured before, off by 10% on average",
+            "measured before, usually 10% off",
         ),
         (Need(3 * GIB), "from its size alone"),
         (Need(3 * GIB, 2 * GIB, factor=1.45), "2.0G weights x1.45, from its size alone"),

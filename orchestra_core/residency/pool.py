@@ -116,9 +116,10 @@ class Pool:
     def settle(self, key: str, measured: int | None, bound: int | None = None) -> None:
         """The model is there: it keeps what it was promised, or `bound`, but never less than it occupies."""
         holding = self._holdings[key]
+        first = holding.measured is None
         if measured is not None:
             holding.measured = measured
-        if holding.growing and measured is not None:
+        if first and measured is not None:
             for zombie in self._zombies:
                 if zombie.since <= holding.since:  # it rose by this much while those were looked for
                     zombie.before += measured

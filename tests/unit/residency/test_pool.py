@@ -242,6 +242,20 @@ def test_a_load_between_does_not_hide_that_memory_came_back() -> None:
     assert made.room(26.0).returning == 0
 
 
+def test_a_load_hides_it_no_longer_when_its_size_is_told_later() -> None:
+    """A backend says what a model occupies at the first look after its load."""
+    made = pool()
+    load(made, "a", 40)
+    made.release("a", 20.0)
+    assert made.admit("b", 30, 20.0)
+    made.settle("b", None)
+    see(made, 30, 30.0)
+    assert made.room(30.0).returning == 40
+    made.settle("b", 30)
+    see(made, 30, 31.0, b=30)
+    assert made.room(31.0).returning == 0
+
+
 def test_a_model_found_loaded_was_never_foreign_use() -> None:
     """Its memory is not counted twice for the next minute."""
     made = pool(50)

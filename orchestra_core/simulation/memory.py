@@ -11,7 +11,7 @@ from math import inf
 from orchestra_core.domain.catalog import Residency
 from orchestra_core.simulation.job import Job, draws, lognormal
 from orchestra_core.simulation.spec import BackendSpec, ModelSpec, Overflow
-from orchestra_core.simulation.trace import Crashed, Event, LoadFailed, Loading, OutOfMemory, Unloaded
+from orchestra_core.simulation.trace import Crashed, Doing, Event, LoadFailed, Loading, OutOfMemory, Unloaded
 
 
 class Resident:
@@ -250,10 +250,14 @@ class Memory:
         victim = self._loader or max(victims, key=lambda one: one.spec.occupied, default=None)
         if victim is None:
             return None
-        late = sum(size for due, size in self._releasing if due > now)
-        own = self.used + late + self._foreign_then > self.total
         message = f"simulated out of memory: {victim.spec.name} was killed"
-        return OutOfMemory(victim.spec.name, now, own, victim is self._loader, message)
+        return OutOfMemory(victim.spec.name, now, self._doing(now), victim is self._loader, message)
+
+    def _doing(self, now: float) -> Doing:
+        models = self.used + sum(size for due, size in self._releasing if due > now)
+        if models > self.total:
+            return Doing.OWN
+        return Doing.OCCUPIED if models + self._foreign_then > self.total else Doing.TAKEN
 
     def died(self, model: Resident) -> None:
         """Its memory is free at once: it was reclaimed by force."""

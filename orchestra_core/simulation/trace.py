@@ -161,16 +161,22 @@ class Unloaded(msgspec.Struct, frozen=True):
     at: float
 
 
-class OutOfMemory(msgspec.Struct, frozen=True):
-    """The memory ended and the model was killed, `loading` or with its requests.
-
-    `own`: the last load would not have fitted even if nobody else's use had changed since it began; otherwise it is
-    the doing of whoever took more meanwhile.
+class Doing(StrEnum):
+    """Why the memory ended: the models here alone are too large for it (`own`), they are beside what others used when
+    the last load began (`occupied`), or others took more since (`taken`).
     """
+
+    OWN = "own"
+    OCCUPIED = "occupied"
+    TAKEN = "taken"
+
+
+class OutOfMemory(msgspec.Struct, frozen=True):
+    """The memory ended and the model was killed: `loading`, or with its requests."""
 
     model: str
     at: float
-    own: bool
+    doing: Doing
     loading: bool
     message: str
 

@@ -9,6 +9,7 @@ from orchestra_core.domain.catalog import BackendKind, Residency
 from orchestra_core.simulation.service_model import ServiceModel
 from orchestra_core.simulation.spec import BackendSpec, ModelSpec, Overflow
 from orchestra_core.simulation.trace import (
+    Doing,
     Done,
     Event,
     Failed,
@@ -69,7 +70,7 @@ def test_a_load_for_which_the_memory_ends_dies_at_that_moment() -> None:
     events = model.advance(100)
     [death] = deaths(events)
     assert death.at == pytest.approx(5.0 + 5.0 * 10 / 14)
-    assert (death.model, death.own, death.loading) == ("b", True, True)
+    assert (death.model, death.doing, death.loading) == ("b", Doing.OWN, True)
     assert [event.model for event in events if isinstance(event, LoadFailed)] == ["b"]
     assert model.is_ready("a")
     assert model.memory_used == 10
@@ -81,16 +82,16 @@ def test_who_takes_more_while_a_model_loads_kills_it() -> None:
     model.load("a", 0.0)
     model.occupy(15, 4.0)
     [death] = deaths(model.advance(100))
-    assert (death.model, death.own, death.loading) == ("a", False, True)
+    assert (death.model, death.doing, death.loading) == ("a", Doing.TAKEN, True)
 
 
-def test_a_load_into_memory_that_others_hold_is_its_own_fault() -> None:
+def test_a_load_into_memory_that_others_hold_is_no_fault_of_theirs() -> None:
     """Use by others that was there before the load began is no excuse."""
     model = backend()
     model.occupy(15, 0.0)
     model.load("a", 1.0)
     [death] = deaths(model.advance(100))
-    assert death.own
+    assert death.doing is Doing.OCCUPIED
 
 
 def test_others_kill_the_largest_with_its_requests() -> None:
@@ -104,7 +105,7 @@ def test_others_kill_the_largest_with_its_requests() -> None:
     model.occupy(10, 21.0)
     events = model.advance(100)
     [death] = deaths(events)
-    assert (death.model, death.own, death.loading) == ("b", False, False)
+    assert (death.model, death.doing, death.loading) == ("b", Doing.TAKEN, False)
     assert {event.id: event.why for event in events if isinstance(event, Failed)} == {
         "1": Why.OUT_OF_MEMORY,
         "2": Why.OUT_OF_MEMORY,
@@ -123,7 +124,7 @@ def test_memory_comes_back_late() -> None:
     assert model.memory_used == 10
     model.load("b", 7.0)
     [death] = deaths(model.advance(50))
-    assert death.own
+    assert death.doing is Doing.OWN
     model.advance(106.1)
     assert model.memory_used == 0
 
@@ -148,7 +149,7 @@ def test_a_server_that_evicts_believes_what_it_is_told() -> None:
     model.submit(Request("x", "b", 1, 10, stream=False), 10.0)
     events = model.advance(100)
     [death] = deaths(events)
-    assert (death.model, death.own) == ("b", True)
+    assert (death.model, death.doing) == ("b", Doing.OWN)
     assert [event.why for event in events if isinstance(event, Failed)] == [Why.OUT_OF_MEMORY]
 
 

@@ -1,4 +1,4 @@
-"""RESULTS.md is written by three benchmarks: each replaces its own chapter and leaves the others alone."""
+"""RESULTS.md is written by several benchmarks: each replaces its own chapter and leaves the others alone."""
 
 from pathlib import Path
 

@@ -208,11 +208,13 @@ async def test_a_busy_model_is_unloaded_only_with_patience_or_by_force() -> None
             here.orders("unload", "m", None)
         here.orders("unload", "m", None, drain_seconds=30.0)
         assert model.residency is Residency.DRAINING
-        assert ("model.evicted", "box/m") not in here.said
         await settle()
         here.clock.advance(31.0)
         await until(lambda: model.residency is Residency.READY)
         assert here.loader.done == ["load m"]
         here.orders("unload", "m", None, force=True)
         await until(lambda: model.residency is Residency.ABSENT)
+        await settle()
+        assert ("model.absent", "box/m") in here.said
+        assert ("model.evicted", "box/m") not in here.said
         assert here.loader.done == ["load m", "unload m"]

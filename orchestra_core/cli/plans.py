@@ -45,7 +45,7 @@ def _of_load(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.need is not None and plan.need.error is not None:
         yield "", f"predictions for this kind of backend are off by {plan.need.error:.0%} on average"
     if plan.pool and plan.total_bytes is not None:
-        yield plan.pool, _pool(plan)
+        yield "free", _pool(plan)
     if plan.evicts:
         frees = "" if plan.frees_bytes is None else f", which frees {memory(plan.frees_bytes)}"
         yield "evicts", join(plan.evicts) + frees
@@ -96,12 +96,11 @@ def _pool(plan: Plan) -> str:
     )
     taken = join(f"{gib(size)} {word}" for size, word in shares if size)
     free = "an unknown amount" if plan.free_bytes is None else memory(plan.free_bytes)
-    return f"{free} free of {gib(plan.total_bytes or 0)}{f' ({taken})' if taken != '-' else ''}"
+    where = f"{free} of {gib(plan.total_bytes or 0)} in {plan.pool}"
+    return f"{where} ({taken})" if taken != "-" else where
 
 
 def _rows(label: str, text: str) -> list[str]:
     rows = textwrap.wrap(text, _COLUMNS - _INDENT, break_long_words=False, break_on_hyphens=False)
     heads = [f"  {label:<{_INDENT - 3}} ", *[" " * _INDENT] * len(rows)]
-    if len(heads[0]) > _INDENT:  # a pool with a long name
-        return [heads[0].rstrip(), *(" " * _INDENT + row for row in rows)]
     return [head + row for head, row in zip(heads, rows, strict=False)]

@@ -42,7 +42,7 @@ def test_a_load_that_evicts_is_told_with_its_arithmetic() -> None:
         "  needs     10.5 GiB = (weights 8.2 + cache 0.6 + working 0.3) x 1.10 + 0.5 kept",
         "            for conversations, from metadata",
         "            predictions for this kind of backend are off by 4% on average",
-        "  host      3.2 GiB free of 16.0 (10.1 reserved, 1.4 others, 1.3 kept free)",
+        "  free      3.2 GiB of 16.0 in host (10.1 reserved, 1.4 others, 1.3 kept free)",
         "  evicts    box1/llama3.2:3b,",
         "            box1/somebody/a-very-long-name-of-a-model:70b-instruct-q4_K_M,",
         "            box1/x, which frees 4.1 GiB",
@@ -117,9 +117,3 @@ def test_an_unload_tells_why_not() -> None:
         "  busy      it answers requests: --drain SECONDS lets them finish, --force ends",
         "            them",
     ]
-
-
-def test_a_long_name_of_a_pool_stands_alone() -> None:
-    """Nothing is cut, and the columns below stay where they are."""
-    rows = told("load", Plan(fits=True, pool="gpu-of-the-lab", total_bytes=8 * GIB, free_bytes=GIB))
-    assert rows[:2] == ["  gpu-of-the-lab", "            1.0 GiB free of 8.0"]

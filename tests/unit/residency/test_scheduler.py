@@ -53,6 +53,30 @@ def test_a_load_waits_until_memory_is_measured_to_be_back() -> None:
     assert made.actions(103.0) == [Load(b, ("box/a",))]
 
 
+def test_a_plan_reckons_with_what_others_used_a_moment_ago() -> None:
+    """They may take it again within the minute."""
+    a = endpoint("a", 4)
+    made = scheduler(a, used=8)
+    see(made, 10.0, 0)
+    assert made.plan(a, 10.0).code == "no_room"
+    assert made.plan(a, 61.0).fits
+
+
+def test_a_plan_waits_for_what_is_promised_to_a_model_that_leaves() -> None:
+    """Even if that has never used it all: it still may."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b, used=0)
+    bring(made, a, 0.0)
+    a.memory_bytes = 2 * GIB
+    made.join(a, POOL)
+    see(made, 99.0, 2)
+    made.unload(a, 100.0, 5.0)
+    made.actions(100.0)
+    assert made.plan(b, 100.0).waits_for == ("box/a",)
+    made.want(b, 100.0)
+    assert made.actions(100.0) == []
+
+
 def test_a_busy_model_is_not_evicted() -> None:
     """Whether it serves or somebody waits for a slot on it; the plan says whom it waits for."""
     a, b = endpoint("a", 6), endpoint("b", 6)

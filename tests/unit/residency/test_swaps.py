@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestra_core.domain.catalog import Residency
 from orchestra_core.domain.memory import Rule
 from orchestra_core.residency.scheduler import Load, Policy, Refuse, Unload
 from tests.fakes.residency_pool import bring, scheduler
@@ -93,6 +94,35 @@ def test_a_younger_request_does_not_take_room_made_for_an_older_one() -> None:
     assert made.actions(101.0) == []
     made.unloaded(b, 102.0)
     assert made.actions(102.0) == [Load(c, ("box/a", "box/b"))]
+
+
+def test_room_half_made_for_an_older_request_is_not_taken_though_others_could_be_evicted() -> None:
+    """It would wait for those too."""
+    a, b, busy, old, young = (
+        endpoint(name, size) for name, size in (("a", 4), ("b", 3), ("busy", 3), ("old", 7), ("young", 3))
+    )
+    made = scheduler(a, b, busy, old, young)
+    for found in (a, b, busy):
+        bring(made, found, 0.0)
+    busy.inflight = 1
+    made.want(old, 100.0)
+    assert len(made.actions(100.0)) == 2
+    made.want(young, 101.0)
+    made.unloaded(a, 101.0)
+    assert made.actions(101.0) == []
+    made.unloaded(b, 102.0)
+    assert made.actions(102.0) == [Load(old, ("box/a", "box/b"))]
+
+
+def test_a_model_that_its_backend_is_loading_by_itself_is_not_made_to_go() -> None:
+    """However long somebody waits."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b)
+    a.residency = Residency.LOADING
+    made.join(a, "host")
+    made.want(b, 0.0)
+    assert made.actions(25.0) == []
+    assert made.plan(b, 25.0).waits_for == ("box/a",)
 
 
 def test_a_younger_request_does_not_take_what_an_older_one_will_need() -> None:

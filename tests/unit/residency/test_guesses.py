@@ -41,6 +41,21 @@ def test_a_guess_under_way_ends_for_a_request() -> None:
     assert made.plan(a, 2.0).code != "setback"
 
 
+def test_a_guess_that_is_ready_before_it_has_ended_goes_nevertheless() -> None:
+    """Nobody is sent to a model that is about to go."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b)
+    made.want(a, 0.0, speculative=True)
+    made.actions(0.0)
+    made.want(b, 1.0)
+    made.actions(1.0)
+    made.loaded(a, None, 1.5)
+    assert a.residency is Residency.DRAINING
+    assert made.actions(1.5) == []
+    made.unloaded(a, 2.0)
+    assert made.actions(2.0) == [Load(b)]
+
+
 def test_a_guess_goes_on_for_a_request_of_its_own() -> None:
     """It was right."""
     a, b = endpoint("a", 6), endpoint("b", 6)

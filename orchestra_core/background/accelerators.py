@@ -13,6 +13,7 @@ import msgspec
 from orchestra_core.domain.memory import Reading
 
 INTERVAL_SECONDS = 1.0
+Say = Callable[[str, str, str, str], None]
 
 
 class Sizes(Protocol):
@@ -53,7 +54,7 @@ def installed() -> Nvml | None:
 class Accelerators:
     """`nvml` None: no GPU is ever seen. `say` is told once what keeps GPUs from being read, and once it is over."""
 
-    def __init__(self, nvml: Nvml | None, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, nvml: Nvml | None, say: Say) -> None:
         self._nvml = nvml
         self._say = say
         self._devices: tuple[Device, ...] = ()
@@ -103,7 +104,8 @@ class Accelerators:
 
     def _tell(self, complaint: str) -> None:
         if complaint != self._complaint:
-            self._say(complaint or "GPU memory can be read again")
+            words = complaint or "GPU memory can be read again"
+            self._say("gpu.changed", "gpu", words, "warning" if complaint else "info")
             self._complaint = complaint
 
     async def run(self) -> None:
@@ -118,4 +120,4 @@ class Accelerators:
             try:
                 self._nvml.nvmlShutdown()
             except self._nvml.NVMLError as error:
-                self._say(f"NVML did not end well: {error}")
+                self._say("gpu.changed", "gpu", f"NVML did not end well: {error}", "warning")

@@ -99,6 +99,14 @@ class Residencies:
         """Its next unload does not spare who is still served when its patience is over."""
         self._forced.add(endpoint.id)
 
+    def died(self, endpoint_id: str, *, out_of_memory: bool) -> None:
+        """A loaded model has ended by itself."""
+        endpoint = self._current(endpoint_id)
+        if endpoint is not None:
+            if out_of_memory:
+                self._exhausted(endpoint)
+            self._scheduler.lost(endpoint, self._clock.monotonic())
+
     def tick(self) -> None:
         """Call once a second, after memory was read."""
         now = self._clock.monotonic()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from orchestra_core.background.accelerators import Accelerators, installed
 from orchestra_core.background.hub import Hub
 from orchestra_core.background.memory import HostMemory
 from orchestra_core.background.orders import Orders
@@ -80,8 +81,9 @@ class Engine:
         self.watchdog = Watchdog(clock, self.hub.publish)
         self.catalog = Catalog()
         self.host = HostMemory(config.alerts.memory_warning, config.alerts.memory_critical)
+        self.gpus = Accelerators(None if simulated else installed(), self.hub.publish)
         self.scheduler = Scheduler(policy(config))
-        self.memory = Memory(config, self.scheduler, Corrections(), self.host.view, dict)
+        self.memory = Memory(config, self.scheduler, Corrections(), self.host.view, self.gpus.readings)
         self.memory.sample(clock.monotonic())
         self.client = httpx.AsyncClient(
             timeout=httpx.Timeout(30, connect=5),
@@ -97,7 +99,11 @@ class Engine:
             host_memory=self.host.view,
             thresholds=(config.alerts.memory_warning, config.alerts.memory_critical),
             make_managed=lambda settings: make_managed(
-                settings, config.paths, self.hub.publish, self.members.suspect
+                settings,
+                config.paths,
+                self.hub.publish,
+                self.members.suspect,
+                lambda endpoint_id, exhausted: self.residencies.died(endpoint_id, out_of_memory=exhausted),
             ),
             returned=lambda backend: self.probing.returned(backend),  # noqa: PLW0108  made below
             listed=self._listed,
@@ -290,6 +296,8 @@ class Engine:
         self.address = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"
         await self.listener.unix(Path(settings.socket))
         self.ledger.open()
+        await asyncio.to_thread(self.gpus.sample)
+        self.supervisor.start(self.gpus.run(), "memory of GPUs")
         for ended in await asyncio.to_thread(Managed.end_orphans, self.config.paths.state_dir):
             self.hub.publish(
                 "engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning"
@@ -346,6 +354,7 @@ class Engine:
         await self.supervisor.close()
         self.watchdog.close()
         self.execution.close()
+        self.gpus.close()
         await self.members.close()
         await self.client.aclose()
         with contextlib.suppress(OrchestraError):

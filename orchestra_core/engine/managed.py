@@ -14,8 +14,12 @@ def make_managed(
     paths: Paths,
     say: Callable[[str, str, str, str], None],
     suspect: Callable[[str], None],
+    died: Callable[[str, bool], None],
 ) -> Managed:
-    """Raises ConfigError for a command, file or directory that cannot work."""
+    """`died` is told of a loaded model, by its endpoint's id, whose process has ended, and whether for want of memory.
+
+    Raises ConfigError for a command, file or directory that cannot work.
+    """
     given = {
         name: value for name in ("context", "parallel") if (value := getattr(settings, name)) is not None
     }
@@ -29,6 +33,7 @@ def make_managed(
         last = lines[-1] if lines else "nothing in its log"
         how = f"ran out of memory and ended ({code})" if out_of_memory else f"ended ({code})"
         say("model.failed", f"{settings.name}/{model}", f"its process {how}: {last}", "error")
+        died(f"{settings.name}/{model}", out_of_memory)
         suspect(settings.name)
 
     return Managed(

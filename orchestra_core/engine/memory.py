@@ -142,8 +142,12 @@ class Memory:
 
     def _learn(self, endpoint: Endpoint, info: ModelInfo) -> None:
         """What a loaded model was measured to occupy, once for each load and again when it has grown."""
-        need, measured = endpoint.need, endpoint.memory_bytes
-        if need is None or measured is None or endpoint.residency is not Residency.READY:
+        measured = endpoint.memory_bytes
+        if measured is None or endpoint.residency is not Residency.READY:
+            return
+        # In the size it is loaded in, which need not be the one that was planned.
+        need = self._corrections.need(endpoint.spec.kind, endpoint.id, info)
+        if need is None:
             return
         basis = Basis.SIZE if info.shape is None else Basis.METADATA
         self._corrections.observe(

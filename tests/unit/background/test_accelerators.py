@@ -48,10 +48,20 @@ class Fake:
         return SimpleNamespace(total=gpu[0], used=gpu[1])
 
 
+class Said:
+    """What people were told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def __call__(self, kind: str, subject: str, words: str, severity: str) -> None:
+        self.words.append(words)
+
+
 def test_each_gpu_is_a_pool_with_its_own_numbers() -> None:
     """Total and used are what NVML says at each sample; NVML is begun once and ended once."""
     nvml = Fake((24 * GIB, 2 * GIB), (12 * GIB, 0))
-    gpus = Accelerators(nvml)
+    gpus = Accelerators(nvml, Said())
     assert gpus.readings() == {}
     gpus.sample()
     assert gpus.readings() == {"gpu:0": Reading(24 * GIB, 2 * GIB), "gpu:1": Reading(12 * GIB, 0)}
@@ -67,28 +77,28 @@ def test_each_gpu_is_a_pool_with_its_own_numbers() -> None:
 
 def test_a_gpu_without_memory_of_its_own_is_no_pool() -> None:
     """Where CPU and GPU share their memory NVML reports none: the host is the pool, and nothing is complained of."""
-    said: list[str] = []
-    gpus = Accelerators(Fake(Error("Not Supported"), (12 * GIB, 0)), said.append)
+    said = Said()
+    gpus = Accelerators(Fake(Error("Not Supported"), (12 * GIB, 0)), said)
     gpus.sample()
     assert list(gpus.readings()) == ["gpu:1"]
-    assert said == []
+    assert said.words == []
 
 
 def test_a_machine_without_a_driver_is_told_once() -> None:
     """No GPU is seen, which is said once and not every second."""
-    said: list[str] = []
-    gpus = Accelerators(Fake(missing="Driver Not Loaded"), said.append)
+    said = Said()
+    gpus = Accelerators(Fake(missing="Driver Not Loaded"), said)
     gpus.sample()
     gpus.sample()
     assert gpus.readings() == {}
-    assert said == ["GPU memory cannot be read: Driver Not Loaded"]
+    assert said.words == ["GPU memory cannot be read: Driver Not Loaded"]
 
 
 def test_a_gpu_that_is_lost_is_no_pool_until_it_is_back() -> None:
     """A reading that cannot be had any more is not kept: nothing is promised on it."""
-    said: list[str] = []
+    said = Said()
     nvml = Fake((24 * GIB, 0))
-    gpus = Accelerators(nvml, said.append)
+    gpus = Accelerators(nvml, said)
     gpus.sample()
     nvml.gpus[0] = Error("GPU is lost")
     gpus.sample()
@@ -96,12 +106,12 @@ def test_a_gpu_that_is_lost_is_no_pool_until_it_is_back() -> None:
     nvml.gpus[0] = (24 * GIB, GIB)
     gpus.sample()
     assert gpus.readings() == {"gpu:0": Reading(24 * GIB, GIB)}
-    assert said == ["GPU memory cannot be read: GPU is lost", "GPU memory can be read again"]
+    assert said.words == ["GPU memory cannot be read: GPU is lost", "GPU memory can be read again"]
 
 
 async def test_without_the_extra_there_is_nothing_to_do() -> None:
     """Sampling ends at once where NVML's Python side is not installed."""
-    gpus = Accelerators(None)
+    gpus = Accelerators(None, Said())
     gpus.sample()
     await gpus.run()
     gpus.close()

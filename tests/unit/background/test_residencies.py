@@ -218,3 +218,15 @@ async def test_a_busy_model_is_unloaded_only_with_patience_or_by_force() -> None
         assert ("model.absent", "box/m") in here.said
         assert ("model.evicted", "box/m") not in here.said
         assert here.loader.done == ["load m", "unload m"]
+
+
+@pytest.mark.parametrize("out_of_memory", [True, False])
+async def test_a_loaded_model_that_dies_is_absent_at_once(out_of_memory: bool) -> None:
+    """Its room is free for the next, and it is only taken to need more if it died for want of memory."""
+    async with house() as here:
+        endpoint = await here.loaded("m")
+        here.residencies.died("box/m", out_of_memory=out_of_memory)
+        assert endpoint.residency is Residency.ABSENT
+        assert here.scheduler.view(0.0)[0].reserved == 0
+        assert here.exhausted == (["box/m"] if out_of_memory else [])
+        here.residencies.died("box/unknown", out_of_memory=True)

@@ -25,6 +25,8 @@ from orchestra_core.upstream.managed import Managed
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", None)
 # A region other than `local` is taken to be this far away until measured; judgement.
 _REMOTE_RTT = 0.04
+_MANAGED = BackendKind.MANAGED
+_NOTHING: Mapping[str, object] = {}
 
 
 NO_BACKEND = (
@@ -302,8 +304,10 @@ class Members:
 
     def defaults(self, endpoint: Endpoint) -> Mapping[str, object]:
         """Fields merged under a call's own: what a model needs to answer well and clients do not know."""
+        if endpoint.spec.kind is not _MANAGED:
+            return _NOTHING
         control = self.control(endpoint.spec.backend)
-        return control.defaults(endpoint.spec.model) if isinstance(control, Managed) else {}
+        return control.defaults(endpoint.spec.model) if isinstance(control, Managed) else _NOTHING
 
     def suspect(self, backend: str) -> None:
         member = self._members.get(backend)

@@ -60,6 +60,7 @@ class Residencies:
         self._awaiting: Counter[str] = Counter()
         self._unloading: set[str] = set()
         self._forced: set[str] = set()
+        self._ended: set[str] = set()  # loads that failed while they were aborted
 
     async def ensure_ready(self, endpoint: Endpoint) -> None:
         """Returns when the model is ready; joins a load that is under way. Raises OperationFailed.
@@ -179,6 +180,7 @@ class Residencies:
 
     def _failed(self, endpoint: Endpoint, error: OrchestraError) -> None:
         if endpoint.id in self._unloading:  # it was aborted: its unload tells how that ended
+            self._ended.add(endpoint.id)
             return
         endpoint = self._now(endpoint)
         out_of_memory = error.code == "out_of_memory"
@@ -202,7 +204,9 @@ class Residencies:
         try:
             left = await self._drained(endpoint, action.patience)
             if left and endpoint.id not in self._forced:
-                self._kept(endpoint, f"{left} requests are still running after {action.patience:g} s")
+                self._kept(
+                    endpoint, f"{left} requests are still running after {action.patience:g} s", busy=True
+                )
                 return
             going = f"unloading {endpoint.spec.model}: {reason(action)}"
             self._say("model.unloading", endpoint.id, going, "info")
@@ -219,6 +223,7 @@ class Residencies:
         finally:
             self._unloading.discard(endpoint.id)
             self._forced.discard(endpoint.id)
+            self._ended.discard(endpoint.id)
             self._over(endpoint)
 
     async def _drained(self, endpoint: Endpoint, patience: float) -> int:
@@ -229,8 +234,12 @@ class Residencies:
             await asyncio.sleep(_DRAIN_STEP)
         return max(0, left)
 
-    def _kept(self, endpoint: Endpoint, why: str) -> None:
-        self._scheduler.kept(self._now(endpoint), self._clock.monotonic())
+    def _kept(self, endpoint: Endpoint, why: str, *, busy: bool = False) -> None:
+        now = self._clock.monotonic()
+        if endpoint.id in self._ended:  # there is nothing left to unload
+            self._scheduler.failed(self._now(endpoint), now)
+            return
+        self._scheduler.kept(self._now(endpoint), now, busy=busy)
         self._say("model.failed", endpoint.id, f"{endpoint.spec.model} stays loaded: {why}", "error")
 
 

@@ -214,13 +214,16 @@ class Scheduler:
             self._setbacks.forget(endpoint.id)
         self._gone(tenant, now)
 
-    def kept(self, endpoint: Endpoint, now: float) -> None:
-        """The unload did not happen: the model is still there, or still being loaded."""
+    def kept(self, endpoint: Endpoint, now: float, *, busy: bool = False) -> None:
+        """The unload did not happen: the model is still there, or still being loaded.
+
+        It is left alone for a while; not so where it was only `busy`, or those who come meanwhile would keep it so.
+        """
         self._at(now)
         tenant = self._registry.tenants.get(endpoint.id)
         if tenant is not None:
             tenant.leaving = False
-            tenant.stays = now + _STAYS_SECONDS
+            tenant.stays = now if busy else now + _STAYS_SECONDS
             tenant.asked = tenant.asked if tenant.loading else None  # it is there, as wished
             tenant.endpoint.residency = Residency.LOADING if tenant.loading else Residency.READY
 

@@ -175,7 +175,8 @@ class Turn:
 
     def _make_room(self, tenant: Tenant, found: Draft) -> Iterator[Action]:
         for victim in found.evicts:
-            tenant.evicted.append(victim.id)
+            if victim.id not in tenant.evicted:  # it may have stayed the first time
+                tenant.evicted.append(victim.id)
             yield self._unload(victim, "room", 0.0 if victim.idle else self._policy.drain_seconds, tenant.id)
 
     def _give_up(self, tenant: Tenant, found: Draft) -> Iterator[Action]:

@@ -41,6 +41,9 @@ class Loader:
     async def unload(self, model: str) -> None:
         self.done.append(f"unload {model}")
         self.ends.set()
+        if self.fault is not None:
+            await settle()
+            raise self.fault
 
 
 class House:
@@ -168,6 +171,19 @@ async def test_who_waits_for_what_is_removed_is_told() -> None:
         here.residencies.tick()
         with pytest.raises(OperationFailed, match="was removed"):
             await waiting
+
+
+async def test_a_load_that_fails_while_it_is_aborted_is_over_even_if_the_unload_fails_too() -> None:
+    """Its backend has died: nobody waits for a load that nobody makes."""
+    async with house() as here:
+        endpoint = here.endpoints["box/m"]
+        here.orders("load", "m", None)
+        await here.loader.begun.wait()
+        here.loader.fault = ControlError("box does not answer")
+        here.scheduler.unload(endpoint, here.clock.monotonic(), 0.0, force=True)
+        here.residencies.act()
+        await until(lambda: endpoint.residency is Residency.ABSENT)
+    assert here.loader.done == ["load m", "unload m"]
 
 
 async def test_an_idle_model_makes_room_and_is_told_why() -> None:

@@ -24,6 +24,20 @@ def test_who_has_waited_long_makes_a_busy_model_drain() -> None:
     assert made.actions(120.0) == [Load(b, ("box/a",))]
 
 
+def test_a_model_that_was_busy_to_the_end_of_the_patience_goes_on_draining() -> None:
+    """Nobody new is sent to it, so what is left has an end."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b)
+    bring(made, a, 0.0)
+    a.inflight = 1
+    made.want(b, 100.0)
+    made.actions(111.0)
+    made.kept(a, 141.0, busy=True)
+    assert made.actions(141.0) == [Unload(a, "room", 30.0, "box/b")]
+    made.unloaded(a, 150.0)
+    assert made.actions(150.0) == [Load(b, ("box/a",))]
+
+
 def test_a_model_that_has_just_come_is_made_to_go_only_by_who_has_waited_twice_as_long() -> None:
     """An idle one then goes at once, a busy one when it has been there as long as its load took."""
     a, b = endpoint("a", 6), endpoint("b", 6)

@@ -5,6 +5,7 @@ Source: tools/server/README.md of llama.cpp, and measured. A single-model server
 even `GET /props?model=`, unless it is told `autoload=false`.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
@@ -15,8 +16,10 @@ from orchestra_core.domain.catalog import ModelInfo, Residency
 from orchestra_core.upstream.address import Address, from_url
 from orchestra_core.upstream.control import LOAD_SECONDS, UNLOAD_SECONDS, ControlError, Probe
 from orchestra_core.upstream.control.remote import Answer, Ignored, Remote, positive, until, usable
+from orchestra_core.upstream.control.router_presets import Weights, read_preset
 from orchestra_core.upstream.deaths import OUT_OF_MEMORY, speaks_of_memory
 
+_HERE = ("127.0.0.1", "localhost", "::1")
 _RESIDENCIES = {
     "loaded": Residency.READY,
     "sleeping": Residency.READY,  # its next call wakes it
@@ -41,6 +44,7 @@ class _Status(msgspec.Struct):
     failed: bool = False
     exit_code: int | None = None
     last_error: str | None = None
+    args: list[str] | None = None
 
 
 class _Architecture(msgspec.Struct):
@@ -81,6 +85,7 @@ class LlamaCpp:
         self._address = msgspec.structs.replace(address, prefix=f"{root}/v1")
         self._known: dict[str, ModelInfo] = {}
         self._embeds: dict[str, bool] = {}
+        self._weights = Weights() if address.host in _HERE else None
 
     async def models(self) -> Sequence[ModelInfo]:
         """While a single-model server starts it names no model: what it served before is then `loading`."""
@@ -100,6 +105,23 @@ class LlamaCpp:
         return _info(model, props, Residency.READY, embeds=await self._embedding(model.id), loadable=False)
 
     async def _routed(self, model: _Model) -> ModelInfo:
+        return await self._sized(model, await self._found(model))
+
+    async def _sized(self, model: _Model, info: ModelInfo) -> ModelInfo:
+        """With what it is or will be started with; the shape of its weights where they are on this machine."""
+        preset = read_preset((model.status.args if model.status else None) or ())
+        shape = info.shape
+        if shape is None and preset.path and self._weights is not None:
+            shape = await asyncio.to_thread(self._weights.shape, preset.path)
+        return msgspec.structs.replace(
+            info,
+            context=info.context or preset.context,
+            parallel=info.slots or preset.parallel,
+            size_bytes=info.size_bytes or (shape.weights if shape else None),
+            shape=shape,
+        )
+
+    async def _found(self, model: _Model) -> ModelInfo:
         """Of a model that is not loaded a router says little: what was seen while it was is still true."""
         residency = _RESIDENCIES.get(model.status.value if model.status else "", Residency.ABSENT)
         known = self._known.get(model.id)

@@ -68,16 +68,18 @@ class Publisher:
         assert site.pool is not None
         largest = (site.pool.total or 0) - site.pool.headroom
         free, cost = survey.free, survey.plain.cost
+        all_plain = not self._quotas and not self._setbacks
         for tenant in site.tenants.values():
             endpoint = tenant.endpoint
             endpoint.external = 0.0
             endpoint.barred = None
             if endpoint.residency is not _ABSENT or not endpoint.spec.loadable:
                 continue
-            if endpoint.need is None or not self._is_plain(tenant):
+            need = endpoint.need
+            if need is None or tenant.ruled or not (all_plain or self._is_plain(tenant)):
                 self._single(tenant, survey)
                 continue
-            size = endpoint.need.bytes
+            size = need.bytes
             if size <= free:
                 continue
             seconds = cost(size) if size <= largest else None

@@ -30,7 +30,7 @@ class Registry:
             self._move(tenant, site, now)
         if tenant.endpoint is not endpoint:
             _succeed(tenant, endpoint)
-        tenant.rule = rule
+        tenant.govern(rule)
         reconcile(tenant, now)
         return tenant
 

@@ -51,6 +51,7 @@ class Tenant:
         "loading",
         "patience",
         "rule",
+        "ruled",
         "said",
         "site",
         "speculated",
@@ -63,7 +64,7 @@ class Tenant:
         self.endpoint = endpoint
         self.id = endpoint.id
         self.site = site
-        self.rule = rule
+        self.govern(rule)
         self.waiters: list[float] = []
         self.asked: float | None = None
         self.speculated: float | None = None
@@ -105,11 +106,10 @@ class Tenant:
         """Whether it could ever be evicted."""
         return self.endpoint.spec.loadable and not self.rule.pinned
 
-    @property
-    def ruled(self) -> bool:
-        """Whether rules of its own decide where it may be."""
-        rule = self.rule
-        return bool(rule.group) or rule.copies is not None or rule.memory is not None
+    def govern(self, rule: Rule) -> None:
+        """`ruled`: more than its need and its pool decides where it may be."""
+        self.rule = rule
+        self.ruled = bool(rule.group) or rule.copies is not None or rule.memory is not None
 
     @property
     def load_seconds(self) -> float:

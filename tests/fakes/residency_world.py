@@ -232,7 +232,7 @@ class World:
         if kept:
             model.ends_by = None
             model.asked = model.asked if model.loading else None
-            self.scheduler.kept(model.endpoint, self.now)
+            self.scheduler.kept(model.endpoint, self.now, busy=model.running > 0)
             assert (model.endpoint.residency is Residency.LOADING) == model.loading
             self.serve(model)
             return

@@ -80,6 +80,22 @@ def test_models_with_rules_of_their_own_are_barred_by_them() -> None:
     ]
 
 
+def test_a_quota_that_is_taken_bars_the_others_on_its_backend() -> None:
+    """By models that stay; by others it costs their end."""
+    a, b, c = endpoint("a", 1), endpoint("b", 1), endpoint("c", 1, backend="far")
+    made = scheduler(a, b, c)
+    made.quota("box", Quota(loaded=1))
+    bring(made, a, 0.0)
+    a.demand = 0.01
+    made.publish(100.0)
+    assert (b.barred, c.external) == (None, 0.0)
+    assert b.external == pytest.approx((1 - exp(-0.6)) * 5.0)
+    made.join(a, POOL, Rule(pinned=True))
+    made.publish(100.0)
+    assert b.barred == ("no_room", made.plan(b, 100.0).reason)
+    assert c.barred is None
+
+
 def test_where_memory_is_not_known_only_ollama_may_load() -> None:
     """The others name the setting that helps."""
     a, b = endpoint("a", 1), endpoint("b", 1, kind=BackendKind.OLLAMA, backend="ollama")

@@ -95,6 +95,18 @@ def test_a_busy_model_is_not_evicted() -> None:
     assert made.actions(110.0) == [Unload(a, "room", 0.0, "box/b")]
 
 
+def test_a_model_that_is_ready_is_not_evicted_before_those_who_waited_have_begun() -> None:
+    """Or it would have been loaded for nobody."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b)
+    made.want(a, 0.0)
+    made.actions(0.0)
+    made.loaded(a, None, 1.0)
+    assert made.plan(b, 100.0).reason == "box/a is busy"
+    made.unwant(a, 100.0)
+    assert made.plan(b, 100.0).evicts == ("box/a",)
+
+
 def test_a_model_that_has_just_come_is_not_evicted() -> None:
     """Not before twice the time of its load, or half a minute."""
     a, b = endpoint("a", 6), endpoint("b", 6)

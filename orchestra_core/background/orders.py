@@ -13,7 +13,7 @@ _TOO_MUCH = frozenset({"too_large", "no_room"})
 
 
 class Orders:
-    """`serving` finds a model's endpoints."""
+    """`serving` finds a model's endpoints; `unwanted` is told of one that an operator unloads."""
 
     def __init__(
         self,
@@ -22,11 +22,13 @@ class Orders:
         scheduler: Scheduler,
         residencies: Residencies,
         serving: Callable[[str], tuple[Endpoint, ...]],
+        unwanted: Callable[[Endpoint], None],
     ) -> None:
         self._clock = clock
         self._scheduler = scheduler
         self._residencies = residencies
         self._serving = serving
+        self._unwanted = unwanted
         self._count = 0
 
     def __call__(
@@ -72,6 +74,7 @@ class Orders:
             )
         if force:
             self._residencies.force(endpoint)
+        self._unwanted(endpoint)
         self._scheduler.unload(endpoint, now, drain_seconds or 0.0, force=force)
 
     def _target(self, action: str, model: str, backend: str | None, now: float) -> Endpoint:

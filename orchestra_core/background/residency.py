@@ -100,14 +100,6 @@ class Residencies:
         """Its next unload does not spare who is still served when its patience is over."""
         self._forced.add(endpoint.id)
 
-    def died(self, endpoint_id: str, *, out_of_memory: bool) -> None:
-        """A loaded model has ended by itself."""
-        endpoint = self._current(endpoint_id)
-        if endpoint is not None:
-            if out_of_memory:
-                self._exhausted(endpoint)
-            self._scheduler.lost(endpoint, self._clock.monotonic())
-
     def tick(self) -> None:
         """Call once a second, after memory was read."""
         now = self._clock.monotonic()
@@ -190,6 +182,16 @@ class Residencies:
         self._say("model.failed", endpoint.id, error.message, "error")
         self._fail(endpoint, OperationFailed(error.message, code=error.code))
 
+    def died(self, endpoint_id: str, *, out_of_memory: bool) -> None:
+        """A loaded model has ended by itself; one that ran out of memory is left alone for a while."""
+        endpoint = self._current(endpoint_id)
+        if endpoint is None:
+            return
+        if out_of_memory:
+            self._exhausted(endpoint)
+        self._scheduler.lost(endpoint, self._clock.monotonic(), out_of_memory=out_of_memory)
+        self.act()
+
     def _over(self, endpoint: Endpoint) -> None:
         endpoint.progress = ""
         endpoint.changing_since = 0.0
@@ -208,16 +210,11 @@ class Residencies:
                     endpoint, f"{left} requests are still running after {action.patience:g} s", busy=True
                 )
                 return
-            going = f"unloading {endpoint.spec.model}: {reason(action)}"
-            self._say("model.unloading", endpoint.id, going, "info")
+            self._say("model.unloading", endpoint.id, unloading(action), "info")
             endpoint.residency = Residency.UNLOADING
             await self._loader(endpoint.spec.backend).unload(endpoint.spec.model)
             self._scheduler.unloaded(self._now(endpoint), self._clock.monotonic())
             self._say("model.absent", endpoint.id, f"{endpoint.spec.model} is unloaded", "info")
-            if action.why in _EVICTED:
-                self._say(
-                    "model.evicted", endpoint.id, f"{endpoint.spec.model} had to go: {reason(action)}", "info"
-                )
         except OrchestraError as error:
             self._kept(endpoint, error.message)
         finally:
@@ -263,7 +260,6 @@ def loading(action: Load) -> str:
     return f"loading {endpoint.spec.model}{early}{need}{evicted}"
 
 
-_EVICTED = ("room", "pressure")
 _WHY = {
     "asked": "as asked",
     "idle": "nobody has used it for its idle time",
@@ -272,5 +268,6 @@ _WHY = {
 }
 
 
-def reason(action: Unload) -> str:
-    return f"room for {action.room_for}" if action.why == "room" else _WHY.get(action.why, action.why)
+def unloading(action: Unload) -> str:
+    why = f"room for {action.room_for}" if action.why == "room" else _WHY.get(action.why, action.why)
+    return f"unloading {action.endpoint.spec.model}: {why}"

@@ -11,6 +11,7 @@ from orchestra_core.domain.memory import Rule
 from orchestra_core.domain.snapshot import (
     BackendView,
     BreakerView,
+    ForesightView,
     MemoryView,
     ModelView,
     PoolView,
@@ -41,6 +42,7 @@ class Sources(msgspec.Struct, frozen=True):
     loop: Callable[[], tuple[float, int]]
     queues: Callable[[], tuple[QueueView, ...]] = tuple
     pools: Callable[[], tuple[PoolView, ...]] = tuple
+    foresight: Callable[[], tuple[ForesightView, ...]] = tuple
     place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
 
 
@@ -96,6 +98,7 @@ class Snapshots:
             loop_stalls=stalls,
             queues=sources.queues(),
             pools=sources.pools(),
+            foresight=sources.foresight(),
         )
 
     def _model(self, endpoint: Endpoint, now: float) -> ModelView:

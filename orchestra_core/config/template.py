@@ -113,7 +113,7 @@ evict = 0.85                          # share of memory in use from which idle m
 # headroom = "1GiB"                   # kept free; without: 8 %, and 1 GiB of more than 8 GiB
 ttl_seconds = 0                       # a model is unloaded this long after its last answer; 0: only to make room
 swap_seconds = 10                     # a request that waits this long for room makes a busy model give way
-predict = true                        # load models before they are asked for, into memory that is free
+predict = true                        # load models before they are asked for, while memory is calm
 
 [alerts]
 memory_warning = 0.70                 # share of memory in use

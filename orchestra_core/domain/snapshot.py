@@ -48,6 +48,19 @@ class PoolView(msgspec.Struct, frozen=True):
     critical: float = 0.90
 
 
+class ForesightView(msgspec.Struct, frozen=True):
+    """How well the need for a model was foreseen: of its `preloads` that have come to an end `hits` were used in time.
+
+    `wasted` are GiB-seconds held for nothing; `disabled` seconds for which it is not loaded ahead, None: it is.
+    """
+
+    model: str
+    preloads: int
+    hits: int
+    wasted: float = 0.0
+    disabled: float | None = None
+
+
 class ModelView(msgspec.Struct, frozen=True):
     """One endpoint: a model on a backend. `status` is running, loading, available or unavailable.
 
@@ -217,3 +230,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     loop_stalls: int = 0
     queues: tuple[QueueView, ...] = ()
     pools: tuple[PoolView, ...] = ()
+    foresight: tuple[ForesightView, ...] = ()

@@ -9,12 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from orchestra_core.background.accelerators import Accelerators, installed
 from orchestra_core.background.hub import Hub
 from orchestra_core.background.memory import HostMemory
-from orchestra_core.background.orders import Orders
 from orchestra_core.background.probing import Probing
-from orchestra_core.background.residency import Residencies
 from orchestra_core.background.snapshots import Snapshots
 from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.background.watchdog import Watchdog
@@ -25,10 +22,10 @@ from orchestra_core.domain.catalog import Endpoint, ModelInfo
 from orchestra_core.domain.errors import ConfigError, OrchestraError
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.engine.keys import Keys
+from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.loops import Housekeeping, keep_discovering
 from orchestra_core.engine.managed import make_managed
 from orchestra_core.engine.members import Member, Members
-from orchestra_core.engine.memory import Memory, policy
 from orchestra_core.engine.picture import picture
 from orchestra_core.engine.reload import Reload
 from orchestra_core.engine.sections import register, retries, rules, timeouts, whole
@@ -39,8 +36,6 @@ from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
-from orchestra_core.residency.estimate import Corrections
-from orchestra_core.residency.scheduler import Scheduler
 from orchestra_core.resilience.admission import Room
 from orchestra_core.resilience.breaker import Breaker, Policy
 from orchestra_core.routing.catalog import Catalog
@@ -81,15 +76,33 @@ class Engine:
         self.watchdog = Watchdog(clock, self.hub.publish)
         self.catalog = Catalog()
         self.host = HostMemory(config.alerts.memory_warning, config.alerts.memory_critical)
-        self.gpus = Accelerators(None if simulated else installed(), self.hub.publish)
-        self.scheduler = Scheduler(policy(config))
-        self.memory = Memory(config, self.scheduler, Corrections(), self.host.view, self.gpus.readings)
-        self.memory.sample(clock.monotonic())
         self.client = httpx.AsyncClient(
             timeout=httpx.Timeout(30, connect=5),
             trust_env=False,
             transport=Guarded(Dialer(asyncio.get_running_loop())),
         )
+        # Members and what is loaded on them need each other, hence the lambdas: names looked up when used.
+        self.tidings = Tidings(
+            self.hub.publish,
+            lambda name: self.members.suspect(name),  # noqa: PLW0108
+            asyncio.get_running_loop(),
+        )
+        self.ledger = Ledger(config.storage.url, clock, self.tidings.ledger_problem)
+        self.loading = Loading(
+            config,
+            clock=clock,
+            catalog=self.catalog,
+            host=self.host,
+            ledger=self.ledger,
+            supervisor=self.supervisor,
+            control=lambda name: self.members.control(name),  # noqa: PLW0108
+            suspect=lambda name: self.members.suspect(name),  # noqa: PLW0108
+            predict=lambda: self.config.memory.predict,
+            say=self.hub.publish,
+            gpu_changed=self.tidings.from_thread,
+            simulated=simulated,
+        )
+        self.memory = self.loading.memory
         self.members = Members(
             clock=clock,
             catalog=self.catalog,
@@ -103,34 +116,16 @@ class Engine:
                 config.paths,
                 self.hub.publish,
                 self.members.suspect,
-                lambda endpoint_id, exhausted: self.residencies.died(endpoint_id, out_of_memory=exhausted),
+                self.loading.residencies.died,
             ),
             returned=lambda backend: self.probing.returned(backend),  # noqa: PLW0108  made below
             listed=self._listed,
             left=lambda gone: self.memory.left(gone, clock.monotonic()),
         )
-        self.tidings = Tidings(self.hub.publish, self.members.suspect, asyncio.get_running_loop())
-        self.residencies = Residencies(
-            clock=clock,
-            scheduler=self.scheduler,
-            current=self.catalog.get,
-            loader=self.members.control,
-            start=self.supervisor.start,
-            say=self.hub.publish,
-            looked=self.members.suspect,
-            exhausted=self.memory.exhausted,
-        )
-        self.orders = Orders(
-            clock=clock,
-            scheduler=self.scheduler,
-            residencies=self.residencies,
-            serving=self.catalog.serving,
-        )
 
         self.gate = Gate(rules(config), clock)
         self.metrics = Metrics()
         self.ended = Ended(self.metrics, Series(), Latencies(), Latencies())
-        self.ledger = Ledger(config.storage.url, clock, self.tidings.ledger_problem)
 
         room = Room(config.queue.total, config.queue.per_slot)
         self.lanes = Lanes(clock, lambda now: Breaker(Policy(), rng, now), room)
@@ -154,7 +149,7 @@ class Engine:
             clock=clock,
             lanes=self.lanes,
             execute=self.execution,
-            ensure_ready=self.residencies.ensure_ready,
+            ensure_ready=self.loading.residencies.ensure_ready,
             complete=completion,
             nothing=self.members.why_nothing,
             circuit_changed=self.tidings.circuit_changed,
@@ -198,8 +193,7 @@ class Engine:
         self.housekeeping = Housekeeping(
             clock=self.clock,
             host=self.host,
-            memory=self.memory,
-            residencies=self.residencies,
+            loading=self.loading,
             lanes=self.lanes,
             members=self.members,
             steering=self.steering,
@@ -245,7 +239,7 @@ class Engine:
                 metrics_text=self._metrics_text,
                 events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
                 still_welcome=self.gate.still,
-                operate=self.orders,
+                operate=self.loading.orders,
                 shutdown=self.stopping.asked.set,
                 steer=self.steering.backend,
                 guard=self.steering.guard,
@@ -265,7 +259,7 @@ class Engine:
             lanes=self.lanes,
             hub=self.hub,
             host=self.host,
-            memory=self.memory,
+            loading=self.loading,
             tidings=self.tidings,
             watchdog=self.watchdog,
             ended=self.ended,
@@ -296,8 +290,7 @@ class Engine:
         self.address = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"
         await self.listener.unix(Path(settings.socket))
         self.ledger.open()
-        await asyncio.to_thread(self.gpus.sample)
-        self.supervisor.start(self.gpus.run(), "memory of GPUs")
+        await self.loading.start()
         for ended in await asyncio.to_thread(Managed.end_orphans, self.config.paths.state_dir):
             self.hub.publish(
                 "engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning"
@@ -339,7 +332,7 @@ class Engine:
         """The embedded model is loaded at once: a first answer should not wait for it."""
         for endpoint in self.catalog.of(member.settings.name):
             try:
-                self.orders("load", endpoint.spec.model, member.settings.name)
+                self.loading.orders("load", endpoint.spec.model, member.settings.name)
             except OrchestraError as error:
                 self.hub.publish("model.refused", endpoint.id, error.message, "warning")
 
@@ -353,8 +346,8 @@ class Engine:
         self.audit.close()
         await self.supervisor.close()
         self.watchdog.close()
+        self.loading.close()
         self.execution.close()
-        self.gpus.close()
         await self.members.close()
         await self.client.aclose()
         with contextlib.suppress(OrchestraError):

@@ -7,12 +7,11 @@ import httpx
 
 from orchestra_core.background.memory import HostMemory
 from orchestra_core.background.probing import Probing
-from orchestra_core.background.residency import Residencies
 from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, DiscoverySettings
 from orchestra_core.domain.catalog import Circuit, Endpoint
+from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.members import Members
-from orchestra_core.engine.memory import Memory
 from orchestra_core.engine.steering import Steering
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
@@ -33,8 +32,7 @@ class Housekeeping:
         *,
         clock: Clock,
         host: HostMemory,
-        memory: Memory,
-        residencies: Residencies,
+        loading: Loading,
         lanes: Lanes,
         members: Members,
         steering: Steering,
@@ -44,8 +42,7 @@ class Housekeeping:
     ) -> None:
         self._clock = clock
         self._host = host
-        self._memory = memory
-        self._residencies = residencies
+        self._loading = loading
         self._shedding = Shedding()
         self._lanes = lanes
         self._members = members
@@ -70,10 +67,11 @@ class Housekeeping:
     def _look_at_memory(self, listener: Listener, now: float) -> None:
         host = self._host.sample()
         share = host.used / host.total if host.total else 0.0
-        self._shedding.update(share, self._memory.sample(now))
+        self._shedding.update(share, self._loading.memory.sample(now))
         self._pipeline.planning.least = self._shedding.least
         listener.relieve(share, closed=self._shedding.closed)
-        self._residencies.tick()
+        self._loading.forecasting.tick()
+        self._loading.residencies.tick()
 
 
 async def keep_discovering(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from orchestra_core.config import BackendSettings, Paths
 from orchestra_core.upstream.embedded import NAME, embedded_model
@@ -9,12 +10,16 @@ from orchestra_core.upstream.launch import ManagedModel
 from orchestra_core.upstream.managed import Managed
 
 
+class Died(Protocol):
+    def __call__(self, endpoint_id: str, *, out_of_memory: bool) -> None: ...
+
+
 def make_managed(
     settings: BackendSettings,
     paths: Paths,
     say: Callable[[str, str, str, str], None],
     suspect: Callable[[str], None],
-    died: Callable[[str, bool], None],
+    died: Died,
 ) -> Managed:
     """`died` is told of a loaded model, by its endpoint's id, whose process has ended, and whether for want of memory.
 
@@ -33,7 +38,7 @@ def make_managed(
         last = lines[-1] if lines else "nothing in its log"
         how = f"ran out of memory and ended ({code})" if out_of_memory else f"ended ({code})"
         say("model.failed", f"{settings.name}/{model}", f"its process {how}: {last}", "error")
-        died(f"{settings.name}/{model}", out_of_memory)
+        died(f"{settings.name}/{model}", out_of_memory=out_of_memory)
         suspect(settings.name)
 
     return Managed(

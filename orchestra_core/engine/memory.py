@@ -140,6 +140,10 @@ class Memory:
             return Rule(ttl=ttl or None)
         return Rule(wish.pinned, wish.group or "", ttl or None, wish.copies, wish.memory)
 
+    def ttl(self, model: str) -> float | None:
+        """Seconds a model may be idle, None: as long as nobody needs the room."""
+        return self._rule(model).ttl
+
     def _learn(self, endpoint: Endpoint, info: ModelInfo) -> None:
         """What a loaded model was measured to occupy, once for each load and again when it has grown."""
         measured = endpoint.memory_bytes

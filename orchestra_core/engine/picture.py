@@ -11,8 +11,10 @@ from orchestra_core.background.watchdog import Watchdog
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
 from orchestra_core.domain.snapshot import Throughput, Totals
+from orchestra_core.engine.foresight import seen
+from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.members import Members
-from orchestra_core.engine.memory import NOWHERE, Memory
+from orchestra_core.engine.memory import NOWHERE
 from orchestra_core.engine.tidings import Tidings
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.routing.catalog import Catalog
@@ -27,7 +29,7 @@ def picture(
     lanes: Lanes,
     hub: Hub,
     host: HostMemory,
-    memory: Memory,
+    loading: Loading,
     tidings: Tidings,
     watchdog: Watchdog,
     ended: Ended,
@@ -64,7 +66,8 @@ def picture(
         notices=notices,
         loop=lambda: (watchdog.lag, watchdog.stalls),
         queues=lanes.queues,
-        pools=lambda: memory.view(clock.monotonic()),
-        place=lambda key: memory.places.get(key, NOWHERE),
+        pools=lambda: loading.memory.view(clock.monotonic()),
+        foresight=lambda: seen(loading.forecasting, clock.monotonic()),
+        place=lambda key: loading.memory.places.get(key, NOWHERE),
     )
     return Snapshots(sources, clock, __version__, os.getpid(), simulated=simulated)

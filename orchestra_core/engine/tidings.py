@@ -73,5 +73,9 @@ class Tidings:
         level = "error" if problem else "info"
         self._publish("engine.ledger", "ledger", problem or "records are written again", level)
 
+    def from_thread(self, kind: str, subject: str, message: str, level: str) -> None:
+        """An event of something that runs beside the loop."""
+        self._loop.call_soon_threadsafe(self._publish, kind, subject, message, level)
+
     def journal_problem(self, problem: str) -> None:
         self._publish("engine.journal", "journal", problem, "error")

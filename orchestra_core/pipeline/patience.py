@@ -88,7 +88,9 @@ class Readiness:
                 await self._ensure_ready(endpoint)
         except OperationFailed as error:
             why = f"{model} could not be loaded: {error.message}"
-            return Outcome(Verdict.FAILED, endpoint.id, 503, why)
+            again = error.retry_after
+            verdict = Verdict.FAILED if again is None else Verdict.BUSY
+            return Outcome(verdict, endpoint.id, 503, why, retry_after=again)
         except TimeoutError:
             why = f"{model} is not loaded after {self._limit:g} s"
             return Outcome(Verdict.LOADING, endpoint.id, 503, why, retry_after=10.0)

@@ -261,6 +261,11 @@ class Scheduler:
         pools = (site.pool for site in self._registry.sites.values())
         return max((pool.watermarks.pressure for pool in pools if pool is not None), default=Pressure.CALM)
 
+    def pressure_at(self, endpoint: Endpoint) -> Pressure:
+        """How full the pool is that an endpoint's model would be in; calm where nobody knows."""
+        pool = self._of(endpoint).site.pool
+        return Pressure.CALM if pool is None else pool.watermarks.pressure
+
     def _at(self, now: float) -> None:
         self._now = max(self._now, now)
 

@@ -6,6 +6,8 @@ import msgspec
 
 FIRST_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
+# So many sudden ends of a loaded model in a row, not for want of memory, are not held against it.
+_SPARED = 2
 
 
 class Setback(msgspec.Struct, frozen=True):
@@ -38,7 +40,10 @@ class Setbacks:
     ) -> Setback:
         before = self._known.get(endpoint, Setback(0, now))
         failures = before.failures + 1
-        pause = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 10))
+        # Somebody may have killed it: whoever asks next has it again, unless that goes on.
+        spared = _SPARED if died and not out_of_memory else 0
+        pause = FIRST_SECONDS * 2.0 ** min(failures - 1 - spared, 10) if failures > spared else 0.0
+        pause = min(LONGEST_SECONDS, pause)
         exhausted = 0
         if out_of_memory:
             exhausted = before.exhausted + 1 if before.needed == needed else 1

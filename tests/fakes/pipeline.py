@@ -49,6 +49,7 @@ class World:
         self.completed: list[tuple[Outcome, tuple[Tried, ...]]] = []
         self.loads: list[str] = []
         self.load_error = ""
+        self.load_again: float | None = None
         self.loaded: asyncio.Event | None = None
         for name in backends:
             self.join(name, slots, (models or {}).get(name, (MODEL,)))
@@ -85,7 +86,7 @@ class World:
         if self.loaded is not None:
             await self.loaded.wait()
         if self.load_error:
-            raise OperationFailed(self.load_error)
+            raise OperationFailed(self.load_error, retry_after=self.load_again)
         endpoint.residency = Residency.READY
 
     def _circuit(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:

@@ -211,6 +211,15 @@ async def test_what_cannot_be_served_says_what_to_do() -> None:
         await World(ScriptedExecution(), ()).ask()
 
 
+async def test_a_load_that_is_refused_for_now_says_when_to_come_back() -> None:
+    """As busy as a full queue, and not as broken: the client is told to wait."""
+    world = World(ScriptedExecution(), ("a",))
+    world.change("a", loadable=True).residency = Residency.ABSENT
+    world.load_error, world.load_again = "its last load failed", 7.0
+    outcome = (await world.ask()).outcome
+    assert (outcome.verdict, outcome.status, outcome.retry_after) == (Verdict.BUSY, 503, 7.0)
+
+
 async def test_a_model_that_may_not_be_loaded_is_refused_with_the_numbers() -> None:
     """Nobody waits for what cannot come: the client is told at once why, and when to ask again."""
     world = World(ScriptedExecution(), ("a",))

@@ -177,10 +177,13 @@ class SimulatedEngine:
         endpoint.work += sign * candidate.work
 
     def _place(self, ticket: Ticket, ranked: tuple[Candidate, ...]) -> bool:
-        """Takes a slot of the first endpoint that has one; False if none has."""
+        """Takes a slot of the first endpoint that has one; False if none has. Of those behind the first only where the
+        model is ready: a load is never quicker than a slot that was expected to be.
+        """
         for candidate in ranked:
             endpoint = self._endpoints[candidate.endpoint]
-            if endpoint.inflight < endpoint.spec.slots:
+            ready = candidate is ranked[0] or endpoint.residency is _READY
+            if ready and endpoint.inflight < endpoint.spec.slots:
                 self._take(Place(ticket, endpoint, candidate), ranked)
                 return True
         return False

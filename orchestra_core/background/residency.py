@@ -210,11 +210,16 @@ class Residencies:
                     endpoint, f"{left} requests are still running after {action.patience:g} s", busy=True
                 )
                 return
-            self._say("model.unloading", endpoint.id, unloading(action), "info")
+            going = f"unloading {endpoint.spec.model}: {reason(action)}"
+            self._say("model.unloading", endpoint.id, going, "info")
             endpoint.residency = Residency.UNLOADING
             await self._loader(endpoint.spec.backend).unload(endpoint.spec.model)
             self._scheduler.unloaded(self._now(endpoint), self._clock.monotonic())
             self._say("model.absent", endpoint.id, f"{endpoint.spec.model} is unloaded", "info")
+            if action.why in _EVICTED:
+                self._say(
+                    "model.evicted", endpoint.id, f"{endpoint.spec.model} had to go: {reason(action)}", "info"
+                )
         except OrchestraError as error:
             self._kept(endpoint, error.message)
         finally:
@@ -260,6 +265,7 @@ def loading(action: Load) -> str:
     return f"loading {endpoint.spec.model}{early}{need}{evicted}"
 
 
+_EVICTED = ("room", "pressure")
 _WHY = {
     "asked": "as asked",
     "idle": "nobody has used it for its idle time",
@@ -268,6 +274,5 @@ _WHY = {
 }
 
 
-def unloading(action: Unload) -> str:
-    why = f"room for {action.room_for}" if action.why == "room" else _WHY.get(action.why, action.why)
-    return f"unloading {action.endpoint.spec.model}: {why}"
+def reason(action: Unload) -> str:
+    return f"room for {action.room_for}" if action.why == "room" else _WHY.get(action.why, action.why)

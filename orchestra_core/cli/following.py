@@ -14,6 +14,7 @@ from orchestra_core.domain.snapshot import ModelView, Snapshot
 
 _GOAL = {"load": "ready", "unload": "absent"}
 _MOVING = frozenset({"reserved", "loading", "draining", "unloading"})
+_ENDS_BADLY = ("model.failed", "model.refused")
 # A line is told again only to say that it goes on.
 _AGAIN_SECONDS = 10.0
 
@@ -31,7 +32,7 @@ def follow(
     for kind, data in happening:
         if kind == "event":
             event = msgspec.json.decode(data, type=Event)
-            if event.subject in (endpoint, operation.get("model")) and event.kind == "model.failed":
+            if event.subject in (endpoint, operation.get("model")) and event.kind in _ENDS_BADLY:
                 raise Failure(f"{action} failed: {event.message}")
             continue
         view = _view(data, endpoint)

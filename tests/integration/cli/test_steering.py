@@ -68,12 +68,13 @@ def test_load_waits_and_tells_progress(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_load_that_fails_is_code_1_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    """A failure event, and equally a model that falls back to absent, ends the wait."""
+    """A failure or a refusal while it waits, and equally a model that falls back to absent, end the wait."""
     start = [("snapshot", snapshot(model("absent"))), ("snapshot", snapshot(model("loading")))]
-    event = {"at": "x", "kind": "model.failed", "subject": "local/m:1", "message": "out of memory"}
-    happening: list[tuple[str, object]] = [*start, ("event", event)]
-    ran = run(capsys, {LOAD: answers(FITS), EVENTS: happening}, "load", "m:1")
-    assert (ran.code, ran.err.splitlines()[-1]) == (1, "ai-orchestra: load failed: out of memory")
+    for kind in ("model.failed", "model.refused"):
+        event = {"at": "x", "kind": kind, "subject": "local/m:1", "message": "out of memory"}
+        happening: list[tuple[str, object]] = [*start, ("event", event)]
+        ran = run(capsys, {LOAD: answers(FITS), EVENTS: happening}, "load", "m:1")
+        assert (ran.code, ran.err.splitlines()[-1]) == (1, "ai-orchestra: load failed: out of memory")
     happening = [*start, ("snapshot", snapshot(model("absent")))]
     ran = run(capsys, {LOAD: answers(FITS), EVENTS: happening}, "load", "m:1")
     assert (ran.code, ran.err.splitlines()[-1]) == (

@@ -107,11 +107,12 @@ async def test_progress_that_comes_late_is_not_shown() -> None:
         await here.loader.begun.wait()
         here.loader.tell("loading 10 %")
         assert (endpoint.residency, endpoint.progress) == (Residency.LOADING, "loading 10 %")
+        assert endpoint.changing_since == here.clock.monotonic()
         endpoint.residency, endpoint.progress = Residency.READY, ""
         here.loader.tell("loading 90 %")
         assert endpoint.progress == ""
         here.loader.ends.set()
-    assert (endpoint.residency, endpoint.progress) == (Residency.READY, "")
+    assert (endpoint.residency, endpoint.progress, endpoint.changing_since) == (Residency.READY, "", 0.0)
 
 
 async def test_a_load_outlives_whoever_asked_for_it() -> None:
@@ -212,8 +213,8 @@ async def test_an_idle_model_makes_room_and_is_told_why() -> None:
         assert here.loader.done == ["unload a", "load c"]
         assert (a.residency, b.residency) == (Residency.ABSENT, Residency.READY)
         kinds = [kind for kind, subject in here.said if subject in ("box/a", "box/c")]
-        assert kinds[-5:] == [
-            "model.planned", "model.unloading", "model.absent", "model.loading", "model.ready",
+        assert kinds[-6:] == [
+            "model.planned", "model.unloading", "model.absent", "model.evicted", "model.loading", "model.ready",
         ]  # fmt: skip
 
 
@@ -245,5 +246,8 @@ async def test_a_busy_model_is_unloaded_only_with_patience_or_by_force() -> None
         assert here.loader.done == ["load m"]
         here.orders("unload", "m", None, force=True)
         await until(lambda: model.residency is Residency.ABSENT)
+        await settle()
+        assert ("model.absent", "box/m") in here.said
+        assert ("model.evicted", "box/m") not in here.said
         assert here.loader.done == ["load m", "unload m"]
         assert here.unwanted == ["box/m", "box/m"]

@@ -12,6 +12,8 @@ _READY = Residency.READY
 _ABSENT = Residency.ABSENT
 # What an eviction costs others is counted for as long as this.
 HORIZON_SECONDS = 60.0
+# Fewer requests than this expected while a model would be held for those of them that come.
+_UNLIKELY = 0.5
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -138,8 +140,13 @@ class Tenant:
         return self.endpoint.memory_bytes or self.endpoint.spec.size_bytes or 0
 
     def is_mature(self, now: float, policy: Policy) -> bool:
-        """Whether it was there long enough to have been worth its load."""
-        return now - self.endpoint.ready_since >= max(2.0 * self.load_seconds, policy.resident_seconds)
+        """Whether it was there long enough to have been worth its load, or is idle and hardly expected to be asked for
+        in the time that would take: holding it would make somebody wait for nothing. Demand of 0 is unknown.
+        """
+        stay = max(2.0 * self.load_seconds, policy.resident_seconds)
+        if now - self.endpoint.ready_since >= stay:
+            return True
+        return 0.0 < self.endpoint.demand * stay < _UNLIKELY and self.idle
 
     def worth(self) -> tuple[bool, float, float, str]:
         """What keeping it saves per byte, an idle one less than a busy one; of equals the longest unused goes first."""

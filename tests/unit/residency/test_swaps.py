@@ -56,6 +56,19 @@ def test_a_model_that_has_just_come_is_made_to_go_only_by_who_has_waited_twice_a
     assert made.actions(27.0) == [Unload(b, "room", 30.0, "box/a")]
 
 
+def test_one_user_of_two_models_does_not_wait_for_nobody() -> None:
+    """An idle model that has just come goes at once when nobody else is expected; with steady demand it is held."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b)
+    bring(made, a, 100.0)
+    a.demand = 0.01
+    assert made.plan(b, 101.0).evicts == ("box/a",)
+    a.inflight = 1
+    assert made.plan(b, 101.0).waits_for == ("box/a",)
+    a.inflight, a.demand = 0, 0.1
+    assert made.plan(b, 101.0).waits_for == ("box/a",)
+
+
 def test_the_cheapest_busy_model_goes_and_idle_ones_before() -> None:
     """However much demand there is for an idle one."""
     a, b, c, d = (endpoint(name, 3) for name in "abcd")

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from orchestra_core.domain.memory import Pressure
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import Snapshot, Totals
 from orchestra_core.telemetry.exposition import Page
@@ -133,6 +134,7 @@ def prometheus(snapshot: Snapshot, metrics: Metrics) -> bytes:
     _requests(page, metrics)
     _endpoints(page, snapshot)
     _backends(page, snapshot)
+    _pools(page, snapshot)
     return page.render()
 
 
@@ -209,3 +211,17 @@ def _backends(page: Page, snapshot: Snapshot) -> None:
     )
     known = [(names, view.latency) for names, view in rows if view.latency is not None]
     page.gauge("orchestra_backend_probe_seconds", "Duration of the last probe.", known)
+
+
+def _pools(page: Page, snapshot: Snapshot) -> None:
+    """What memory is promised, and how well the loads ahead of need were foreseen."""
+    rows = [({"pool": view.name}, view) for view in snapshot.pools]
+    page.gauge("orchestra_pool_reserved_bytes", "Promised to models.", [(n, v.reserved) for n, v in rows])
+    page.gauge("orchestra_pool_free_bytes", "What a load may reserve.", [(n, v.free) for n, v in rows])
+    help_text = "0 calm, 1 warning, 2 full, 3 critical."
+    levels = [(n, Pressure[v.pressure.upper()].value) for n, v in rows]
+    page.gauge("orchestra_pool_pressure", help_text, levels)
+    foreseen = [({"model": view.model}, view) for view in snapshot.foresight]
+    page.counter("orchestra_preloads_total", "Loads ahead of need.", [(n, v.preloads) for n, v in foreseen])
+    help_text = "Of those, used in time."
+    page.counter("orchestra_preload_hits_total", help_text, [(n, v.hits) for n, v in foreseen])

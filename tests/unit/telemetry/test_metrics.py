@@ -11,8 +11,10 @@ from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import (
     BackendView,
     BreakerView,
+    ForesightView,
     MemoryView,
     ModelView,
+    PoolView,
     Snapshot,
     Throughput,
     Totals,
@@ -185,6 +187,8 @@ def test_the_state_of_everything_is_exported() -> None:
         snapshot(
             loop_lag=0.3,
             loop_stalls=2,
+            pools=(PoolView("host", 1000, 300, 500, used=400, pressure="warning"),),
+            foresight=(ForesightView("m", 5, 4),),
             models=(model(), model(model="n", residency="absent", circuit="open", memory_bytes=9)),
             breakers=(BreakerView("box/m", "open", 1.0, 5, opened=2),),
             backends=(
@@ -203,6 +207,11 @@ def test_the_state_of_everything_is_exported() -> None:
         ("orchestra_failovers_total", ()): 0,
         ("orchestra_event_loop_lag_seconds", ()): 0.3,
         ("orchestra_event_loop_stalls_total", ()): 2,
+        ("orchestra_pool_reserved_bytes", (("pool", "host"),)): 500,
+        ("orchestra_pool_free_bytes", (("pool", "host"),)): 300,
+        ("orchestra_pool_pressure", (("pool", "host"),)): 1,
+        ("orchestra_preloads_total", (("model", "m"),)): 5,
+        ("orchestra_preload_hits_total", (("model", "m"),)): 4,
         ("orchestra_memory_bytes", (("pool", "host"),)): 1000,
         ("orchestra_memory_bytes", (("pool", "gpu"),)): 50,
         ("orchestra_memory_used_bytes", (("pool", "host"),)): 400,

@@ -14,12 +14,18 @@ import msgspec
 
 
 class Reply(msgspec.Struct):
-    """What came back. `lost` says how the connection ended where the answer has no end of its own."""
+    """What came back. `lost` says how the connection ended where the answer has no end of its own.
+
+    `first` is when (monotonic) the first part of the body came in which `mark` is; `backend` who an engine says it was.
+    """
 
     status: int = 0
     body: bytes = b""
     complete: bool = False
     lost: str = ""
+    mark: bytes = b""
+    first: float = 0.0
+    backend: str = ""
 
 
 class _Connection(asyncio.Protocol):
@@ -43,10 +49,16 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._end(f"not HTTP: {error}")
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"x-orchestra-backend":
+            self.reply.backend = value.decode()
+
     def on_headers_complete(self) -> None:
         self.reply.status = self._parser.get_status_code()
 
     def on_body(self, body: bytes) -> None:
+        if not self.reply.first and self.reply.mark and self.reply.mark in body:
+            self.reply.first = time.monotonic()
         self.parts.append(body)
 
     def on_message_complete(self) -> None:

@@ -37,7 +37,7 @@ def _lines(results: Results) -> Iterator[str]:
         yield from _by_rate(found, rates)
     if results.beside:
         yield ""
-        yield from _beside(results.beside)
+        yield from beside(results.beside)
 
 
 def _quoted(found: Sequence[Summary]) -> Iterator[str]:
@@ -67,7 +67,8 @@ def _by_rate(found: Sequence[Summary], rates: Sequence[float]) -> Iterator[str]:
             yield f"| {name} |" + "".join(shown)
 
 
-def _beside(pairs: Sequence[tuple[Run, Run]]) -> Iterator[str]:
+def beside(pairs: Sequence[tuple[Run, Run]]) -> Iterator[str]:
+    """A table of pairs: simulated, and over sockets."""
     yield "The same requests simulated and over sockets, in real time:"
     yield ""
     yield "| strategy | | cold | failed | first token, mean s |"

@@ -21,6 +21,7 @@ _BYTES_PER_PARAMETER, _CACHE_PER_TOKEN, _CACHE_POWER = 0.6, 128 * 1024, 0.6
 _PREFILL = 20.0
 _PROMPT_SPREAD, _OUTPUT_SPREAD = 0.8, 0.6
 _STEP_SECONDS = 1.0
+_ENDLESS = 1e6
 
 
 class _Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,6 +159,7 @@ def _model(workload: Workload, box: Box, model: Model, error: float) -> ModelSpe
         decode_rate=decode,
         prefill_rate=_PREFILL * decode,
         load_seconds=_START_SECONDS + model.size / box.disk,
+        output_mean=_ENDLESS,  # every request says how much of it it wants
         truth=1.0 / error,
     )
 

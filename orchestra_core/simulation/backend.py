@@ -18,7 +18,7 @@ from orchestra_core.simulation.reading import BadBody
 from orchestra_core.simulation.service_model import ServiceModel
 from orchestra_core.simulation.spec import BackendSpec
 from orchestra_core.simulation.surface import Surface, send_json
-from orchestra_core.simulation.trace import InjectedFault
+from orchestra_core.simulation.trace import Event, InjectedFault
 
 _LOOPBACK = "127.0.0.1"
 
@@ -58,6 +58,14 @@ class SimulatedBackend:
 
     def repair(self) -> None:
         self._driver.repair()
+
+    def occupy(self, foreign: int) -> None:
+        """Somebody else on the machine uses so many bytes from now on."""
+        self._driver.occupy(foreign)
+
+    def observe(self, observer: Callable[[Event], None]) -> None:
+        """Tells of everything that happens in the simulation, as it happens."""
+        self._driver.observer = observer
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns once `condition` holds: it is looked at now and after whatever happens in the simulation."""

@@ -61,6 +61,7 @@ class Driver:
         self._repaired = asyncio.Event()
         self._watching: list[asyncio.Future[None]] = []
         self._closed = False
+        self.observer: Callable[[Event], None] | None = None
 
     @property
     def now(self) -> float:
@@ -121,6 +122,10 @@ class Driver:
                 self.unload(model)
             resident.spec = msgspec.structs.replace(resident.spec, context=context)
 
+    def occupy(self, foreign: int) -> None:
+        self.model.occupy(foreign, self.now)
+        self._turn()
+
     def inject(self, fault: InjectedFault) -> None:
         self.model.inject(fault, self.now)
         self._turn()
@@ -161,6 +166,8 @@ class Driver:
     def _turn(self) -> None:
         """Tells what happened up to now, and sets the timer for what comes next."""
         for event in self.model.advance(self.now):
+            if self.observer is not None:
+                self.observer(event)
             self._tell(event)
         reachable = self.model.reachable
         if reachable is not self._reachable:

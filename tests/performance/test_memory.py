@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from benchmarks.memory.baselines import LEAST_BUSY, STICKY
-from benchmarks.memory.runs import ENGINE, Run, simulate, summarise
+from benchmarks.memory.runs import DECLARED, ENGINE, Run, simulate, summarise
+from benchmarks.memory.sockets import over_sockets
 from benchmarks.memory.workload import Workload, arrivals, fleet, foreign, read
 from orchestra_core.simulation.trace import Doing
 
@@ -79,3 +80,19 @@ def test_intervals_are_over_seeds() -> None:
     assert (summary.worst_seed, summary.worst_cold) == (9, 0.45)
     assert summary.own == pytest.approx(1e4 / 40)
     assert set(Doing) == {"own", "occupied", "taken"}
+
+
+async def test_what_is_simulated_happens_over_sockets(workload: Workload) -> None:
+    """Some seconds of small models through a real engine: the same requests, about the same loads, and no deaths."""
+    small = tuple(model for model in workload.models.list if model.size <= 4)
+    short = msgspec.structs.replace(
+        workload,
+        load=msgspec.structs.replace(workload.load, seconds=5.0, warm_up=0.0),
+        models=msgspec.structs.replace(workload.models, list=small),
+    )
+    real, simulated = await over_sockets(short, DECLARED, 8.0, SEED), simulate(short, DECLARED, 8.0, SEED)
+    assert real.offered == simulated.offered > 5
+    assert not real.failed
+    assert (real.own, real.occupied, real.taken) == (0, 0, 0)
+    assert 0 < real.cold <= real.offered
+    assert 0 < real.loads <= simulated.loads + 3

@@ -238,13 +238,17 @@ class SimulatedEngine:
                 return
 
     def _next(self, endpoint: Endpoint) -> None:
-        queue = self._queues.get(endpoint.spec.model)
-        while queue and endpoint.inflight < endpoint.spec.slots:
-            waiter = queue.popleft()
+        """A free slot goes to whoever has waited longest for it, or for another of the same model."""
+        queue = self._queues.get(endpoint.spec.model, deque())
+        for waiter in tuple(queue):
+            if endpoint.inflight >= endpoint.spec.slots:
+                return
+            mine = next((one for one in waiter.ranked if one.endpoint == endpoint.id), None)
+            if mine is None or not (mine is waiter.ranked[0] or endpoint.residency is _READY):
+                continue
+            queue.remove(waiter)
             self._planned(waiter.ranked[0], -1)
-            found = [one for one in waiter.ranked if one.endpoint == endpoint.id]
-            candidate = found[0] if found else waiter.ranked[0]
-            self._take(Place(waiter.ticket, endpoint, candidate), waiter.ranked)
+            self._take(Place(waiter.ticket, endpoint, mine), waiter.ranked)
 
     def _learn(self, place: Place) -> None:
         ticket, endpoint, now = place.ticket, place.endpoint, self.world.now

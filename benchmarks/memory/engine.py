@@ -243,6 +243,8 @@ class SimulatedEngine:
         for waiter in tuple(queue):
             if endpoint.inflight >= endpoint.spec.slots:
                 return
+            if waiter not in queue:  # gone by what was done for the one before
+                continue
             mine = next((one for one in waiter.ranked if one.endpoint == endpoint.id), None)
             if mine is None or not (mine is waiter.ranked[0] or endpoint.residency is _READY):
                 continue

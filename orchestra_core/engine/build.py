@@ -111,8 +111,9 @@ class Engine:
             say=self.hub.publish,
             host_memory=self.host.view,
             thresholds=(config.alerts.memory_warning, config.alerts.memory_critical),
-            make_managed=lambda settings: make_managed(
+            make_managed=lambda settings, wished: make_managed(
                 settings,
+                wished,
                 config.paths,
                 self.hub.publish,
                 self.members.suspect,

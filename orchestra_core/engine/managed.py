@@ -6,7 +6,7 @@ from typing import Protocol
 
 from orchestra_core.config import BackendSettings, Paths
 from orchestra_core.upstream.embedded import NAME, embedded_model
-from orchestra_core.upstream.launch import ManagedModel
+from orchestra_core.upstream.launch import PARALLEL, ManagedModel
 from orchestra_core.upstream.managed import Managed
 
 
@@ -16,23 +16,26 @@ class Died(Protocol):
 
 def make_managed(
     settings: BackendSettings,
+    wished: Callable[[str], int | None],
     paths: Paths,
     say: Callable[[str, str, str, str], None],
     suspect: Callable[[str], None],
     died: Died,
 ) -> Managed:
-    """`died` is told of a loaded model, by its endpoint's id, whose process has ended, and whether for want of memory.
+    """`wished` is the context, in tokens, an operator wants a model to be loaded with, None: as usual.
+
+    `died` is told of a loaded model, by its endpoint's id, whose process has ended, and whether for want of memory.
 
     Raises ConfigError for a command, file or directory that cannot work.
     """
-    given = {
-        name: value for name in ("context", "parallel") if (value := getattr(settings, name)) is not None
-    }
+    parallel = settings.parallel or PARALLEL
     if settings.embedded:
-        models = {NAME: embedded_model(paths.cache_dir, **given)}
+        models = {NAME: embedded_model(paths.cache_dir, parallel=parallel)}
     else:
-        models = {name: ManagedModel(path=Path(file), **given) for name, file in settings.files.items()}
-        models |= {name: ManagedModel(**given) for name in settings.models if name not in models}
+        models = {
+            name: ManagedModel(path=Path(file), parallel=parallel) for name, file in settings.files.items()
+        }
+        models |= {name: ManagedModel(parallel=parallel) for name in settings.models if name not in models}
 
     def exited(model: str, code: int, lines: Sequence[str], out_of_memory: bool) -> None:
         last = lines[-1] if lines else "nothing in its log"
@@ -45,6 +48,7 @@ def make_managed(
         settings.name,
         models,
         command=settings.command,
+        context=wished,
         runtime_dir=paths.runtime_dir,
         state_dir=paths.state_dir,
         on_exit=exited,

@@ -79,7 +79,7 @@ class Members:
         say: Callable[[str, str, str, str], None],
         host_memory: Callable[[], MemoryView],
         thresholds: tuple[float, float],
-        make_managed: Callable[[BackendSettings], Managed],
+        make_managed: Callable[[BackendSettings, Callable[[str], int | None]], Managed],
         returned: Callable[[str], None],
         listed: Callable[["Member", Sequence[tuple[Endpoint, ModelInfo]]], None],
         left: Callable[[Sequence[Endpoint]], None],
@@ -196,7 +196,7 @@ class Members:
 
     def _control(self, settings: BackendSettings) -> Control:
         if settings.kind is BackendKind.MANAGED:
-            return self._make_managed(settings)
+            return self._make_managed(settings, lambda model: self._wished(settings, model))
         assert settings.url is not None, "config refuses a backend of this kind without a url"
         headers = {"authorization": f"Bearer {settings.api_key.reveal()}"} if settings.api_key else {}
         if settings.kind in (BackendKind.OPENAI, BackendKind.VLLM):

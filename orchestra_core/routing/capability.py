@@ -138,7 +138,7 @@ def describe(facts: BackendFacts, info: ModelInfo, override: Override | None = N
         kind=facts.kind,
         capabilities=capabilities,
         tasks=tasks,
-        context=info.pin or wish.context or info.context or name.context or machine.context,
+        context=_context(facts, info, wish) or name.context or machine.context,
         quality=quality,
         tier=_tier(quality),
         slots=max(1, facts.slots or info.slots or machine.slots),
@@ -214,6 +214,13 @@ def _configured(found: set[str], named: set[str]) -> frozenset[str]:
         return frozenset({"embedding"})
     kept = (found | named) - set(Task)
     return frozenset(kept | _GENERATION | (named & {"vision", "embedding"}))
+
+
+def _context(facts: BackendFacts, info: ModelInfo, wish: Override) -> int | None:
+    """As loaded, or as it will be: what an operator wishes has its effect with the next load, not before."""
+    if facts.kind is BackendKind.MANAGED:
+        return info.context
+    return info.pin or wish.context or info.context
 
 
 def _tasks(capabilities: frozenset[str], name: Name, total: float, wish: Override) -> frozenset[Task]:

@@ -22,6 +22,8 @@ _LOOPBACK = "127.0.0.1"
 # Below it llama-server speaks OpenAI's format for sure: its bare /completions is another, older one.
 PREFIX = "/v1"
 
+PARALLEL = 2
+
 
 class ManagedModel(msgspec.Struct, frozen=True):
     """One model a managed backend can serve, and what is known of it before it runs.
@@ -35,7 +37,7 @@ class ManagedModel(msgspec.Struct, frozen=True):
 
     path: Path | None = None
     context: int = 4096
-    parallel: int = 2
+    parallel: int = PARALLEL
     prepare: Callable[[Callable[[str], None]], None] | None = None
     size_bytes: int | None = None
     parameters: int | None = None

@@ -34,7 +34,8 @@ class Managed:
     """A backend whose servers this engine starts and ends.
 
     Without `command` a child runs llama.cpp (`xllamacpp`) on a Unix socket in `runtime_dir`; `command` is any
-    server's, with placeholders (see `launch.Template`). Logs and records of children are in `state_dir`.
+    server's, with placeholders (see `launch.Template`). `context` are the tokens a model is to be loaded with from now
+    on, None: as `models` says. Logs and records of children are in `state_dir`.
     `on_exit(model, status, last_lines, out_of_memory)` is called when a loaded model's child ends without being told
     to; its residency is `absent` by then. Raises ConfigError for a command or directory that cannot work.
     """
@@ -45,6 +46,7 @@ class Managed:
         models: Mapping[str, ManagedModel],
         *,
         command: Sequence[str] | None = None,
+        context: Callable[[str], int | None] = lambda _: None,
         runtime_dir: Path,
         state_dir: Path,
         on_exit: OnExit | None = None,
@@ -55,7 +57,7 @@ class Managed:
         self._command = tuple(command or ())
         self._runtime_dir = runtime_dir
         launcher = self._launcher(models)
-        shared = Surroundings(name, launcher, state_dir, on_exit, stall_seconds, grace_seconds)
+        shared = Surroundings(name, launcher, state_dir, on_exit, stall_seconds, grace_seconds, context)
         self._models = {
             model: ServedModel(
                 model,

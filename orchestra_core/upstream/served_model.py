@@ -33,6 +33,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     on_exit: OnExit | None
     stall: float
     grace: float
+    context: Callable[[str], int | None]
 
 
 class ServedModel:
@@ -51,6 +52,7 @@ class ServedModel:
         self._shared = shared
         self._child: Child | None = None
         self._observed = Observed()
+        self._given: int | None = None
         self._header: tuple[tuple[int, int], gguf.Header | None] | None = None
         self._gate = asyncio.Lock()
         self._loading: asyncio.Task[None] | None = None
@@ -102,6 +104,7 @@ class ServedModel:
 
     async def _start(self) -> None:
         wanted = await self._wanted()
+        self._given = wanted.context
         shared = self._shared
         launch = shared.launcher(wanted)
         child = await Child.start(shared.backend, self.name, launch, self.log, shared.state_dir)
@@ -120,14 +123,13 @@ class ServedModel:
         if model.prepare is not None:
             await self._prepare(model.prepare)
         header = await asyncio.to_thread(self._read_header, strict=True)
-        trained = header.context if header is not None else None
         if model.plain_chat is None:
             self.plain_chat = header is not None and not (header.chat_template or header.embedding)
         return Wanted(
             model=self.name,
             path=model.path,
             socket=self._socket,
-            context=min(model.context, trained or model.context),
+            context=self._context(header),
             parallel=model.parallel,
             plain_chat=self.plain_chat,
             embedding=header is not None and header.embedding,
@@ -229,13 +231,12 @@ class ServedModel:
         """What is known now. Reads files and the process table: call it in a thread."""
         model, observed, child = self._model, self._observed, self._child
         header = self._read_header()
-        trained = header.context if header is not None else None
         return ModelInfo(
             name=self.name,
             residency=self.residency,
             size_bytes=self._size(header),
             parameters=observed.parameters or model.parameters or (header.parameters if header else None),
-            context=observed.context or min(model.context, trained or model.context),
+            context=observed.context or (self._given if child else None) or self._context(header),
             quantization=model.quantization or (header.quantization if header else None),
             family=model.family or (header.architecture if header else None),
             capabilities=_capabilities(header),
@@ -245,6 +246,12 @@ class ServedModel:
             shape=(header.shape if header else None) or model.shape,
             parallel=observed.slots or model.parallel,
         )
+
+    def _context(self, header: gguf.Header | None) -> int:
+        """What a load would give each request now: as wished, and no more than the model was trained for."""
+        context = self._shared.context(self.name) or self._model.context
+        trained = header.context if header is not None else None
+        return min(context, trained or context)
 
     def _size(self, header: gguf.Header | None) -> int | None:
         if self._model.size_bytes is not None or self._model.path is None:

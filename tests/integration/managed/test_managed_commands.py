@@ -57,6 +57,22 @@ async def test_unix_command_listens_in_a_private_directory(make, tiny: Tiny, pla
     assert places.sockets() == []
 
 
+async def test_a_wished_context_counts_from_the_next_load_on(make, tiny: Tiny, places) -> None:
+    """What is loaded keeps its size, whatever is wished meanwhile, and says so."""
+    wishes = {"tiny": 2048}
+    managed = make(
+        MODELS, command=tiny("--say", "context {context}", "--missing", "/props"), context=wishes.get
+    )
+    (before,) = await managed.models()
+    await managed.load("tiny", ignore)
+    assert "context 2048" in places.child().cmdline()
+    wishes["tiny"] = 4096
+    (loaded,) = await managed.models()
+    await managed.unload("tiny")
+    (after,) = await managed.models()
+    assert (before.context, loaded.context, after.context) == (2048, 2048, 4096)
+
+
 async def test_what_the_server_says_counts(make, tiny: Tiny) -> None:
     """Context, slots and size are the running server's; before, they are the configured ones."""
     managed = make(MODELS, command=tiny())

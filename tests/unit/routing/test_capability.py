@@ -227,3 +227,10 @@ def test_any_name_gives_a_complete_endpoint(
     assert found.context > 0
     assert found.tasks
     assert found.capabilities
+
+
+def test_a_wished_context_of_a_child_counts_once_it_is_loaded_with_it() -> None:
+    """Managed backends tell what a load gives; nothing longer is sent to what is loaded with less."""
+    wish = Override(context=999)
+    found = describe(BackendFacts("b", BackendKind.MANAGED), ModelInfo("tiny-1b", context=400), wish)
+    assert found.context == 400

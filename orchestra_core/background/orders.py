@@ -72,10 +72,13 @@ class Orders:
                 f"{endpoint.id} is busy with {served} requests: give `drain_seconds` to let them finish, or `force`",
                 code="busy",
             )
+        if not self._scheduler.unload(endpoint, now, drain_seconds or 0.0, force=force):
+            raise OperationFailed(
+                f"{endpoint.id} is still wanted: give more `drain_seconds`, or `force`", code="busy"
+            )
         if force:
             self._residencies.force(endpoint)
         self._unwanted(endpoint)
-        self._scheduler.unload(endpoint, now, drain_seconds or 0.0, force=force)
 
     def _target(self, action: str, model: str, backend: str | None, now: float) -> Endpoint:
         endpoints = [e for e in self._serving(model) if backend is None or e.spec.backend == backend]
@@ -106,9 +109,18 @@ class Orders:
         return OperationFailed(f"{model} is already {state}", code="nothing_to_do")
 
     def _order(self, endpoint: Endpoint, action: str, now: float) -> tuple[object, ...]:
-        """Where it costs least: where it may be loaded, without evicting or waiting; where least runs."""
+        """Where it costs least: where it may be loaded, without evicting or waiting; where least runs. Of backends
+        that do not answer or get no requests only if there are no others.
+        """
         if action == "unload":
-            return (endpoint.inflight, endpoint.id)
+            return (not endpoint.reachable, endpoint.inflight, endpoint.id)
         plan = self._scheduler.plan(endpoint, now, operator=True)
-        costs = (plan.code in PERMANENT, len(plan.waits_for), len(plan.evicts), plan.expected_seconds or 0.0)
+        away = not endpoint.reachable or endpoint.draining
+        costs = (
+            away,
+            plan.code in PERMANENT,
+            len(plan.waits_for),
+            len(plan.evicts),
+            plan.expected_seconds or 0.0,
+        )
         return (*costs, endpoint.id)

@@ -5,6 +5,7 @@ it will not be.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Protocol
@@ -13,9 +14,11 @@ from orchestra_core.clock import Clock
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.errors import OperationFailed, OrchestraError
 from orchestra_core.domain.result import Plan
+from orchestra_core.domain.text import safe_text
 from orchestra_core.residency.scheduler import PERMANENT, Load, Refuse, Scheduler, Unload
 from orchestra_core.residency.wording import gib
 
+log = logging.getLogger(__name__)
 PROGRESS_SECONDS = 1.0
 # Whoever runs on a model that drains is looked at this often.
 _DRAIN_STEP = 0.1
@@ -145,6 +148,9 @@ class Residencies:
             await self._loader(endpoint.spec.backend).load(endpoint.spec.model, self._progress(endpoint))
         except OrchestraError as error:
             self._failed(endpoint, error)
+        except Exception as error:  # or the model would be loading for ever, and its pool with it
+            log.exception("loading %s failed", endpoint.id)
+            self._failed(endpoint, OperationFailed(_unforeseen(error)))
         else:
             self._ready(self._now(endpoint))
         finally:
@@ -222,6 +228,9 @@ class Residencies:
                 )
         except OrchestraError as error:
             self._kept(endpoint, error.message)
+        except Exception as error:  # or the model would be leaving for ever
+            log.exception("unloading %s failed", endpoint.id)
+            self._kept(endpoint, _unforeseen(error))
         finally:
             self._unloading.discard(endpoint.id)
             self._forced.discard(endpoint.id)
@@ -243,6 +252,10 @@ class Residencies:
             return
         self._scheduler.kept(self._now(endpoint), now, busy=busy)
         self._say("model.failed", endpoint.id, f"{endpoint.spec.model} stays loaded: {why}", "error")
+
+
+def _unforeseen(error: Exception) -> str:
+    return safe_text(str(error) or type(error).__name__)
 
 
 def refused(endpoint: Endpoint, plan: Plan) -> OperationFailed:

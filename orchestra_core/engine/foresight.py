@@ -33,7 +33,7 @@ def foresight(
             plan=lambda endpoint: scheduler.plan(endpoint, clock.monotonic()),
             pressure=scheduler.pressure_at,
             preload=preload,
-            withdraw=lambda endpoint: scheduler.unwant(endpoint, clock.monotonic()),
+            withdraw=scheduler.unguess,
             ttl=memory.ttl,
         ),
         enabled=enabled,

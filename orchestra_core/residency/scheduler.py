@@ -141,6 +141,14 @@ class Scheduler:
             tenant.evicted.clear()
             tenant.hopeless = None
 
+    def unguess(self, endpoint: Endpoint) -> None:
+        """A guess is given up; who waits for the same model is not concerned."""
+        tenant = self._registry.tenants.get(endpoint.id)
+        if tenant is not None and not tenant.loading:
+            tenant.speculated = None
+            if tenant.since is None:
+                tenant.evicted.clear()
+
     def unload(self, endpoint: Endpoint, now: float, patience: float, *, force: bool = False) -> bool:
         """An operator's wish. False, and nothing done, where it is not there or on its way, or busy without `patience`
         or `force`; `force` also ends a load that is under way.

@@ -39,7 +39,7 @@ class Box:
                 plan=lambda e: self.scheduler.plan(e, self.now),
                 pressure=lambda _: self.pressure,
                 preload=self._preload,
-                withdraw=lambda e: self.scheduler.unwant(e, self.now),
+                withdraw=self.scheduler.unguess,
                 ttl=lambda _: ttl,
             ),
             enabled=lambda: self.foresight,

@@ -26,7 +26,7 @@ class Loader:
     def __init__(self) -> None:
         self.begun = asyncio.Event()
         self.ends = asyncio.Event()
-        self.fault: ControlError | None = None
+        self.fault: Exception | None = None
         self.tell: Callable[[str], None]
         self.done: list[str] = []
 
@@ -251,3 +251,53 @@ async def test_a_busy_model_is_unloaded_only_with_patience_or_by_force() -> None
         assert ("model.evicted", "box/m") not in here.said
         assert here.loader.done == ["load m", "unload m"]
         assert here.unwanted == ["box/m", "box/m"]
+
+
+async def test_a_load_that_fails_in_a_way_nobody_thought_of_is_over() -> None:
+    """A full disk, say: whoever waits is told, and the pool is free for the next load."""
+    async with house("ab") as here:
+        here.loader.fault = OSError(28, "No space left on device")
+        here.loader.ends.set()
+        with pytest.raises(OperationFailed, match="No space left on device"):
+            await here.residencies.ensure_ready(here.endpoints["box/a"])
+        assert here.endpoints["box/a"].residency is Residency.ABSENT
+        here.loader.fault = None
+        assert (await here.loaded("b")).residency is Residency.READY
+
+
+async def test_an_unload_that_fails_in_a_way_nobody_thought_of_leaves_the_model_loaded() -> None:
+    """It goes on serving, and can be unloaded when that works again."""
+    async with house() as here:
+        model = await here.loaded("m")
+        here.loader.fault = RuntimeError("broken")
+        here.orders("unload", "m", None)
+        await until(lambda: model.residency is Residency.READY)
+        assert ("model.failed", "box/m") in here.said
+        here.loader.fault = None
+        here.later(6.0)
+        here.orders("unload", "m", None)
+        await until(lambda: model.residency is Residency.ABSENT)
+
+
+async def test_an_unload_that_cannot_be_taken_is_refused() -> None:
+    """No patience at all for what is busy: it is not accepted and then forgotten."""
+    async with house() as here:
+        model = await here.loaded("m")
+        model.inflight = 1
+        with pytest.raises(OperationFailed, match="drain_seconds") as refused:
+            here.orders("unload", "m", None, drain_seconds=0.0)
+        assert refused.value.code == "busy"
+        assert here.unwanted == []
+
+
+async def test_a_load_goes_to_a_backend_that_answers() -> None:
+    """Not to one that is down or drained, whatever its name."""
+    async with house("m") as here:
+        away, other = here.endpoints["box/m"], Endpoint(spec("cask/m", loadable=True), Residency.ABSENT)
+        other.need = Need(3 * GIB)
+        here.endpoints[other.id] = other
+        here.scheduler.join(other, "box")
+        away.reachable = False
+        assert here.orders("load", "m", None, dry_run=True).backend == "cask"
+        away.reachable, other.draining = True, True
+        assert here.orders("load", "m", None, dry_run=True).backend == "box"

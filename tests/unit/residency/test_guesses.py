@@ -145,3 +145,16 @@ def test_a_guess_on_a_model_that_is_loaded_for_a_request_changes_nothing() -> No
     made.unwant(a, 1.0)
     made.want(b, 2.0)
     assert made.actions(2.0) == []
+
+
+def test_a_guess_that_is_given_up_takes_no_order_with_it() -> None:
+    """An operator wants the same model, and waits for a busy one: that goes on."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b)
+    bring(made, a, 0.0)
+    a.inflight = 1
+    made.want(b, 1.0, speculative=True)
+    made.want(b, 2.0, operator=True)
+    made.unguess(b)
+    a.inflight = 0
+    assert made.actions(40.0) == [Unload(a, "room", 0.0, "box/b")]

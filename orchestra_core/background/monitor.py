@@ -63,7 +63,7 @@ class Monitor:
         self._changed = changed
         self._failures = 0
         self._successes = 0
-        self._heard_at = clock.monotonic()
+        self.began = self._heard_at = clock.monotonic()  # the last look, and the last answer
         self._wake = asyncio.Event()
 
     def suspect(self) -> None:
@@ -83,6 +83,7 @@ class Monitor:
 
     async def look(self) -> None:
         """One probe with the list of models."""
+        self.began = self._clock.monotonic()
         try:
             async with asyncio.timeout(STALE_SECONDS):
                 probe = await self._control.probe()

@@ -195,12 +195,14 @@ class Residencies:
             return
         if out_of_memory:
             self._exhausted(endpoint)
-        self._scheduler.lost(endpoint, self._clock.monotonic(), out_of_memory=out_of_memory)
+        endpoint.changed = self._clock.monotonic()
+        self._scheduler.lost(endpoint, endpoint.changed, out_of_memory=out_of_memory)
         self.act()
 
     def _over(self, endpoint: Endpoint) -> None:
         endpoint.progress = ""
         endpoint.changing_since = 0.0
+        self._now(endpoint).changed = self._clock.monotonic()
         self._looked(endpoint.spec.backend)
         self.act()
 

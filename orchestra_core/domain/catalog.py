@@ -159,12 +159,14 @@ class Endpoint:
     `need` is the memory predicted for it, `took` the seconds of its last load, `demand` the requests per second
     expected of it; `ready_since` and `last_done`, its last completion, are monotonic seconds. `barred` is a code and
     words for why it may not be loaded now. `changing_since` (monotonic) is when the load or unload under way
-    began, 0 where none is or only its backend knows of it. `pin` is as in `ModelInfo`.
+    began, 0 where none is or only its backend knows of it, `changed` when the last one ended. `pin` is as in
+    `ModelInfo`.
     """
 
     __slots__ = (
         "barred",
         "calls",
+        "changed",
         "changing_since",
         "circuit",
         "cooling_until",
@@ -224,6 +226,7 @@ class Endpoint:
         self.ready_since = 0.0
         self.last_done = 0.0
         self.changing_since = 0.0
+        self.changed = 0.0
         self.barred: tuple[str, str] | None = None
         self.pin: int | None = None
 

@@ -218,7 +218,7 @@ class Members:
         if settings.models and settings.kind is not BackendKind.MANAGED:
             found = [(spec, info) for spec, info in found if info.name in settings.models]
         before = self._catalog.of(settings.name)
-        self._catalog.update(settings.name, found)
+        self._catalog.update(settings.name, found, member.monitor.began)
         self._left_behind([one for one in before if self._catalog.get(one.id) is None])
         self._tell(member)
         self.drain(member, member.draining)

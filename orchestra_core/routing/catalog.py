@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from math import inf
 
 from orchestra_core.domain.catalog import Endpoint, EndpointSpec, ModelInfo, Residency
 
@@ -14,19 +15,28 @@ class Catalog:
         self.all: tuple[Endpoint, ...] = ()
         self._by_model: dict[str, tuple[Endpoint, ...]] = {}
 
-    def update(self, backend: str, found: Iterable[tuple[EndpointSpec, ModelInfo]]) -> None:
-        """Replaces what is known of one backend; endpoints that stay keep their live state."""
+    def update(
+        self, backend: str, found: Iterable[tuple[EndpointSpec, ModelInfo]], since: float = inf
+    ) -> None:
+        """Replaces what is known of one backend; endpoints that stay keep their live state.
+
+        A look that began (`since`, monotonic seconds) before a load or unload of ours ended may have seen what was
+        before: it says nothing of that model's place and memory.
+        """
         fresh: dict[str, Endpoint] = {}
         for spec, info in found:
             endpoint = self._endpoints.get(spec.id)
             if endpoint is None:
                 endpoint = Endpoint(spec, info.residency)
             endpoint.spec = spec
-            if _believes(endpoint.residency, info.residency):
-                endpoint.residency = info.residency
-                if info.residency is Residency.READY:
-                    endpoint.progress = ""  # a backend may list a model before it says that the load is done
-            endpoint.memory_bytes = info.memory_bytes
+            if since >= endpoint.changed:
+                if _believes(endpoint.residency, info.residency):
+                    endpoint.residency = info.residency
+                    if info.residency is Residency.READY:
+                        endpoint.progress = (
+                            ""  # a backend may list a model before it says that the load is done
+                        )
+                endpoint.memory_bytes = info.memory_bytes
             endpoint.pin = info.pin
             fresh[spec.id] = endpoint
         kept = {key: value for key, value in self._endpoints.items() if value.spec.backend != backend}

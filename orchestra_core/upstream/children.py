@@ -63,7 +63,11 @@ class Child:
         except (OSError, ValueError) as error:
             raise ControlError(f"{backend}/{model}: cannot start {launch.argv[0]!r}: {error}") from error
         child = cls(f"{backend}/{model}", process, launch, log)
-        child._remember(backend, model, launch, state_dir)
+        try:
+            child._remember(backend, model, launch, state_dir)
+        except OSError as error:  # without a record it could outlive this engine, and nobody would know
+            await child.stop(0.0)
+            raise ControlError(f"{child.name}: its record cannot be kept in {state_dir}: {error}") from error
         return child
 
     def _remember(self, backend: str, model: str, launch: Launch, state_dir: Path) -> None:

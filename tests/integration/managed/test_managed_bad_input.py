@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestra_core.domain.catalog import Residency
@@ -49,6 +50,16 @@ async def test_a_child_that_dies_on_start_says_whether_it_lacked_memory(
     assert "with status 3 while loading" in error.message
     assert error.out_of_memory is exhausted
     assert (error.code == "out_of_memory") is exhausted
+
+
+async def test_a_child_whose_record_cannot_be_kept_is_ended(make, tiny: Tiny, places: Places) -> None:
+    """A full disk, here a file in the way: an error that says so, and no process that nobody knows of."""
+    places.state.mkdir(parents=True)
+    (places.state / "children").touch()
+    before = set(psutil.Process().children())
+    error = await refused(make(MODELS, command=tiny()), places)
+    assert "its record cannot be kept" in error.message
+    assert set(psutil.Process().children()) <= before
 
 
 async def test_a_server_that_finds_its_port_taken_says_so(make, tiny: Tiny, places: Places) -> None:

@@ -164,7 +164,9 @@ async def test_a_model_that_ends_by_itself_is_absent_at_once() -> None:
     """The next request loads it again; after a death for want of memory it is left alone, and taken to need more."""
     async with house() as here:
         model = await here.loaded("m")
+        here.clock.advance(3.0)
         here.residencies.died("box/m", out_of_memory=False)
+        assert model.changed == here.clock.monotonic()
         assert (model.residency, here.exhausted) == (Residency.ABSENT, [])
         await here.loaded("m")
         here.residencies.died("box/m", out_of_memory=True)
@@ -244,6 +246,7 @@ async def test_a_busy_model_is_unloaded_only_with_patience_or_by_force() -> None
         here.clock.advance(31.0)
         await until(lambda: model.residency is Residency.READY)
         assert here.loader.done == ["load m"]
+        assert model.changed == here.clock.monotonic()
         here.orders("unload", "m", None, force=True)
         await until(lambda: model.residency is Residency.ABSENT)
         await settle()

@@ -44,3 +44,21 @@ def test_a_model_that_is_seen_ready_is_no_longer_loading() -> None:
     assert endpoint.progress == "Ollama is loading it"
     catalog.update("b", [(SPEC, INFO)])
     assert (endpoint.residency, endpoint.progress) == (Residency.READY, "")
+
+
+@pytest.mark.parametrize(
+    ("known", "reported"), [("ready", "absent"), ("absent", "ready"), ("ready", "loading")]
+)
+def test_a_look_that_began_before_our_load_or_unload_ended_says_nothing_of_it(
+    known: str, reported: str
+) -> None:
+    """It may have seen what was before: a reservation would be given back for a model that is there."""
+    catalog = Catalog()
+    catalog.update("b", [(SPEC, INFO)])
+    (endpoint,) = catalog.all
+    endpoint.residency, endpoint.memory_bytes, endpoint.changed = Residency(known), 7, 10.0
+    seen = msgspec.structs.replace(INFO, residency=Residency(reported), memory_bytes=9)
+    catalog.update("b", [(SPEC, seen)], 9.0)
+    assert (endpoint.residency, endpoint.memory_bytes) == (Residency(known), 7)
+    catalog.update("b", [(SPEC, seen)], 10.0)
+    assert (endpoint.residency, endpoint.memory_bytes) == (Residency(reported), 9)

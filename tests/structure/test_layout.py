@@ -28,10 +28,11 @@ FUNCTION_LINES = 60
 # The composition root builds the whole object graph in one place, in the order of the diagram.
 LONG_FUNCTIONS = {("orchestra_core/engine/build.py", "__init__"): 110}
 # The supervisor keeps what broke from taking the rest down; the connection answers 500 and goes on; an attempt whose
-# answer could not be read ends, since nobody would ever end it.
+# answer could not be read ends, and so does a load that broke, since nobody would ever end them.
 BROAD_EXCEPTIONS = {
     "orchestra_core/server/connection.py",
     "orchestra_core/background/supervisor.py",
+    "orchestra_core/background/residency.py",
     "orchestra_core/upstream/attempt.py",
 }
 

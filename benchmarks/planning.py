@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from orchestra_core.domain.call import Kind, Profile, Requirements, Task
 from orchestra_core.domain.catalog import BackendKind, Endpoint, ModelInfo, Residency
 from orchestra_core.domain.memory import Need, Reading
 from orchestra_core.residency.scheduler import Scheduler
 from orchestra_core.routing.capability import BackendFacts, describe
+from orchestra_core.routing.filters import sift
 
 BACKENDS, MODELS, LOADED = 20, 50, 6
 _GIB = 1024**3
@@ -17,6 +19,10 @@ def planning() -> Iterator[tuple[str, int, Callable[[], object]]]:
     scheduler, rows = _full()
     column = [row[-1] for row in rows]
     size = f"{BACKENDS} x {MODELS}"
+    call = Profile(Task.TEXT_GENERATION, Kind.CHAT, 100, None, frozenset(), Requirements(), None, False)
+    loaded, absent = [rows[0][0]], [column[0]]
+    yield "may it be sent to a loaded model", 1, partial(sift, call, loaded)
+    yield "may it be sent to an absent one", 1, partial(sift, call, absent)
     yield f"plan one model, {size}", 1, lambda: [scheduler.plan(endpoint, 100.0) for endpoint in column]
     yield f"publish what loads cost, {size}", 1, partial(scheduler.publish, 100.0)
     yield f"what to do now, {size}", 1, partial(scheduler.actions, 100.0)

@@ -108,9 +108,8 @@ $(VENV)/.created:
 	touch $@
 
 INPUTS := pyproject.toml orchestra_core/__init__.py
-# pip shows its progress bars only when it is not quiet.
-QUIET = $$([ -t 1 ] || echo --quiet)
-LOCKED = $(PIP) install $(QUIET) --require-hashes --requirement
+# pip shows its progress bars only when it is not quiet. Not `$$([ -t 1 ] …)`: in there the output is never a terminal.
+LOCKED = quiet=--quiet; [ ! -t 1 ] || quiet=; $(PIP) install $$quiet --require-hashes --requirement
 # The build backend comes with either lock, so nothing is resolved or fetched for the project itself.
 PROJECT = $(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 GEMMA = echo 'The embedded model is Gemma 3 270M: the Gemma terms of use apply to it (https://ai.google.dev/gemma/terms).'

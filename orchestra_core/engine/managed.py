@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestra_core.config import BackendSettings, Paths
+from orchestra_core.upstream.deaths import describe_death
 from orchestra_core.upstream.embedded import NAME, embedded_model
 from orchestra_core.upstream.launch import PARALLEL, ManagedModel
 from orchestra_core.upstream.managed import Managed
@@ -38,9 +39,8 @@ def make_managed(
         models |= {name: ManagedModel(parallel=parallel) for name in settings.models if name not in models}
 
     def exited(model: str, code: int, lines: Sequence[str], out_of_memory: bool) -> None:
-        last = lines[-1] if lines else "nothing in its log"
-        how = f"ran out of memory and ended ({code})" if out_of_memory else f"ended ({code})"
-        say("model.failed", f"{settings.name}/{model}", f"its process {how}: {last}", "error")
+        told = describe_death(code, lines, exhausted=out_of_memory)
+        say("model.failed", f"{settings.name}/{model}", told, "error")
         died(f"{settings.name}/{model}", out_of_memory=out_of_memory)
         suspect(settings.name)
 

@@ -94,7 +94,7 @@ class Child:
                 status = self.exited.result()
                 exhausted = self.is_out_of_memory(status)
                 raise ControlError(
-                    f"{self.name}: {describe_exit(status, exhausted=exhausted)} while loading{self._why()}",
+                    f"{self.name}: {deaths.describe_exit(status, exhausted=exhausted)} while loading{self._why()}",
                     code=deaths.OUT_OF_MEMORY if exhausted else None,
                 )
             report(f"loading {now() - began:.1f} s")
@@ -168,16 +168,6 @@ class Child:
         if self._record is not None:
             self._record.unlink(missing_ok=True)
         await self.client.aclose()
-
-
-def describe_exit(status: int, *, exhausted: bool = False) -> str:
-    """An exit status in words; `exhausted`: it was for want of memory."""
-    if exhausted:
-        how = f"by signal {-status}" if status < 0 else f"with status {status}"
-        return f"the server ran out of memory and ended {how}"
-    if status < 0:
-        return f"the server was ended by signal {-status}"
-    return f"the server exited with status {status}"
 
 
 def _resident(pid: int) -> int:

@@ -6,7 +6,7 @@ often cannot be read. Where it counts nothing, a SIGKILL that was not ours is ta
 
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 OUT_OF_MEMORY = "out_of_memory"
@@ -39,3 +39,26 @@ def is_out_of_memory(status: int, lines: Iterable[str], before: int | None, afte
     if status == -signal.SIGKILL and (before is None or after is None or after > before):
         return True
     return status != 0 and speaks_of_memory(lines)
+
+
+def describe_exit(status: int, *, exhausted: bool = False) -> str:
+    """An exit status in words; `exhausted`: it was for want of memory."""
+    how = f"by signal {-status}{_named(-status)}" if status < 0 else f"with status {status}"
+    if exhausted:
+        return f"the server ran out of memory and ended {how}"
+    return f"the server was ended {how}" if status < 0 else f"the server exited {how}"
+
+
+def describe_death(status: int, lines: Sequence[str], *, exhausted: bool) -> str:
+    """The same with what its log ends with. Whom SIGKILL took had no last word, only whatever it said before."""
+    how = describe_exit(status, exhausted=exhausted)
+    if status == -signal.SIGKILL:
+        return how
+    return f"{how}; its log ends: {lines[-1]}" if lines else f"{how} and wrote nothing"
+
+
+def _named(number: int) -> str:
+    try:
+        return f" ({signal.Signals(number).name})"
+    except ValueError:
+        return ""  # a real-time signal

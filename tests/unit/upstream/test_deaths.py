@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestra_core.upstream.deaths import is_out_of_memory, kills, speaks_of_memory
+from orchestra_core.upstream.deaths import describe_death, is_out_of_memory, kills, speaks_of_memory
 
 KILLED, ENDED, ABORTED = -signal.SIGKILL, -signal.SIGTERM, -signal.SIGABRT
 
@@ -53,3 +53,30 @@ def test_the_kernels_count_is_read_where_there_is_one(tmp_path: Path) -> None:
     vmstat.write_text("nr_free_pages 12\n")
     assert kills(vmstat) is None
     assert kills(tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "exhausted", "words"),
+    [
+        (KILLED, ["a warning of long ago"], False, "the server was ended by signal 9 (SIGKILL)"),
+        (KILLED, [], True, "the server ran out of memory and ended by signal 9 (SIGKILL)"),
+        (
+            ABORTED,
+            ["one", "GGML_ASSERT(x) failed"],
+            False,
+            "the server was ended by signal 6 (SIGABRT); its log ends: GGML_ASSERT(x) failed",
+        ),
+        (3, ["no GPU"], False, "the server exited with status 3; its log ends: no GPU"),
+        (
+            -signal.SIGRTMIN - 1,
+            [],
+            False,
+            f"the server was ended by signal {signal.SIGRTMIN + 1} and wrote nothing",
+        ),
+    ],
+)
+def test_a_death_is_told_by_its_signal_and_its_last_line(
+    status: int, lines: list[str], exhausted: bool, words: str
+) -> None:
+    """Of a server that was killed no line is quoted: what it happened to say before is not the reason."""
+    assert describe_death(status, lines, exhausted=exhausted) == words

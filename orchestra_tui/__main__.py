@@ -35,6 +35,8 @@ def main(
     result = app.run(mouse=mouse)
     if result == "kept" and launcher is not None:
         print(f"The engine keeps running (process {launcher.pid}); ai-orchestra attaches to it again.")
+    elif result == "left":
+        print("The engine keeps running; ai-orchestra attaches to it again, ai-orchestra shutdown stops it.")
     elif result == "stopped":
         print("The engine was stopped.")
     return app.return_code or 0

@@ -357,7 +357,7 @@ class Orchestra(App[str]):
         if any(isinstance(screen, ChoiceScreen) for screen in self.screen_stack):
             return
         if self._launcher is None or not self._launcher.alive:
-            self.exit("")
+            self.exit("left" if self._link().live else "")
             return
         rows = [
             line(span(f"  This console started the engine (process {self._launcher.pid}).")),

@@ -1,4 +1,4 @@
-"""Commands of the operator on backends and breakers; each prints the new state."""
+"""Commands of the operator on backends, breakers and the engine itself; each prints the new state."""
 
 from typing import Any
 
@@ -39,6 +39,18 @@ def resume(session: Session, backend: str) -> None:
     with connect(session) as engine:
         state = engine.post(named_path("backends", backend, "resume"), {})
     _show(session, state, _backend(state))
+
+
+@click.command()
+@talks_to_engine
+def shutdown(session: Session) -> None:
+    """Stop the engine; requests that run may finish within its grace_seconds.
+
+    Over TCP that takes an admin key; on the Unix socket it is the owner's right.
+    """
+    with connect(session) as engine:
+        state = engine.post("/api/v1/shutdown", {})
+        _show(session, state, f"the engine at {engine.target.label} is {state['status']}")
 
 
 @click.group()

@@ -28,6 +28,7 @@ COMMANDS = {
     "drain": ("operate", "Send a backend no new requests; those that run finish."),
     "resume": ("operate", "Let a drained backend take requests again."),
     "breaker": ("operate", "Trip or reset the circuit breaker of an endpoint."),
+    "shutdown": ("operate", "Stop the engine; requests that run may finish."),
     "keys": ("keys", "Make, list or revoke API keys."),
     "doctor": ("diagnose", "Check everything that may be wrong here, with the fix for each."),
     "config": ("configuration", "Write, show, check or reload the configuration."),

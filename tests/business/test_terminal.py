@@ -139,6 +139,7 @@ def test_the_simulated_fleet_fits_terminals_of_every_size(place: Path, demo: Eng
                 filled(terminal, columns, rows)
         terminal.keys("C-q")
         assert terminal.ended() == 0
+        assert "The engine keeps running" in terminal.text
         assert "Traceback" not in terminal.text
         assert terminal.is_restored()
 

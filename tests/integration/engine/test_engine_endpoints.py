@@ -342,6 +342,17 @@ def test_load_and_unload_tell_their_plan_and_their_progress(pair: EngineProcess)
                 fits(event, {"at": TIME, "message": str, "level": "info"})
 
 
+def test_shutdown_is_a_command(mended: Any) -> None:
+    """An engine in the background has no terminal for Ctrl-C: the command line ends it over its socket."""
+    with EngineProcess(mended.config()) as engine:
+        told = engine.run("shutdown")
+        assert (told.returncode, told.stdout) == (
+            0,
+            f"the engine at the socket {engine.socket} is stopping\n",
+        )
+        assert engine.wait() == 0
+
+
 def test_shutdown_is_served_on_the_unix_socket_only(mended: Any) -> None:
     """Over TCP it does not exist; over the socket it is accepted and the engine ends with code 0."""
     with EngineProcess(mended.config()) as engine:

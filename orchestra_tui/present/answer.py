@@ -141,7 +141,7 @@ def _rows(answer: Answer, now: float, unknown: str) -> list[tuple[str, str, str]
         ("backend", answer.backend or unknown, "strong"),
         ("first token", seconds(answer.first_token, unknown), ""),
         ("speed", f"{rate(answer.speed, unknown)} tok/s", ""),
-        ("tokens", f"{answer.counted}{'' if answer.tokens is not None else ' so far'}", ""),
+        ("tokens", f"{answer.counted}{' so far' if answer.running else ''}", ""),
     ]
     if answer.prompt_tokens is not None:
         rows.append(("prompt", f"{answer.prompt_tokens} tokens", ""))

@@ -9,7 +9,7 @@ from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.snapshot import ModelView, Snapshot
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.health import outcomes
-from orchestra_tui.present.numbers import age, context, count, rate, seconds, since, size
+from orchestra_tui.present.numbers import age, context, count, parameters, rate, seconds, since, size
 from orchestra_tui.present.picture import Picture, breaker
 from orchestra_tui.present.problems import story
 from orchestra_tui.present.spans import Line, cut, cut_line, line, pad, span, wrapped
@@ -98,7 +98,7 @@ def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
         ("need", _need(view, dash), ""),
         *((("pinned", f"{glyphs.pin} it is never evicted", "accent"),) if view.pinned else ()),
         ("context", f"{context(view.context, dash)} tokens", ""),
-        ("weights", f"{count(view.parameters, dash)} parameters, {view.quantization or dash}", ""),
+        ("weights", f"{parameters(view.parameters, dash)} parameters, {view.quantization or dash}", ""),
         ("tier", view.tier, ""),
         ("speed", f"{rate(view.tokens_per_second, dash)} tok/s ({_observed(view)})", ""),
         ("first token", seconds(view.first_token_seconds, dash), ""),

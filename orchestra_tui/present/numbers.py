@@ -32,6 +32,11 @@ def count(value: int | None, unknown: str = UNKNOWN) -> str:
     return f"{value / 1e12:.1f}T"
 
 
+def parameters(value: int | None, unknown: str = UNKNOWN) -> str:
+    """The size of a model as its name has it: `268M`, `7.2B`."""
+    return count(value, unknown).replace("G", "B")
+
+
 def context(tokens: int, unknown: str = UNKNOWN) -> str:
     """A context length: `8K`, `128K`, `1M`."""
     if tokens <= 0:

@@ -244,13 +244,14 @@ def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
 
 
 def _legend(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
-    ours = sum(view.memory.ours for view in snapshot.backends if view.memory)
+    ours = sum(pools.promised(pool) for pool in snapshot.pools)
+    ours += sum(memory.ours for _, memory in pools_of(snapshot))
     full = f" full {snapshot.pools[0].full:.0%}" if snapshot.pools else ""
     marks = f"high {snapshot.host.warning:.0%}{full}"
     return fit(
         [
-            (1, line(span(f" {glyphs.bar} models {size(max(snapshot.host.ours, ours))}", "muted"))),
-            (2, line(span(f"{glyphs.other} other", "muted"))),
+            (1, line(span(f" {glyphs.bar} models {size(ours)}", "muted"))),
+            (2, line(span(f"{glyphs.other} others", "muted"))),
             (
                 0,
                 line(

@@ -32,12 +32,17 @@ def share(pool: PoolView) -> float:
     return used / pool.total if pool.total > 0 else 0.0
 
 
+def promised(pool: PoolView) -> int:
+    """Bytes of the models that are in the pool or on their way into it."""
+    return max(pool.reserved - pool.returning, 0)
+
+
 def bar(pool: PoolView, cells: int, glyphs: Glyphs) -> Line:
     """From the left: models, what is coming back from ended ones, others, free; at the right end what is kept free."""
     total = max(pool.total, 1)
     tone = pressure(pool, glyphs).tone
     parts = (
-        (max(pool.reserved - pool.returning, 0), glyphs.bar, tone),
+        (promised(pool), glyphs.bar, tone),
         (pool.returning, glyphs.returning, "accent"),
         (pool.foreign, glyphs.other, tone),
     )
@@ -77,8 +82,7 @@ def gauge(label: str, pool: PoolView, cells: int, glyphs: Glyphs, label_cells: i
 
 def parts(pool: PoolView, cells: int, glyphs: Glyphs) -> Line:
     """The parts of the bar in numbers; those that are nothing are left out, and what is free never."""
-    models = max(pool.reserved - pool.returning, 0)
-    shown: list[tuple[int, Line]] = [(1, _part(glyphs.bar, models, "models"))]
+    shown: list[tuple[int, Line]] = [(1, _part(glyphs.bar, promised(pool), "models"))]
     if pool.returning:
         shown.append((0, _part(glyphs.returning, pool.returning, "returning", "accent")))
     if pool.foreign:

@@ -48,6 +48,14 @@ def test_code_has_its_own_tone() -> None:
     assert tones["text"] == tones["more"] == ""
 
 
+def test_an_answer_that_broke_off_has_no_more_to_come() -> None:
+    """Its tokens were counted here and never reported, but they are all there is."""
+    answer = streamed()
+    answer.ended = "failed"
+    pane = "\n".join(plain(row) for row in facts(answer, "auto", 40, 12.0, UNICODE))
+    assert "so far" not in pane
+
+
 def test_the_numbers_are_told_beside_or_below() -> None:
     """Model, backend, first token, speed and tokens are in the pane and in the narrow line."""
     answer = streamed()

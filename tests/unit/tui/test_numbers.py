@@ -18,6 +18,15 @@ def test_sizes(value: int | None, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
+    [(None, "–"), (268_098_176, "268M"), (7_240_000_000, "7.2B"), (70_600_000_000, "70.6B")],
+)
+def test_parameters(value: int | None, expected: str) -> None:
+    """How many parameters a model has, in the letters of its own name."""
+    assert numbers.parameters(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
     [(None, "–"), (0.0004, "0ms"), (0.012, "12ms"), (0.43, "0.43s"), (12.13, "12.1s"), (125, "2m05s")],
 )
 def test_latencies(value: float | None, expected: str) -> None:

@@ -91,6 +91,15 @@ def test_what_nobody_measures_is_what_is_promised() -> None:
     assert "45% 10.8G/24.0G" in plain(pools.gauge("box1", BOX1, 80, UNICODE, 6))
 
 
+def test_the_legend_adds_up_the_models_of_all_pools() -> None:
+    """What is told below the gauges is what they draw: promises, not only what somebody has measured."""
+    small = PoolView("box2", 8 * GIB, 5 * GIB, 3 * GIB, source="configured", backends=("box2",))
+    rows = [plain(row) for row in overview.memory(seen(BOX1, small), 100, 40)]
+    others = overview.pools_of(picture) if (picture := seen(BOX1, small).snapshot) else []
+    models = (10.8 * GIB + 3 * GIB + sum(memory.ours for _, memory in others)) / GIB
+    assert f"models {models:.1f}G" in rows[-1]
+
+
 def test_the_overview_has_a_gauge_for_every_pool_and_for_what_is_in_none() -> None:
     """The host first, each memory once; the parts below where there is room for all."""
     rows = [plain(row) for row in overview.memory(seen(), 80, 40)]

@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.cli.client import EngineClient
 from orchestra_core.cli.failure import Failure
 from orchestra_core.cli.options import Session
+from orchestra_core.cli.spelling import residency
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.snapshot import ModelView, Snapshot
@@ -41,10 +42,10 @@ def follow(
         if view.residency == _GOAL[action]:
             return view
         if moved and view.residency not in _MOVING:
-            raise Failure(f"{action} ended without success: {endpoint} is {view.residency}")
+            raise Failure(f"{action} ended without success: {endpoint} is {residency(view.residency)}")
         moved = moved or view.residency in _MOVING
         telling.tell(view)
-    raise Failure(f"{engine.target.label} stopped talking before {endpoint} was {_GOAL[action]}")
+    raise Failure(f"{engine.target.label} stopped talking before {endpoint} was {residency(_GOAL[action])}")
 
 
 class Telling:

@@ -13,7 +13,7 @@ from orchestra_core.domain.text import safe_text
 
 @click.command()
 @click.option("--config", metavar="FILE", help="Configuration file.")
-@click.option("--host", help="Address to listen on; this version serves this machine only.")
+@click.option("--host", help="Address to listen on; beyond this machine only once there is a key.")
 @click.option("--port", type=int, help="TCP port; 8080 if nothing says otherwise, 0 for any free one.")
 @click.option("--socket", metavar="PATH", help="Private Unix socket for the console and the commands.")
 @click.option("--demo", is_flag=True, help="A simulated fleet instead of real backends, labelled as such.")

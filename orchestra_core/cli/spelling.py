@@ -37,6 +37,11 @@ def memory(value: int) -> str:
     return f"{gib(value)} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
 
 
+def residency(word: str) -> str:
+    """Whether a model is loaded, in the console's words."""
+    return "unloaded" if word == "absent" else word
+
+
 def join(values: Iterable[object] | None) -> str:
     return ", ".join(str(value) for value in values or ()) or "-"
 

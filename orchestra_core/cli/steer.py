@@ -11,7 +11,7 @@ from orchestra_core.cli.failure import Failure
 from orchestra_core.cli.following import follow
 from orchestra_core.cli.options import Session, talks_to_engine
 from orchestra_core.cli.plans import is_busy, told, verdict
-from orchestra_core.cli.spelling import join, memory
+from orchestra_core.cli.spelling import join, memory, residency
 from orchestra_core.domain.outlook import Outlook, outlook
 from orchestra_core.domain.result import Plan
 
@@ -160,7 +160,8 @@ def _result(action: str, operation: dict[str, Any], wait: bool) -> str:
     if not wait:
         return f"{action} of {where} accepted, operation {operation.get('operation')}"
     occupied = operation.get("memory_bytes")
-    return f"{where} is {operation['residency']}{f', {memory(occupied)}' if occupied and action == 'load' else ''}"
+    state = residency(operation["residency"])
+    return f"{where} is {state}{f', {memory(occupied)}' if occupied and action == 'load' else ''}"
 
 
 def _tell(session: Session, action: str, operation: dict[str, Any]) -> None:

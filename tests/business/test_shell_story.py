@@ -134,7 +134,7 @@ def test_a_model_is_loaded_and_unloaded_and_the_command_waits(mended: FleetProce
     with EngineProcess(mended.config(only=["sim-small"])) as engine:
         unloaded = engine.run("unload", "sim-small:1b", "--wait")
         assert unloaded.returncode == 0, unloaded.stderr
-        assert "sim-small:1b on sim-small is absent" in unloaded.stdout
+        assert "sim-small:1b on sim-small is unloaded" in unloaded.stdout
         assert mended.state("sim-small")["models"]["sim-small:1b"]["residency"] == "absent"
         again = engine.run("unload", "sim-small:1b")
         assert again.returncode == 1

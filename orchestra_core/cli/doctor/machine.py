@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import psutil
 
+from orchestra_core.cli import spelling
 from orchestra_core.cli.doctor.finding import Finding, ok, warn
-from orchestra_core.cli.spelling import size
 
 _LEAST_MEMORY = 1_000_000_000
 _LEAST_FILES = 1024
@@ -19,7 +19,7 @@ def check_machine(environ: Mapping[str, str]) -> list[Finding]:
 
 def _memory() -> Finding:
     memory = psutil.virtual_memory()
-    detail = f"{size(memory.available)} of {size(memory.total)} available"
+    detail = f"{spelling.memory(memory.available)} of {spelling.memory(memory.total)} available"
     if memory.available < _LEAST_MEMORY:
         return warn("memory", detail, "unload models or end programs: the smallest model needs about 600 MB")
     return ok("memory", detail)

@@ -79,7 +79,7 @@ def test_a_load_that_fails_is_code_1_with_the_reason(capsys: pytest.CaptureFixtu
     ran = run(capsys, {LOAD: answers(FITS), EVENTS: happening}, "load", "m:1")
     assert (ran.code, ran.err.splitlines()[-1]) == (
         1,
-        "ai-orchestra: load ended without success: local/m:1 is absent",
+        "ai-orchestra: load ended without success: local/m:1 is unloaded",
     )
 
 

@@ -1,6 +1,7 @@
 """The command line without an engine: help, usage, configuration, safe output."""
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from orchestra_core import __version__
 from orchestra_core.cli.client import find_target
+from orchestra_core.cli.doctor.machine import check_machine
 from orchestra_core.cli.failure import Failure
 from orchestra_core.cli.output import spell_json
 from orchestra_core.cli.program import COMMANDS, Commands, execute, root
@@ -139,3 +141,9 @@ def test_values_unknown_are_dashes() -> None:
         "999 B",
         "4.9 GB",
     )
+
+
+def test_memory_is_told_in_the_units_of_the_console() -> None:
+    """Binary, as the gauges have it: decimal gigabytes would be seven per cent more of the same memory."""
+    told = next(found for found in check_machine({}) if found.name == "memory")
+    assert re.fullmatch(r"[\d.]+ [GM]iB of [\d.]+ GiB available", told.detail)

@@ -38,7 +38,7 @@ def follow(
             continue
         view = _view(data, endpoint)
         if view is None:
-            continue
+            raise Failure(f"{action} ended without success: {endpoint} is no longer there")
         if view.residency == _GOAL[action]:
             return view
         if moved and view.residency not in _MOVING:

@@ -47,7 +47,7 @@ def load(session: Session, model: str, backend: str | None, dry_run: bool, yes: 
 
 @click.command()
 @click.argument("model")
-@click.option("--backend", help="Where; everywhere it is loaded if not given.")
+@click.option("--backend", help="Where; the engine chooses if not given.")
 @_DRY_RUN
 @click.option(
     "--drain",

@@ -135,9 +135,10 @@ class Members:
         name = member.settings.name
         old = self._members[name]
         member.draining = old.draining
-        self._catalog.remove(name)
+        gone = self._catalog.remove(name)
         self._members[name] = member
         self._publish(member, member.found)
+        self._left_behind([one for one in gone if self._catalog.get(one.id) is None])
         for endpoint in self._catalog.of(name):
             endpoint.reachable = member.monitor.health == "up"
         self._stop_watching(old)

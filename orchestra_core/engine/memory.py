@@ -11,6 +11,7 @@ from orchestra_core.domain.memory import Basis, Need, Pressure, Quota, Reading, 
 from orchestra_core.domain.snapshot import MemoryView, PoolView
 from orchestra_core.residency.estimate import Corrections, size_key, size_of
 from orchestra_core.residency.scheduler import Policy, Scheduler
+from orchestra_core.residency.wording import no_gpu_words
 
 HOST = "host"
 # The place of an endpoint whose backend was not looked at yet.
@@ -72,6 +73,7 @@ class Memory:
         self._models: Mapping[str, ModelSettings] = config.models
         self._ttl = config.memory.ttl_seconds
         self.places: dict[str, tuple[str | None, Rule]] = {}
+        self._devices: dict[str, str] = {}  # of backends whose operator names one
 
     def configure(self, config: Config) -> None:
         """A new configuration; rules of models follow with the next look at their backends."""
@@ -96,6 +98,9 @@ class Memory:
     ) -> None:
         """A look at a backend: what it has, what that needs, what was found to be loaded."""
         pool = pool_of(settings, self._gpus(), simulated=simulated)
+        self._devices.pop(settings.name, None)
+        if settings.device is not None:
+            self._devices[settings.name] = settings.device
         if pool == settings.name and settings.memory is not None:
             self._scheduler.read(pool, Reading(settings.memory), now)
         self._scheduler.quota(settings.name, self._quota(settings, pool))
@@ -104,6 +109,8 @@ class Memory:
             endpoint.need = self._need(endpoint, info, pool, now)
             self.places[endpoint.id] = place = pool, self._rule(info.name)
             self._scheduler.join(endpoint, *place)
+        if pool != settings.name:
+            self._forget(settings.name)
 
     def _need(self, endpoint: Endpoint, info: ModelInfo, pool: str | None, now: float) -> Need | None:
         """What is reserved for it. One that fits with what is predicted, and not with what is added for safety, may
@@ -163,6 +170,21 @@ class Memory:
         for endpoint in gone:
             self._scheduler.leave(endpoint.id, now)
             self.places.pop(endpoint.id, None)
+            self._forget(endpoint.spec.backend)
+
+    def _forget(self, backend: str) -> None:
+        """A pool that only a configuration has named goes with its last model."""
+        if backend != HOST and backend not in self._gpus():
+            self._scheduler.drop(backend)
+
+    def notices(self) -> list[str]:
+        """What keeps models from being loaded until somebody changes the configuration or the machine."""
+        seen = self._gpus()
+        return [
+            f"backend {backend}: {no_gpu_words(device, backend)}"
+            for backend, device in self._devices.items()
+            if device != HOST and device not in seen
+        ]
 
     def exhausted(self, endpoint: Endpoint) -> None:
         """It died for want of memory: it is taken to need more."""

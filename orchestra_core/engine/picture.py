@@ -48,7 +48,7 @@ def picture(
         return ended.throughput(clock.monotonic())
 
     def notices() -> list[str]:
-        found = [*config().notes, *members.drained()]
+        found = [*config().notes, *members.drained(), *loading.memory.notices()]
         return found if catalog.all else [*found, members.why_nothing()]
 
     sources = Sources(

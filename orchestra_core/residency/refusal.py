@@ -5,7 +5,7 @@ import msgspec
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.residency.scene import Scene
 from orchestra_core.residency.tenant import Site, Tenant
-from orchestra_core.residency.wording import gib, need_words
+from orchestra_core.residency.wording import gib, need_words, no_gpu_words
 
 # With these nobody is served by waiting: the load is refused.
 PERMANENT = frozenset(
@@ -57,6 +57,8 @@ def unknown_memory(site: Site, tenant: Tenant) -> Refusal | None:
             return None
         words = f'how much memory {spec.backend} has is not known: set memory = "24GB" for it in [[backends]]'
         return Refusal("unknown_memory", words)
+    if pool.total is None and pool.name.startswith("gpu:"):
+        return Refusal("unknown_memory", no_gpu_words(pool.name, spec.backend))
     if pool.total is None:
         return Refusal("unknown_memory", f"the memory of {pool.name} has not been measured yet", 1.0)
     return None

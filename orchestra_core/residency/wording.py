@@ -37,3 +37,11 @@ def room_words(name: str, room: Room) -> str:
 
 def quota_words(backend: str) -> str:
     return f"the quota of {backend} is taken by models that may not be evicted"
+
+
+def no_gpu_words(device: str, backend: str) -> str:
+    """Why nothing is known of a GPU that an operator has named, and what to do."""
+    return (
+        f"no {device} is seen here, so its memory is not known: for a GPU of NVIDIA pip install 'ai-orchestra[gpu]', "
+        f'for any other take `device` of {backend} out of [[backends]] and set memory = "24GB" there'
+    )

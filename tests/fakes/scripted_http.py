@@ -91,7 +91,8 @@ class ScriptedHttp:
         self._serving[task] = writer
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self._exchange(reader, writer)
-            writer.close()
+        writer.close()
+        with contextlib.suppress(OSError):
             await writer.wait_closed()
         del self._serving[task]
 

@@ -16,8 +16,9 @@ class Router(ScriptedHttp):
 
     name, kind = "box", "llamacpp"
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "m") -> None:
         super().__init__()
+        self.model = model
         self.resident: set[str] = set()
         self.at("GET", "/health", Reply({"status": "ok"}))
         self.at("GET", "/v1/models", self._list)
@@ -25,8 +26,10 @@ class Router(ScriptedHttp):
         self.at("POST", "/models/unload", lambda asked: self._turn(asked, self.resident.discard))
 
     def _list(self, _: Asked) -> Reply:
-        status = "loaded" if "m" in self.resident else "unloaded"
-        return Reply({"object": "list", "data": [{"id": "m", "status": {"value": status, "args": []}}]})
+        status = "loaded" if self.model in self.resident else "unloaded"
+        return Reply(
+            {"object": "list", "data": [{"id": self.model, "status": {"value": status, "args": []}}]}
+        )
 
     @staticmethod
     def _turn(asked: Asked, turn: object) -> Reply:

@@ -1,6 +1,8 @@
 """Commands that change what is loaded: they show the plan, ask before others are evicted, and wait for the end."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -31,7 +33,7 @@ def load(session: Session, model: str, backend: str | None, dry_run: bool, yes: 
     If other models have to be evicted for it, it asks first. Without a terminal to ask on it does nothing then and
     ends with code 1, unless --yes is given.
     """
-    with connect(session) as engine:
+    with connect(session) as engine, _settled(session, "load", model):
         wish, seen = _where(backend), None
         if dry_run or not yes:
             planned = _post(engine, "load", model, {**wish, "dry_run": True})
@@ -73,7 +75,7 @@ def unload(
     """
     how: dict[str, object] = {} if drain is None else {"drain_seconds": drain}
     wish = {**_where(backend), **how, **({"force": True} if force else {})}
-    with connect(session) as engine:
+    with connect(session) as engine, _settled(session, "unload", model):
         if dry_run:
             planned = _post(engine, "unload", model, {**wish, "dry_run": True})
             _show(session, "unload", planned)
@@ -81,6 +83,20 @@ def unload(
                 raise Failure(f"unload of {model} would be refused: it is busy")
         else:
             _operate(session, engine, "unload", model, wish, wait)
+
+
+@contextlib.contextmanager
+def _settled(session: Session, action: str, model: str) -> Iterator[None]:
+    """What is asked for is so already: that is success, because the engine also loads and unloads of its own accord."""
+    try:
+        yield
+    except Failure as failure:
+        if failure.reason != "nothing_to_do":
+            raise
+        if session.out.as_json:
+            session.out.data({"action": action, "model": model, "status": failure.reason})
+        else:
+            session.out.line(f"{model} is {action}ed already")
 
 
 def _where(backend: str | None) -> dict[str, object]:

@@ -194,6 +194,22 @@ def test_unload_says_how_long_a_busy_model_may_drain(capsys: pytest.CaptureFixtu
         assert run(capsys, script, "unload", "m:1", "--drain", wrong).code == 2
 
 
+@pytest.mark.parametrize("how", [(), ("--dry-run",), ("--yes", "--no-wait")])
+def test_a_load_of_what_is_loaded_is_done(how: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """The engine may have been quicker, by a request or by foresight: that must not fail a script."""
+    refusal = (409, error("nothing_to_do", "m:1 is already loaded"))
+    ran = run(capsys, {LOAD: refusal, EVENTS: []}, "load", "m:1", *how)
+    assert (ran.code, ran.out, ran.err) == (0, "m:1 is loaded already\n", "")
+
+
+def test_an_unload_of_what_is_not_loaded_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    """For scripts it is said in a form that is none of an operation."""
+    refusal = (409, error("nothing_to_do", "m:1 is already not loaded"))
+    ran = run(capsys, {UNLOAD: refusal, EVENTS: []}, "unload", "m:1", "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out) == {"action": "unload", "model": "m:1", "status": "nothing_to_do"}
+
+
 def test_a_busy_model_is_not_unloaded_unasked(capsys: pytest.CaptureFixture[str]) -> None:
     """The engine's words say how many run, the command's how to go on."""
     refusal = (409, error("busy", "local/m:1 is busy with 3 requests"))

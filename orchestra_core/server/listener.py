@@ -100,7 +100,7 @@ class Listener:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise ConfigError(
-                    f"port {port} on {host} is in use by {port_owner(port)}; choose another with --port"
+                    f"port {port} on {host} is in use by {port_owner(port)}; choose another with --port or API_PORT"
                 ) from error
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
         self._servers.append(server)

@@ -133,7 +133,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._pool.forget(self)
-        self._fail(f"the connection was lost: {exc}" if exc else "the connection was closed by the backend")
+        why = f"lost: {getattr(exc, 'strerror', None) or exc}" if exc else "closed by the backend"
+        self._fail(f"the connection was {why}")
 
     def _drop(self) -> None:
         self.closed = True

@@ -276,7 +276,9 @@ def _launch(launch: Launch, cells: int) -> list[Line]:
         tone = "accent"
     rows = wrapped(head, cells - 1, tone, "", " ")
     for text in launch.tail[-(6 if launch.code is not None else 3) :]:
-        rows.append(cut_line(line(span(f"   {text}", "muted")), cells))
+        # What it does may be cut; why it ended may not.
+        whole = wrapped(text, cells - 1, "muted", "   ", "     ")
+        rows += whole if launch.code is not None else [cut_line(line(span(f"   {text}", "muted")), cells)]
     return rows
 
 

@@ -229,12 +229,13 @@ def test_without_a_backend_it_says_what_to_do() -> None:
 
 
 def test_an_engine_that_ended_shows_its_last_words() -> None:
-    """The exit code and the last log lines are there to read."""
-    launch = Launch(77, 3.0, "/tmp/engine.log", ("port 8080 is in use by process 12 (nginx)",), 1)
+    """The exit code and the last log lines are there to read, to their ends where the way out is named."""
+    last = "2026-01-01 00:00:00,000 ERROR port 8080 on 127.0.0.1 is in use by process 12; choose another with --port"
+    launch = Launch(77, 3.0, "/tmp/engine.log", (last,), 1)
     drawn = overview.notices(picture(snapshot=None, link=Link(LinkState.LOST), launch=launch), 78)
-    words = "\n".join(plain(row) for row in drawn)
+    words = " ".join(" ".join(plain(row) for row in drawn).split())
     assert "exit code 1" in words
-    assert "in use by process 12" in words
+    assert "in use by process 12; choose another with --port" in words
 
 
 def test_the_link_has_five_states() -> None:

@@ -1,6 +1,8 @@
 """Recorded streams cut and reset at every byte: what the client has is a prefix and never looks complete."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -198,3 +200,11 @@ async def test_pieces_make_no_difference(kind: BackendKind, surface: str, size: 
     assert stream.client.body.endswith(b"\n\n")
     if kind is not BackendKind.VLLM:
         assert (outcome.usage.prompt, outcome.usage.completion) == (212, 3)
+
+
+async def test_a_reset_is_told_in_words() -> None:
+    """The system's, without the number of its error."""
+    stream = Stream(BackendKind.LLAMACPP, "openai")
+    reset = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+    outcome = stream.play(LLAMACPP, len(LLAMACPP) // 2, reset)
+    assert "the connection was lost: Connection reset by peer" in outcome.message

@@ -157,7 +157,9 @@ class Scheduler:
         tenant = self._of(endpoint)
         if tenant.leaving or not tenant.endpoint.spec.loadable:
             return False
-        ready = tenant.settled and (tenant.idle or patience > 0 or force)
+        found = tenant.endpoint
+        wanted = bool(found.inflight or found.waiting or tenant.waiters)
+        ready = found.residency is Residency.READY and (not wanted or patience > 0 or force)
         if not ready and not (force and tenant.loading):
             return False
         tenant.patience = patience

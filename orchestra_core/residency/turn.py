@@ -100,7 +100,8 @@ class Turn:
             yield from self._guess(site)
 
     def _asked(self, tenant: Tenant) -> Iterator[Action]:
-        if tenant.patience is None:
+        """Of one whose backend lists it already, while it has not said that the load is done: when it has."""
+        if tenant.patience is None or (tenant.loading and tenant.endpoint.residency is Residency.READY):
             return
         patience, tenant.patience = tenant.patience, None
         if not tenant.leaving:

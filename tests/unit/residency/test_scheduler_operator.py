@@ -62,3 +62,16 @@ def test_an_unload_that_did_not_happen_is_not_tried_again_at_once() -> None:
     assert a.residency is Residency.READY
     assert made.actions(101.0) == []
     assert made.actions(106.0) == [Unload(a, "room", 0.0, "box/b")]
+
+
+def test_a_model_that_its_backend_lists_before_the_load_has_ended_is_unloaded_then() -> None:
+    """An operator sees it ready and unloads it: that is not lost, and does not break into the load."""
+    a = endpoint("a", 4)
+    made = scheduler(a)
+    made.want(a, 0.0, operator=True)
+    made.actions(0.0)
+    a.residency = Residency.READY
+    assert made.unload(a, 1.0, 0.0)
+    assert made.actions(1.0) == []
+    made.loaded(a, None, 2.0)
+    assert made.actions(2.0) == [Unload(a, "asked", 0.0)]

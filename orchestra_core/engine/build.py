@@ -122,6 +122,7 @@ class Engine:
             returned=lambda backend: self.probing.returned(backend),  # noqa: PLW0108  made below
             listed=self._listed,
             left=lambda gone: self.memory.left(gone, clock.monotonic()),
+            away=lambda away: self.memory.away(away, clock.monotonic()),
         )
 
         self.gate = Gate(rules(config), clock)

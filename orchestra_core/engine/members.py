@@ -83,9 +83,10 @@ class Members:
         returned: Callable[[str], None],
         listed: Callable[["Member", Sequence[tuple[Endpoint, ModelInfo]]], None],
         left: Callable[[Sequence[Endpoint]], None],
+        away: Callable[[Sequence[Endpoint]], None],
     ) -> None:
         """`returned` is told of a backend that answers, at first or again; `listed` of what each look found there,
-        `left` of the endpoints of a backend that was removed.
+        `left` of the endpoints of a backend that was removed, `away` of those of one that is down.
         """
         self._clock = clock
         self._catalog = catalog
@@ -98,6 +99,7 @@ class Members:
         self._returned = returned
         self._listed = listed
         self._left_behind = left
+        self._away = away
         self._members: dict[str, Member] = {}
         # Out of the catalog already, while requests still run there.
         self._leaving: list[Member] = []
@@ -244,6 +246,8 @@ class Members:
             self._returned(name)
         else:
             self._say("backend.down", name, message, "error")
+            if member.monitor.health == "down":
+                self._away(self._catalog.of(name))
 
     # -- what others ask -------------------------------------------------------------------------------
 

@@ -172,6 +172,11 @@ class Memory:
             self.places.pop(endpoint.id, None)
             self._forget(endpoint.spec.backend)
 
+    def away(self, endpoints: Iterable[Endpoint], now: float) -> None:
+        """Their backend is down."""
+        for endpoint in endpoints:
+            self._scheduler.away(endpoint.id, now)
+
     def _forget(self, backend: str) -> None:
         """A pool that only a configuration has named goes with its last model."""
         if backend != HOST and backend not in self._gpus():

@@ -53,7 +53,7 @@ def draft(scene: Scene) -> Draft:
 
 def may_go(tenant: Tenant, scene: Scene) -> bool:
     """Whether it may be unloaded now for this load."""
-    if not tenant.settled or scene.now < tenant.stays:
+    if not tenant.settled or not tenant.endpoint.reachable or scene.now < tenant.stays:
         return False
     force, now = scene.force, scene.now
     if scene.operator and tenant.idle:

@@ -73,6 +73,17 @@ class Scheduler:
         self._registry.leave(endpoint_id, now)
         self._setbacks.forget(endpoint_id)
 
+    def away(self, endpoint_id: str, now: float) -> None:
+        """Its backend does not answer any more: where memory is measured, what the model held counts until that is
+        back, or as foreign use. The next look at the backend takes it as it is then.
+        """
+        self._at(now)
+        tenant = self._registry.tenants.get(endpoint_id)
+        if tenant is None or tenant.site.pool is None or tenant.site.pool.used is None:
+            return
+        if not (tenant.loading or tenant.leaving):  # else that will end, and tell
+            tenant.site.pool.release(endpoint_id, now)
+
     def read(self, pool: str, reading: Reading, now: float) -> Pressure:
         """Takes a measurement of a pool; tell what its models occupy (`memory_bytes`, `join`) before."""
         self._at(now)

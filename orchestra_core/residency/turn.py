@@ -116,7 +116,7 @@ class Turn:
             yield self._unload(tenant, "idle")
 
     def _may_end(self, tenant: Tenant) -> bool:
-        return tenant.movable and tenant.idle and self._now >= tenant.stays
+        return tenant.movable and tenant.idle and tenant.endpoint.reachable and self._now >= tenant.stays
 
     def _pressed(self, site: Site, present: list[Tenant]) -> Iterator[Action]:
         """Idle models go until the pool will be below where that ends, the least worth keeping first."""

@@ -3,7 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from orchestra_core.domain.snapshot import PoolView
 from tests.fakes.engine_here import EngineHere
+from tests.fakes.scripted_http import Reply
 from tests.fakes.turns import until
 from tests.integration.engine.test_engine_same_verbs import Router
 
@@ -21,9 +23,12 @@ class Other(Router):
         super().__init__("other")
 
 
+def pools(here: EngineHere) -> dict[str, PoolView]:
+    return {pool.name: pool for pool in here.engine.memory.view(here.engine.clock.monotonic())}
+
+
 def reserved(here: EngineHere) -> dict[str, int]:
-    loading = here.engine.loading
-    return {pool.name: pool.reserved for pool in loading.memory.view(here.engine.clock.monotonic())}
+    return {name: pool.reserved for name, pool in pools(here).items()}
 
 
 async def test_a_backend_that_moves_keeps_no_memory_for_what_it_had(tmp_path: Path) -> None:
@@ -67,3 +72,18 @@ async def test_a_gpu_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -
             assert 'set memory = "24GB"' in text
         await here.reload(ALONE + described(one))
         assert not here.engine.memory.notices()
+
+
+async def test_memory_of_a_server_that_has_died_is_looked_for(tmp_path: Path) -> None:
+    """What its models held is counted until it is measured to be back, not for as long as the server is down."""
+    async with Router() as one:
+        one.resident.add("m")
+        async with EngineHere(tmp_path, [], described(one, more="")) as here:
+            assert pools(here)["host"].reserved == 4_000_000_000
+            member = here.engine.members.get("box")
+            assert member is not None
+            one.at("GET", "/health", Reply({"error": "broken"}, 500))
+            for _ in range(3):
+                await member.monitor.look()
+            assert member.monitor.health == "down"
+            assert pools(here)["host"].reserved == pools(here)["host"].returning

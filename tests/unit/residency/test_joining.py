@@ -135,3 +135,33 @@ def test_a_rule_counts_from_the_next_join() -> None:
     assert made.plan(a, 0.0).code == "quota"
     made.join(a, POOL)
     assert made.plan(a, 0.0).fits
+
+
+def test_a_backend_that_is_down_holds_no_memory_that_was_measured_to_be_back() -> None:
+    """A server that has died with its models keeps nobody else out; when it answers again it has what it has."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b, used=0)
+    bring(made, a, 0.0)
+    see(made, 50.0, 6)
+    a.reachable = False
+    made.away(a.id, 51.0)
+    assert made.want(b, 51.0).code == "returning"
+    assert made.actions(51.0) == []
+    see(made, 52.0, 0)
+    assert made.actions(52.0) == [Load(b)]
+    a.reachable = True
+    made.join(a, POOL)
+    assert reserved(made, 53.0) == 12
+
+
+def test_nobody_is_evicted_from_a_backend_that_does_not_answer() -> None:
+    """It could not be told to; nor is it tried when memory is short."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b)
+    bring(made, a, 0.0)
+    a.reachable = False
+    made.away(a.id, 50.0)
+    made.want(b, 50.0)
+    assert made.actions(50.0) == []
+    a.reachable = True
+    assert [action.endpoint for action in made.actions(51.0)] == [a]

@@ -76,7 +76,10 @@ class Residencies:
             raise refused(endpoint, plan)
         self._awaiting[endpoint.id] += 1
         try:
-            self.act()
+            if (
+                self._awaiting[endpoint.id] == 1
+            ):  # else that is being seen to, and looking again costs what all do
+                self.act()
             if plan.evicts or plan.waits_for:
                 self._say("model.planned", endpoint.id, planned(plan), "info")
             while self._now(endpoint).residency is not _READY:

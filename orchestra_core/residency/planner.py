@@ -68,12 +68,20 @@ def may_go(tenant: Tenant, scene: Scene) -> bool:
     )
 
 
+def worst_first(tenants: Iterable[Tenant]) -> list[Tenant]:
+    """Those that are there, the least worth keeping first."""
+    return sorted((tenant for tenant in tenants if tenant.present), key=Tenant.worth)
+
+
 def _victims(scene: Scene, must: Sequence[Tenant]) -> tuple[list[Tenant], list[Tenant]]:
     """All others whose end could help, in the same pool or on the same backend: who may go now, and who later."""
-    reach = {**scene.site.tenants, **{other.id: other for other in scene.neighbours if other.present}}
+    order = scene.order
+    if order is None or scene.neighbours:
+        reach = {**scene.site.tenants, **{other.id: other for other in scene.neighbours}}
+        order = worst_first(reach.values())
     able: list[Tenant] = []
     unable: list[Tenant] = []
-    for other in sorted((t for t in reach.values() if t.present), key=Tenant.worth):
+    for other in order:
         if other is scene.tenant or other.leaving or not other.movable or other in must:
             continue
         (able if may_go(other, scene) else unable).append(other)

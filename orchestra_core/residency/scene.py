@@ -1,6 +1,6 @@
 """All that a plan depends on, and the sums it rests on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 
 import msgspec
@@ -21,7 +21,7 @@ class Force(IntEnum):
 class Scene(msgspec.Struct, frozen=True, gc=False):
     """`neighbours` are the models on the same backend where that has a quota, `copies` the number of other
     endpoints where the same model is. `claimed` bytes are what older waiters have made room for, `ahead` what all
-    older ones need.
+    older ones need. `order` are the models in the pool, the least worth keeping first, where that is known already.
     """
 
     tenant: Tenant
@@ -36,6 +36,7 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     force: Force = Force.NONE
     claimed: int = 0
     ahead: int = 0
+    order: Sequence[Tenant] | None = None
 
     @property
     def site(self) -> Site:

@@ -5,6 +5,8 @@ The scheduler writes `residency`, `ready_since` and `took` of endpoints, their `
 unloads, and `barred` and `external` in `publish`; the rest it only reads.
 """
 
+from collections.abc import Sequence
+
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.memory import Pressure, Quota, Reading, Rule
 from orchestra_core.domain.result import Plan
@@ -303,6 +305,7 @@ class Scheduler:
         force: Force = Force.NONE,
         claimed: int = 0,
         ahead: int = 0,
+        order: Sequence[Tenant] | None = None,
     ) -> Scene:
         spec = tenant.endpoint.spec
         quota = self._quotas.get(spec.backend, _NO_QUOTA)
@@ -325,4 +328,5 @@ class Scheduler:
             force=force,
             claimed=claimed,
             ahead=ahead,
+            order=order,
         )

@@ -4,7 +4,7 @@ In this order: operators' unloads, models whose time is over, evictions under pr
 or what must go for it, then a guess. There is one load at a time in a pool.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.memory import Pressure
 from orchestra_core.domain.result import Plan
-from orchestra_core.residency.planner import Draft, draft
+from orchestra_core.residency.planner import Draft, draft, worst_first
 from orchestra_core.residency.refusal import PERMANENT
 from orchestra_core.residency.registry import reconcile
 from orchestra_core.residency.scene import Force, Scene, gains
@@ -67,6 +67,7 @@ class Look(Protocol):
         force: Force = ...,
         claimed: int = ...,
         ahead: int = ...,
+        order: Sequence[Tenant] | None = ...,
     ) -> Scene: ...
 
 
@@ -154,9 +155,11 @@ class Turn:
     def _serve(self, queue: list[Tenant]) -> Iterator[Action]:
         """The oldest first; a younger one only into room that no older one has made or will need."""
         claimed = ahead = 0
+        order = worst_first(queue[0].site.tenants.values())  # once for all who wait: there may be hundreds
         for tenant in queue:
             force = self._force(tenant) if not ahead else Force.NONE
-            found = draft(self._look(tenant, self._now, force=force, claimed=claimed, ahead=ahead))
+            scene = self._look(tenant, self._now, force=force, claimed=claimed, ahead=ahead, order=order)
+            found = draft(scene)
             if found.plan.code in PERMANENT:
                 yield from self._give_up(tenant, found)
                 continue

@@ -11,7 +11,7 @@ from orchestra_core.background.residency import Residencies
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.errors import OperationFailed
 from orchestra_core.domain.memory import Need, Reading
-from orchestra_core.residency.scheduler import Scheduler
+from orchestra_core.residency.scheduler import Load, Refuse, Scheduler, Unload
 from orchestra_core.upstream.control import ControlError
 from tests.fakes.clock import ManualClock
 from tests.fakes.turns import settle, until
@@ -46,6 +46,16 @@ class Loader:
             raise self.fault
 
 
+class Counted(Scheduler):
+    """Counts how often it was asked what is to be done: that looks at every model there is."""
+
+    turns = 0
+
+    def actions(self, now: float) -> list[Load | Unload | Refuse]:
+        self.turns += 1
+        return super().actions(now)
+
+
 class House:
     """Models of 3 GiB each on one backend with room for two."""
 
@@ -55,7 +65,7 @@ class House:
         self.said: list[tuple[str, str]] = []
         self.exhausted: list[str] = []
         self.unwanted: list[str] = []
-        self.scheduler = Scheduler()
+        self.scheduler = Counted()
         self.endpoints = {f"box/{name}": self._endpoint(name) for name in names}
         self.scheduler.read("box", Reading(7 * GIB), 0.0)
         self.residencies = Residencies(
@@ -304,3 +314,14 @@ async def test_a_load_goes_to_a_backend_that_answers() -> None:
         assert here.orders("load", "m", None, dry_run=True).backend == "cask"
         away.reachable, other.draining = True, True
         assert here.orders("load", "m", None, dry_run=True).backend == "box"
+
+
+async def test_who_joins_a_load_does_not_make_everything_be_looked_at_again() -> None:
+    """With a thousand models that takes milliseconds, and hundreds may wait for one of them."""
+    async with house() as here, asyncio.TaskGroup() as clients:
+        for _ in range(50):
+            clients.create_task(here.residencies.ensure_ready(here.endpoints["box/m"]))
+        await here.loader.begun.wait()
+        await settle()
+        assert here.scheduler.turns == 1
+        here.loader.ends.set()

@@ -129,7 +129,7 @@ ACTIONS: tuple[Action, ...] = (
         ("ctrl+x",),
         "ctrl+x",
         "cancel",
-        "cancel the running answer (esc too)",
+        "cancel the running answer (outside the prompt esc too)",
         "screen.cancel",
         ("playground",),
         3,

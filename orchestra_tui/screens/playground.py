@@ -121,13 +121,9 @@ class PlaygroundScreen(ViewScreen):
 
     def on_prompt_left(self, event: PromptLeft) -> None:
         event.stop()
+        self.set_focus(self.moving())
         if event.then:
-            self.set_focus(self.moving())
             self.console.press(event.then)
-        elif self.answer is not None and self.answer.running:
-            self.action_cancel()
-        else:
-            self.moving().focus()
 
     def on_selection_lost(self, event: SelectionLost) -> None:
         event.stop()

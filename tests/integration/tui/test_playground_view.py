@@ -24,8 +24,8 @@ async def test_an_answer_streams_and_ends_with_its_numbers() -> None:
 
 
 async def test_escape_and_ctrl_x_cancel_a_running_answer() -> None:
-    """Cancelling closes the request, keeps what came, and says cancelled."""
-    for key in ("escape", "ctrl+x"):
+    """Cancelling closes the request, keeps what came, and says cancelled. The first escape leaves the prompt."""
+    for keys in (("escape", "escape"), ("ctrl+x",)):
         engine = ConsoleEngine()
         engine.tick()
         engine.held = 12
@@ -33,14 +33,14 @@ async def test_escape_and_ctrl_x_cancel_a_running_answer() -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.press("6", *"Why?", "enter")
             await sees(pilot, "A circuit breaker keeps")
-            await pilot.press(key)
+            await pilot.press(*keys)
             await sees(pilot, "cancelled")
             await until(pilot, engine.closed_early.is_set)
             assert "A circuit breaker keeps" in text(app)
 
 
 async def test_an_answer_goes_on_while_another_view_is_open() -> None:
-    """Leaving the view does not stop the stream; coming back shows it."""
+    """Leaving the prompt and the view does not stop the stream; coming back shows it."""
     engine = ConsoleEngine()
     engine.tick()
     engine.held = 12
@@ -48,7 +48,7 @@ async def test_an_answer_goes_on_while_another_view_is_open() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("6", *"hm", "enter")
         await sees(pilot, "A circuit breaker keeps")
-        app.action_view("models")
+        await pilot.press("escape", "2")
         await sees(pilot, "MODEL")
         engine.gate.set()
         await pilot.pause()

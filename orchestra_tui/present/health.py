@@ -69,13 +69,14 @@ def breaker_sum(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
 def breaker_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:
     """One breaker: a tripped one with its story, a closed one with its last outcomes."""
     state = circuit(view.state, glyphs)
-    name = min(max(cells // 2 - 4, 16), 40)
     sign = span(f" {state.symbol} ", state.tone)
     if view.state != "closed":
+        name = min(max(cells // 2 - 4, 16), 40)
         told = span(f"  {story(view)}", state.tone)
         return cut_line((sign, span(cut(view.endpoint, name, glyphs.more)), told), cells, glyphs.more)
     again = f" again, {age(view.since)}" if view.opened else ""
     word = span(f"  {state.word}{again}  ", "muted")
+    name = min(max(cells - 24, 16), 40)  # what is left holds the word and ten outcomes
     room = cells - name - 3 - width((word,))
     return (
         sign,

@@ -192,6 +192,14 @@ def test_a_breaker_tells_its_story() -> None:
     assert problems.story(view) == "open 1m, probe in 12s: 5 timeouts"
 
 
+def test_a_closed_breaker_is_named_in_full_where_there_is_room() -> None:
+    """Its name has what the word and ten outcomes leave."""
+    view = BreakerView("sim-edge/sim-phi-3.5-mini-instruct", "closed", 9.0, 0, 0, None, "", "+" * 20)
+    row = plain(health.breaker_row(view, 64, UNICODE))
+    assert view.endpoint in row
+    assert row.count(UNICODE.ok) >= 10
+
+
 def test_quiet_engine_has_no_problems() -> None:
     """With nothing wrong the pane says so."""
     calm = Snapshot(

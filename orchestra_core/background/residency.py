@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 PROGRESS_SECONDS = 1.0
 # Whoever runs on a model that drains is looked at this often.
 _DRAIN_STEP = 0.1
+# When to come back to what no time is known for.
+_LATER_SECONDS = 5.0
 _READY = Residency.READY
 Say = Callable[[str, str, str, str], None]
 
@@ -73,7 +75,7 @@ class Residencies:
         since = self._clock.monotonic()
         plan = self._scheduler.want(endpoint, since)
         if plan.code in PERMANENT:
-            raise refused(endpoint, plan)
+            raise _later(endpoint, plan)
         self._awaiting[endpoint.id] += 1
         try:
             if (
@@ -123,7 +125,7 @@ class Residencies:
                 self._start(self._unload(action), f"unloading {endpoint.id}")
             elif isinstance(action, Refuse):
                 self._say("model.refused", endpoint.id, action.plan.reason, "warning")
-                self._fail(endpoint, refused(endpoint, action.plan))
+                self._fail(endpoint, _later(endpoint, action.plan))
         for endpoint, _ in tuple(self._waited.values()):
             self._wake(endpoint)
 
@@ -266,6 +268,13 @@ def _unforeseen(error: Exception) -> str:
 def refused(endpoint: Endpoint, plan: Plan) -> OperationFailed:
     """The plan's reason as an error."""
     return OperationFailed(f"{endpoint.id}: {plan.reason}", code=plan.code, retry_after=plan.retry_after)
+
+
+def _later(endpoint: Endpoint, plan: Plan) -> OperationFailed:
+    """For a client: nothing has failed at its endpoint, and what forbids it now may have changed when it comes back."""
+    error = refused(endpoint, plan)
+    error.retry_after = error.retry_after or _LATER_SECONDS
+    return error
 
 
 def planned(plan: Plan) -> str:

@@ -56,6 +56,9 @@ def _same_model(wanted: str, name: str) -> bool:
 def _unusable(endpoint: Endpoint, now: float, probing: bool) -> Rejection | None:
     if not endpoint.reachable:
         return Rejection(endpoint.id, "unreachable", "its backend does not answer")
+    no = _not_loaded(endpoint) if endpoint.residency is Residency.ABSENT else None
+    if no is not None:
+        return no
     if endpoint.cooling_until > now:
         wait = endpoint.cooling_until - now
         return Rejection(endpoint.id, "cooling_down", f"it asked to be left alone for another {wait:.3g} s")
@@ -63,7 +66,7 @@ def _unusable(endpoint: Endpoint, now: float, probing: bool) -> Rejection | None
         return Rejection(endpoint.id, "breaker_open", "the circuit breaker is open")
     if endpoint.draining or (endpoint.residency in _LEAVING and not endpoint.spec.loadable):
         return Rejection(endpoint.id, "draining", "it is being drained")
-    return _not_loaded(endpoint) if endpoint.residency is Residency.ABSENT else None
+    return None
 
 
 def _not_loaded(endpoint: Endpoint) -> Rejection | None:

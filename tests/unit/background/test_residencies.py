@@ -325,3 +325,16 @@ async def test_who_joins_a_load_does_not_make_everything_be_looked_at_again() ->
         await settle()
         assert here.scheduler.turns == 1
         here.loader.ends.set()
+
+
+async def test_a_refused_client_is_told_when_to_come_back() -> None:
+    """Its endpoint has not failed: what forbids the load, here its size, may have been changed by then."""
+    async with house() as here:
+        endpoint = here.endpoints["box/m"]
+        endpoint.need = Need(9 * GIB)
+        with pytest.raises(OperationFailed, match=r"needs 9\.0 GiB") as refused:
+            await here.residencies.ensure_ready(endpoint)
+        assert (refused.value.code, refused.value.retry_after) == ("too_large", 5.0)
+        with pytest.raises(OperationFailed) as ordered:
+            here.orders("load", "m", None)
+        assert (ordered.value.code, ordered.value.retry_after) == ("does_not_fit", None)

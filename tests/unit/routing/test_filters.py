@@ -32,6 +32,14 @@ REASONS = [
         "9.1 GiB",
         id="no-memory",
     ),
+    pytest.param(
+        {},
+        {"loadable": True},
+        {"residency": Residency.ABSENT, "barred": ("setback", "its last load failed"), "cooling_until": 5.0},
+        "memory",
+        "its last load failed",
+        id="no-load-now",
+    ),
 ]
 
 

@@ -79,13 +79,14 @@ def _common(plan: Plan) -> Iterator[tuple[str, str]]:
 def _sum(need: Need) -> str:
     basis = _BASES[need.basis]
     if not need.weights or need.basis is Basis.MEASURED:
-        return f", {basis}"
+        return f", {basis}{f', {gib(need.growth)} of it kept for conversations' if need.growth else ''}"
     parts = [f"weights {gib(need.weights)}"]
     parts += [f"cache {gib(need.cache)}"] if need.cache else []
     parts += [f"working {gib(need.working)}"] if need.working else []
     together = " + ".join(parts)
     kept = f" + {gib(need.growth)} kept for conversations" if need.growth else ""
-    return f" = {f'({together})' if len(parts) > 1 else together} x {need.factor:.2f}{kept}, {basis}"
+    equal = ", all there is, of" if need.is_limited else " ="
+    return f"{equal} {f'({together})' if len(parts) > 1 else together} x {need.factor:.2f}{kept}, {basis}"
 
 
 def _pool(plan: Plan) -> str:

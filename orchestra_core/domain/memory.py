@@ -51,6 +51,11 @@ class Need(msgspec.Struct, frozen=True, gc=False):
         """What should be measured once it is loaded, by the formula alone: without correction and growth."""
         return self.weights + self.cache + self.working
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is less than the formula makes it, because a pool has no more."""
+        return self.bytes < 0.97 * (self.predicted * self.factor + self.growth)
+
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """One pool of memory at one moment. `used` by anybody; None where nobody measures it."""

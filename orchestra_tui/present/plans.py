@@ -99,10 +99,13 @@ def sum_of(need: Need) -> str:
     parts = [("weights", need.weights), ("cache", need.cache), ("working", need.working)]
     known = [f"{size(part)} {name}" for name, part in parts if part]
     if need.basis is Basis.MEASURED or not known:
-        return f"{_BASES[need.basis]}{error}"
+        kept = f", {size(need.growth)} of it for conversations" if need.growth else ""
+        return f"{_BASES[need.basis]}{kept}{error}"
     growth = f" + {size(need.growth)} for conversations" if need.growth else ""
     together = " + ".join(known)
-    return f"{f'({together})' if len(known) > 1 else together} x{need.factor:.2f}{growth}, {_BASES[need.basis]}{error}"
+    limited = "all there is, of " if need.is_limited else ""
+    summed = f"({together})" if len(known) > 1 else together
+    return f"{limited}{summed} x{need.factor:.2f}{growth}, {_BASES[need.basis]}{error}"
 
 
 def _named(ids: Sequence[str]) -> str:

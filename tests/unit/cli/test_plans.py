@@ -52,6 +52,19 @@ def test_a_load_that_evicts_is_told_with_its_arithmetic() -> None:
     ]
 
 
+def test_a_need_that_is_not_its_sum_says_why() -> None:
+    """More than the pool has is not reserved; of what was measured a part may be kept for conversations."""
+    limited = Need(4 * GIB, 3 * GIB, factor=1.5, basis=Basis.METADATA)
+    assert told("load", Plan(needs_bytes=limited.bytes, need=limited))[0] == (
+        "  needs     4.0 GiB, all there is, of weights 3.0 x 1.50, from metadata"
+    )
+    measured = Need(4 * GIB, 3 * GIB, growth=GIB, basis=Basis.MEASURED)
+    assert told("load", Plan(needs_bytes=measured.bytes, need=measured))[:2] == [
+        "  needs     4.0 GiB, as measured before in this size, 1.0 of it kept for",
+        "            conversations",
+    ]
+
+
 def test_what_is_not_known_is_not_told() -> None:
     """A plan of nothing but a size has no pool, no seconds, and says that nobody knows."""
     assert told("load", Plan(needs_bytes=3 * 10**8)) == [

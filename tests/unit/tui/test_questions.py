@@ -128,12 +128,17 @@ def test_who_goes_and_who_waits_is_told_in_full() -> None:
             Need(3 * GIB, 2 * GIB, factor=1.02, basis=Basis.MEASURED, error=0.1),
             "measured before, usually 10% off",
         ),
+        (
+            Need(3 * GIB, 2 * GIB, growth=GIB, basis=Basis.MEASURED),
+            "measured before, 1.0G of it for conversations",
+        ),
         (Need(3 * GIB), "from its size alone"),
-        (Need(3 * GIB, 2 * GIB, factor=1.45), "2.0G weights x1.45, from its size alone"),
+        (Need(3 * GIB, 3 * GIB, factor=1.45), "all there is, of 3.0G weights x1.45, from its size alone"),
+        (Need(int(2.9 * GIB), 2 * GIB, factor=1.45), "2.0G weights x1.45, from its size alone"),
     ],
 )
 def test_a_need_is_explained_by_what_it_rests_on(need: Need, words: str) -> None:
-    """What was measured has no sum; a part that is not there is not told."""
+    """What was measured has no sum; a part that is not there is not told; a sum beyond the pool is said to be cut."""
     assert sum_of(need) == words
 
 

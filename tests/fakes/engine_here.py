@@ -15,26 +15,34 @@ from tests.fakes.leaping_loop import LoopClock
 from tests.fakes.plain_client import Answer, PlainClient
 from tests.fakes.turns import until
 
+MODEL = '[models.m]\nmemory = "4GB"\n'
+
 
 def described(backends: Sequence[ChaosBackend], *, slots: int | None = None) -> str:
     """Configuration for these backends, each much preferred to those after it, with memory for their model `m`."""
     weights = [1000.0 ** (1 - place) for place in range(len(backends))]
     more = 'memory = "32GB"\n' + (f"slots = {slots}\n" if slots is not None else "")
-    alone = '[discovery]\nenabled = false\n[embedded]\nenabled = false\n[models.m]\nmemory = "4GB"\n'
-    return alone + "".join(
-        f'[[backends]]\nname = "{one.name}"\nkind = "{one.kind}"\nurl = "{one.url}"\nweight = {weight:g}\n{more}'
-        for one, weight in zip(backends, weights, strict=True)
+    alone = "[discovery]\nenabled = false\n[embedded]\nenabled = false\n"
+    return (
+        alone
+        + MODEL
+        + "".join(
+            f'[[backends]]\nname = "{one.name}"\nkind = "{one.kind}"\nurl = "{one.url}"\nweight = {weight:g}\n{more}'
+            for one, weight in zip(backends, weights, strict=True)
+        )
     )
 
 
 class EngineHere:
-    """Use as an async context manager; `more` is TOML put before the backends, or after them as tables."""
+    """Use as an async context manager; `more` is TOML put before the backends, or after them as tables;
+    its `[models.m]` is in place of the one there is."""
 
     def __init__(
         self, home: Path, backends: Sequence[ChaosBackend], more: str = "", *, slots: int | None = None
     ) -> None:
         self.file = home / "config.toml"
-        self.file.write_text(described(backends, slots=slots) + more)
+        known = described(backends, slots=slots)
+        self.file.write_text((known.replace(MODEL, "") if "[models.m]" in more else known) + more)
         self.file.chmod(0o600)
         flags = {"config": str(self.file), "port": 0, "socket": str(home / "engine.sock")}
 

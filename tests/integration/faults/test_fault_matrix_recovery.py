@@ -13,7 +13,7 @@ Leap = Callable[[float], None]
 Later = Callable[[float], Awaitable[None]]
 ILL = refusal(500, "out of order")
 # What costs money is not asked for nothing: no probes but those of clients.
-PRICED = "[models.m]\ncost_per_million_input = 0.001\ncost_per_million_output = 0.001\n"
+PRICED = '[models.m]\nmemory = "4GB"\ncost_per_million_input = 0.001\ncost_per_million_output = 0.001\n'
 # Open for 5 s with a jitter of half of it.
 LONGEST_OPEN = 7.6
 

@@ -11,6 +11,9 @@ from orchestra_core.residency.scene import Force, Ground, Scene, Shortfall, miss
 from orchestra_core.residency.tenant import Site, Tenant
 from orchestra_core.residency.wording import gib, need_words, quota_words, room_words
 
+# Victims that spare others so many times as much waiting as the cheapest ones do are not taken lightly.
+_DEAR = 2.0
+
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """`begins`: it can be loaded now. Otherwise `evicts` may be made to go for it now, and with them it fits, or it
@@ -45,10 +48,28 @@ def draft(scene: Scene) -> Draft:
     able, unable = _victims(scene, must)
     if all(may_go(rival, scene) for rival in must):
         picks, short = _pick(scene, ground, must, able)
-        if short.met:
+        if short.met and not _too_dear(scene, ground, must, picks, able + unable):
             return _after(scene, ground, picks)
-    picks, short = _pick(scene, ground, must, able + unable)
+    picks, short = _pick(scene, ground, must, sorted(able + unable, key=Tenant.worth))
     return _after(scene, ground, picks, blocked=True) if short.met else _hopeless(scene, ground, short, able)
+
+
+def _too_dear(
+    scene: Scene, ground: Ground, must: Sequence[Tenant], picks: Sequence[Tenant], everybody: Sequence[Tenant]
+) -> bool:
+    """Whether to wait for models that may not go yet rather than give up those that may, as long as there is time.
+
+    Otherwise what everybody uses goes whenever it is idle for a moment, since what hardly anybody uses has just come.
+    """
+    if scene.force is Force.YOUNG:
+        return False
+    cheapest, short = _pick(scene, ground, must, sorted(everybody, key=Tenant.worth))
+    return short.met and _value(picks) > _DEAR * _value(cheapest)
+
+
+def _value(victims: Iterable[Tenant]) -> float:
+    """Seconds of waiting in every second that they spare."""
+    return sum(victim.endpoint.demand * victim.load_seconds for victim in victims)
 
 
 def may_go(tenant: Tenant, scene: Scene) -> bool:

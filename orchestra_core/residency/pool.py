@@ -16,6 +16,8 @@ from orchestra_core.residency.watermarks import Watermarks
 ZOMBIE_SECONDS = 60.0
 # The share of what a model held that must have come back.
 _BACK = 0.75
+# Others use a pool if they have so much of it.
+_SHARED = 0.05
 
 
 class Holding:
@@ -64,22 +66,35 @@ class Zombie:
 
 
 class Pool:
-    """`headroom` bytes are kept free; None: by the rule where use is measured, none where it is only configured."""
+    """`headroom` bytes are kept free; None: by the rule where use is measured, none where it is only configured.
 
-    def __init__(self, name: str, watermarks: Watermarks | None = None, headroom: int | None = None) -> None:
+    Where nobody measures, what a model held is back `hold` seconds after its end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        watermarks: Watermarks | None = None,
+        headroom: int | None = None,
+        hold: float = 0.0,
+    ) -> None:
         self.name = name
         self.watermarks = Watermarks() if watermarks is None else watermarks
         self.total: int | None = None
         self.used: int | None = None
         self._headroom = headroom
+        self._hold = hold
         self._holdings: dict[str, Holding] = {}
         self._zombies: list[Zombie] = []
         self._past = Past()
 
-    def configure(self, warning: float, evict: float, critical: float, headroom: int | None) -> None:
-        """New marks and headroom."""
+    def configure(
+        self, warning: float, evict: float, critical: float, headroom: int | None, hold: float = 0.0
+    ) -> None:
+        """New marks, headroom and hold."""
         self.watermarks.move(warning, evict, critical)
         self._headroom = headroom
+        self._hold = hold
 
     def read(self, reading: Reading, known: Mapping[str, int], now: float) -> Pressure:
         """Takes a measurement; `known` is what models are measured to occupy, in the same moment."""
@@ -89,12 +104,18 @@ class Pool:
             if not holding.growing:
                 holding.measured = known.get(key, holding.measured)
         if self.used is None:
-            self._zombies.clear()
             self._past = Past()
             return self.watermarks.update(0.0, now)
         self._past.note(self.used, now)
         self._bury(self.used, now)
-        return self.watermarks.update(self.used / max(1, self.total), now)
+        return self.watermarks.update(self._share(self.used, now), now)
+
+    def _share(self, used: int, now: float) -> float:
+        """How full the pool is; not at all where nobody else uses it worth mentioning: what our models take of it was
+        planned, and giving it back at once would only be loaded again.
+        """
+        total = max(1, self.total or 0)
+        return used / total if self._past.foreign(now) >= _SHARED * total else 0.0
 
     def admit(self, key: str, size: int, now: float) -> bool:
         """Promises `size` bytes to a load if the rule allows it; False: it does not fit, and nothing has changed."""
@@ -129,7 +150,10 @@ class Pool:
     def release(self, key: str, now: float) -> None:
         """The model has ended: what it held is free when it was measured to be back."""
         holding = self._holdings.pop(key, None)
-        if holding is None or self.used is None:
+        if holding is None:
+            return
+        if self.used is None:
+            self._zombies.append(Zombie(holding, 0, now))
             return
         self._zombies.append(Zombie(holding, self._past.peak(self.used), now))
         self._bury(self.used, now)
@@ -142,6 +166,8 @@ class Pool:
         return self._holdings.get(key)
 
     def room(self, now: float) -> Room:
+        if self.used is None:
+            self._zombies = [zombie for zombie in self._zombies if now - zombie.since < self._hold]
         reserved = growing = 0
         for holding in self._holdings.values():
             reserved += holding.bytes

@@ -52,14 +52,16 @@ class Registry:
         self._policy = policy
         for site in self.sites.values():
             if site.pool is not None:
-                site.pool.configure(policy.warning, policy.evict, policy.critical, policy.headroom)
+                site.pool.configure(
+                    policy.warning, policy.evict, policy.critical, policy.headroom, policy.return_seconds
+                )
 
     def pool(self, name: str) -> Site:
         site = self.sites.get(name)
         if site is None:
             policy = self._policy
             marks = Watermarks(policy.warning, policy.evict, policy.critical)
-            site = self.sites[name] = Site(name, Pool(name, marks, policy.headroom))
+            site = self.sites[name] = Site(name, Pool(name, marks, policy.headroom, policy.return_seconds))
         return site
 
     def drop(self, name: str) -> None:

@@ -21,7 +21,8 @@ class Policy(msgspec.Struct, frozen=True):
 
     A waiter older than `swap_seconds` makes busy models drain, for up to `drain_seconds`; twice as old, also those
     that have not been there for `resident_seconds` (or twice their load time) yet. `hopeless_seconds`: for how long
-    a waiter stays that not even the eviction of everything would help. `headroom` bytes; None: by the rule.
+    a waiter stays that not even the eviction of everything would help. `headroom` bytes; None: by the rule. Memory
+    that nobody measures is taken to be back `return_seconds` after a model has ended.
     """
 
     swap_seconds: float = 10.0
@@ -32,6 +33,7 @@ class Policy(msgspec.Struct, frozen=True):
     evict: float = 0.85
     critical: float = 0.90
     headroom: int | None = None
+    return_seconds: float = 0.0
 
 
 class Tenant:
@@ -148,12 +150,12 @@ class Tenant:
             return True
         return 0.0 < self.endpoint.demand * stay < _UNLIKELY and self.idle
 
-    def worth(self) -> tuple[bool, float, float, str]:
-        """What keeping it saves per byte, an idle one less than a busy one; of equals the longest unused goes first."""
+    def worth(self) -> tuple[float, bool, float, str]:
+        """What keeping it saves per byte; of equals an idle one goes first, then the one longest unused."""
         endpoint = self.endpoint
         return (
-            not self.idle,
             endpoint.demand * self.load_seconds / max(1, self.size),
+            not self.idle,
             max(endpoint.last_done, endpoint.ready_since),
             self.id,
         )

@@ -170,6 +170,7 @@ class Attempts:
             for option in options
             if option.endpoint.spec.model == model
             and option.endpoint is not at.endpoint
+            and option.endpoint.residency is Residency.READY  # a slot is no reason to load it once more
             and not self._tries.get(option.endpoint.id)
             and self._fits(self._last, option)
             and _able(option.endpoint, now)

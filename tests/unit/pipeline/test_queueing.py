@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orchestra_core.domain.catalog import Circuit, Speed
+from orchestra_core.domain.catalog import Circuit, Residency, Speed
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.result import Result
 from orchestra_core.resilience.budget import Retries
@@ -200,3 +200,16 @@ async def test_a_backend_that_left_makes_no_room_and_shows_no_breaker() -> None:
     assert all(result.outcome.ok for result in await asyncio.gather(*running))
     world.pipeline.tick()
     assert [view.endpoint.partition("/")[0] for view in world.lanes.views()] == ["b"]
+
+
+async def test_a_full_endpoint_is_waited_for_rather_than_its_model_loaded_once_more() -> None:
+    """A free slot where the model is not is none: its load would take longer, and somebody else's room."""
+    world = World(ScriptedExecution())
+    world.change("b", loadable=True, load_seconds=600.0).residency = Residency.ABSENT
+    busy = Busy(world)
+    await busy.fill(1)
+    busy.ask()
+    await settle()
+    assert (world.endpoint("a").waiting, world.loads) == (1, [])
+    assert all(result.outcome.ok for result in await busy.open())
+    assert world.loads == []

@@ -306,3 +306,25 @@ def test_with_true_needs_nothing_is_promised_twice(steps: list[tuple[str, int, i
         if what in ("read", "wait"):
             seen = foreign
             made.read(Reading(TOTAL, foreign + sum(there.values()) + sum(ghosts)), dict(there), now)
+
+
+def test_a_pool_of_our_own_is_as_full_as_was_planned() -> None:
+    """Marks are for pools that others use too: what only our models fill would be unloaded to be loaded again."""
+    made = pool()
+    load(made, "a", 92)
+    assert made.watermarks.pressure is Pressure.CALM
+    see(made, 97, 1.0, a=92)
+    assert made.watermarks.pressure is Pressure.CRITICAL
+
+
+def test_memory_nobody_measures_is_held_for_a_while() -> None:
+    """A backend says that a model has gone before its memory is back."""
+    made = Pool("box", hold=5.0)
+    made.read(Reading(TOTAL), {}, 0.0)
+    assert made.admit("a", 60, 0.0)
+    made.release("a", 10.0)
+    assert made.room(14.9).returning == 60
+    assert not made.admit("b", 60, 14.9)
+    made.read(Reading(TOTAL), {}, 14.9)
+    assert not made.admit("b", 60, 14.9)
+    assert made.admit("b", 60, 15.0)

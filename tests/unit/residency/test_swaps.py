@@ -70,19 +70,30 @@ def test_one_user_of_two_models_does_not_wait_for_nobody() -> None:
 
 
 def test_the_cheapest_busy_model_goes_and_idle_ones_before() -> None:
-    """However much demand there is for an idle one."""
+    """Where as much is expected of them."""
     a, b, c, d = (endpoint(name, 3) for name in "abcd")
     made = scheduler(a, b, c, d)
     for found in (a, b, c):
         bring(made, found, 0.0)
-    a.inflight = b.inflight = c.inflight = 1
-    a.demand, b.demand, c.demand = 0.3, 0.1, 0.2
+    a.inflight = b.inflight = 1
+    a.demand, b.demand, c.demand = 0.3, 0.1, 0.1
     made.want(d, 100.0)
-    c.inflight = 0
-    c.demand = 9.0
     assert made.plan(d, 111.0).evicts == ("box/c",)
-    c.inflight = 1
+    c.inflight, c.demand = 1, 0.2
     assert made.actions(111.0) == [Unload(b, "room", 30.0, "box/d")]
+
+
+def test_what_everybody_uses_stays_while_what_nobody_uses_can_be_waited_for() -> None:
+    """It is idle for a moment; the other is too young to go, until somebody has waited for long."""
+    a, b, c = (endpoint(name, 5) for name in "abc")
+    made = scheduler(a, b, c)
+    bring(made, a, 0.0)
+    bring(made, b, 95.0)
+    a.demand, b.demand = 1.0, 0.1
+    made.want(c, 100.0)
+    assert made.plan(c, 100.0).waits_for == ("box/b",)
+    assert made.actions(119.0) == []
+    assert made.actions(120.1) == [Unload(b, "room", 0.0, "box/c")]
 
 
 def test_a_pinned_model_does_not_drain_for_anybody() -> None:

@@ -35,12 +35,15 @@ class Registry:
         return tenant
 
     def leave(self, endpoint_id: str, now: float) -> None:
-        """What it held counts until its memory is measured to be back."""
+        """What it held counts until its memory is measured to be back; where nobody measures, its server is gone."""
         tenant = self.tenants.pop(endpoint_id, None)
         if tenant is None:
             return
-        if tenant.site.pool is not None:
-            tenant.site.pool.release(endpoint_id, now)
+        pool = tenant.site.pool
+        if pool is not None and pool.used is None:
+            pool.forget(endpoint_id)
+        elif pool is not None:
+            pool.release(endpoint_id, now)
         spec = tenant.endpoint.spec
         del tenant.site.tenants[endpoint_id]
         del self.backends[spec.backend][endpoint_id]

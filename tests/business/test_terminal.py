@@ -96,7 +96,10 @@ def test_a_newcomer_asks_the_real_model_and_unloads_and_loads_it_by_key(place: P
         loaded = megabytes(terminal)
 
         terminal.keys("2")
-        terminal.row("● gemma3-270m", "ready", f"{loaded}M")
+        terminal.sees("NEED")
+        # What is reserved moves by a little when the model was measured again.
+        sizes = re.findall(r"(\d+)M", terminal.row("● gemma3-270m", "ready"))
+        assert any(abs(int(size) - loaded) < loaded / 20 for size in sizes), (sizes, loaded)
         terminal.keys("U")
         terminal.sees("Unload gemma3-270m from local?")
         terminal.keys("y")

@@ -102,6 +102,7 @@ def test_a_newcomer_asks_the_real_model_and_unloads_and_loads_it_by_key(place: P
         assert any(abs(int(size) - loaded) < loaded / 20 for size in sizes), (sizes, loaded)
         terminal.keys("U")
         terminal.sees("Unload gemma3-270m from local?")
+        terminal.sees("y confirms")
         terminal.keys("y")
         terminal.row("○ gemma3-270m", "unloaded")
         terminal.keys("1")
@@ -109,7 +110,8 @@ def test_a_newcomer_asks_the_real_model_and_unloads_and_loads_it_by_key(place: P
 
         terminal.keys("2", "L")
         terminal.sees("Load gemma3-270m")
-        terminal.keys("y")
+        terminal.sees("Enter confirms")
+        terminal.keys("Enter")
         terminal.row("● gemma3-270m", "ready", seconds=STARTING)
         terminal.keys("1")
         terminal.until(lambda: megabytes(terminal) > 100, "memory taken again")

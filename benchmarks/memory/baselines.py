@@ -1,5 +1,6 @@
 """What people do without an engine: every request to one of the boxes that have its model, which do the rest."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
@@ -7,7 +8,7 @@ from benchmarks.memory.simulator import Strategy, Ticket, World
 from orchestra_core.simulation.trace import Event
 
 
-class Baseline:
+class Baseline(ABC):
     """A choice of the box. The boxes load on demand, and evict the idle model longest unused, as Ollama does."""
 
     alone = True
@@ -24,21 +25,22 @@ class Baseline:
             for model in box.memory.models:
                 self.names.setdefault(model, []).append(name)
 
+    @abstractmethod
     def choose(self, model: str) -> str:
-        raise NotImplementedError
+        """The box, of those that have the model."""
 
     def arrive(self, ticket: Ticket) -> None:
         box = self.choose(ticket.arrival.model)
         self.busy[box] += 1
         self.world.send(ticket, box)
 
-    def told(self, box: str, event: Event) -> None:
+    def told(self, box: str, event: Event) -> None:  # noqa: B027  the boxes see to it themselves
         pass
 
     def finished(self, ticket: Ticket) -> None:
         self.busy[ticket.box] -= 1
 
-    def tick(self) -> None:
+    def tick(self) -> None:  # noqa: B027  they look at nothing
         pass
 
     def loads(self, box: str) -> bool:

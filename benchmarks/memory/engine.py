@@ -4,12 +4,12 @@ What stands in here for the engine's shell does what that does: a slot first, th
 second. Nothing is sent twice: a request whose load fails has failed, as it has for the baselines.
 """
 
-from collections import deque
 from math import inf
 
 import msgspec
 
 from benchmarks.memory.simulator import Ticket, World
+from benchmarks.memory.slots import Place, Slots
 from orchestra_core.background.demand import Forecasting, Loads
 from orchestra_core.domain.call import NO_REQUIREMENTS, Kind, Profile, Task
 from orchestra_core.domain.catalog import BackendKind, Endpoint, ModelInfo, Residency
@@ -41,22 +41,6 @@ class Options(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
 
 
-class Place(msgspec.Struct, eq=False):
-    """A request that has a slot of an endpoint, and waits for the model where `since` is set."""
-
-    ticket: Ticket
-    endpoint: Endpoint
-    candidate: Candidate
-    since: float | None = None
-
-
-class Waiter(msgspec.Struct, eq=False):
-    """A request without a slot, planned for the first of the endpoints that it may go to."""
-
-    ticket: Ticket
-    ranked: tuple[Candidate, ...]
-
-
 class Draining(msgspec.Struct, eq=False):
     until: float
 
@@ -73,7 +57,7 @@ class SimulatedEngine:
         self._endpoints: dict[str, Endpoint] = {}
         self._infos: dict[str, ModelInfo] = {}
         self._models: dict[str, list[Endpoint]] = {}
-        self._queues: dict[str, deque[Waiter]] = {}
+        self._slots = Slots(self._endpoints, self._take)
         self._places: dict[str, Place] = {}
         self._draining: dict[str, Draining] = {}
         self._acting = False
@@ -164,29 +148,7 @@ class SimulatedEngine:
         if not ranked:
             self.world.fail(ticket, "refused")
         else:
-            self._start(ticket, ranked)
-
-    def _start(self, ticket: Ticket, ranked: tuple[Candidate, ...]) -> None:
-        if not self._place(ticket, ranked):
-            self._queues.setdefault(ticket.arrival.model, deque()).append(Waiter(ticket, ranked))
-            self._planned(ranked[0], 1)
-
-    def _planned(self, candidate: Candidate, sign: int) -> None:
-        endpoint = self._endpoints[candidate.endpoint]
-        endpoint.waiting += sign
-        endpoint.work += sign * candidate.work
-
-    def _place(self, ticket: Ticket, ranked: tuple[Candidate, ...]) -> bool:
-        """Takes a slot of the first endpoint that has one; False if none has. Of those behind the first only where the
-        model is ready: a load is never quicker than a slot that was expected to be.
-        """
-        for candidate in ranked:
-            endpoint = self._endpoints[candidate.endpoint]
-            ready = candidate is ranked[0] or endpoint.residency is _READY
-            if ready and endpoint.inflight < endpoint.spec.slots:
-                self._take(Place(ticket, endpoint, candidate), ranked)
-                return True
-        return False
+            self._slots.start(ticket, ranked)
 
     def _take(self, place: Place, ranked: tuple[Candidate, ...]) -> None:
         """Who is refused goes to the next, as long as there is one."""
@@ -210,13 +172,13 @@ class SimulatedEngine:
         del self._places[place.ticket.arrival.id]
         endpoint.inflight -= 1
         endpoint.work -= place.candidate.work
-        self._start(place.ticket, others)
+        self._slots.start(place.ticket, others)
 
     def finished(self, ticket: Ticket) -> None:
         """Gives everything back, and lets the next one have it."""
         place = self._places.pop(ticket.arrival.id, None)
         if place is None:
-            self._forget(ticket)
+            self._slots.forget(ticket)
             return
         endpoint, now = place.endpoint, self.world.now
         endpoint.inflight -= 1
@@ -226,31 +188,8 @@ class SimulatedEngine:
         if ticket.answered:
             self._learn(place)
         self._drained(endpoint)
-        self._next(endpoint)
+        self._slots.next(endpoint)
         self._act()
-
-    def _forget(self, ticket: Ticket) -> None:
-        queue = self._queues.get(ticket.arrival.model, deque())
-        for waiter in queue:
-            if waiter.ticket is ticket:
-                queue.remove(waiter)
-                self._planned(waiter.ranked[0], -1)
-                return
-
-    def _next(self, endpoint: Endpoint) -> None:
-        """A free slot goes to whoever has waited longest for it, or for another of the same model."""
-        queue = self._queues.get(endpoint.spec.model, deque())
-        for waiter in tuple(queue):
-            if endpoint.inflight >= endpoint.spec.slots:
-                return
-            if waiter not in queue:  # gone by what was done for the one before
-                continue
-            mine = next((one for one in waiter.ranked if one.endpoint == endpoint.id), None)
-            if mine is None or not (mine is waiter.ranked[0] or endpoint.residency is _READY):
-                continue
-            queue.remove(waiter)
-            self._planned(waiter.ranked[0], -1)
-            self._take(Place(waiter.ticket, endpoint, mine), waiter.ranked)
 
     def _learn(self, place: Place) -> None:
         ticket, endpoint, now = place.ticket, place.endpoint, self.world.now

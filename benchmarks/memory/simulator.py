@@ -1,6 +1,7 @@
 """Discrete events: the boxes of a seed under a virtual clock, and a strategy that says where requests go."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import inf
 from typing import Protocol
 
@@ -90,9 +91,9 @@ class World:
         self._open: dict[str, Ticket] = {}
         self._strategy = strategy
         for use in foreign(workload, seed):
-            self.agenda.add(use.at, lambda at, use=use: self.boxes[use.box].occupy(use.bytes, at))  # type: ignore[misc]
+            self.agenda.add(use.at, partial(self.boxes[use.box].occupy, use.bytes))
         for arrival in arrivals(workload, seed, rate):
-            self.agenda.add(arrival.at, lambda _, arrival=arrival: self._arrive(arrival))  # type: ignore[misc]
+            self.agenda.add(arrival.at, partial(self._arrive, arrival))
 
     def run(self) -> Sequence[Ticket]:
         """Every request that was due after the warm-up, ended."""
@@ -127,7 +128,7 @@ class World:
 
     # -- requests --------------------------------------------------------------------------------------
 
-    def _arrive(self, arrival: Arrival) -> None:
+    def _arrive(self, arrival: Arrival, _: float) -> None:
         names = [name for name, box in self.boxes.items() if arrival.model in box.memory.models]
         ready = frozenset(name for name in names if self.is_ready(name, arrival.model))
         loading = frozenset(name for name in names if self._strategy.loads(name))

@@ -26,12 +26,12 @@ class Nvml(Protocol):
 
     NVMLError: type[Exception]
 
-    def nvmlInit(self) -> None: ...  # noqa: N802
-    def nvmlShutdown(self) -> None: ...  # noqa: N802
-    def nvmlDeviceGetCount(self) -> int: ...  # noqa: N802
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> object: ...  # noqa: N802
-    def nvmlDeviceGetMemoryInfo(self, handle: object) -> Sizes: ...  # noqa: N802
-    def nvmlDeviceGetName(self, handle: object) -> str | bytes: ...  # noqa: N802
+    def nvmlInit(self) -> None: ...  # noqa: N802  pynvml's name
+    def nvmlShutdown(self) -> None: ...  # noqa: N802  pynvml's name
+    def nvmlDeviceGetCount(self) -> int: ...  # noqa: N802  pynvml's name
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object: ...  # noqa: N802  pynvml's name
+    def nvmlDeviceGetMemoryInfo(self, handle: object) -> Sizes: ...  # noqa: N802  pynvml's name
+    def nvmlDeviceGetName(self, handle: object) -> str | bytes: ...  # noqa: N802  pynvml's name
 
 
 class Device(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ it will not be.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
 from orchestra_core.clock import Clock
@@ -150,16 +150,27 @@ class Residencies:
         endpoint.changing_since = self._clock.monotonic()
         self._say("model.loading", endpoint.id, loading(action), "info")
         try:
-            await self._loader(endpoint.spec.backend).load(endpoint.spec.model, self._progress(endpoint))
-        except OrchestraError as error:
-            self._failed(endpoint, error)
-        except Exception as error:  # or the model would be loading for ever, and its pool with it
-            log.exception("loading %s failed", endpoint.id)
-            self._failed(endpoint, OperationFailed(_unforeseen(error)))
-        else:
-            self._ready(self._now(endpoint))
+            model, progress = endpoint.spec.model, self._progress(endpoint)
+            error = await self._asked(endpoint, lambda loader: loader.load(model, progress))
+            if error is None:
+                self._ready(self._now(endpoint))
+            else:
+                self._failed(endpoint, error)
         finally:
             self._over(endpoint)
+
+    async def _asked(
+        self, endpoint: Endpoint, ask: Callable[[Loader], Awaitable[None]]
+    ) -> OrchestraError | None:
+        """How asking its backend failed, if it did."""
+        try:
+            await ask(self._loader(endpoint.spec.backend))
+        except OrchestraError as error:
+            return error
+        except Exception as error:  # or the model would be loading or leaving for ever, and its pool with it
+            log.exception("%s of %s failed", endpoint.residency, endpoint.id)
+            return OperationFailed(_unforeseen(error))
+        return None
 
     def _progress(self, endpoint: Endpoint) -> Callable[[str], None]:
         told = self._clock.monotonic()
@@ -226,18 +237,16 @@ class Residencies:
             going = f"unloading {endpoint.spec.model}: {reason(action)}"
             self._say("model.unloading", endpoint.id, going, "info")
             endpoint.residency = Residency.UNLOADING
-            await self._loader(endpoint.spec.backend).unload(endpoint.spec.model)
+            error = await self._asked(endpoint, lambda loader: loader.unload(endpoint.spec.model))
+            if error is not None:
+                self._kept(endpoint, error.message)
+                return
             self._scheduler.unloaded(self._now(endpoint), self._clock.monotonic())
             self._say("model.absent", endpoint.id, f"{endpoint.spec.model} is unloaded", "info")
             if action.why in _EVICTED:
                 self._say(
                     "model.evicted", endpoint.id, f"{endpoint.spec.model} had to go: {reason(action)}", "info"
                 )
-        except OrchestraError as error:
-            self._kept(endpoint, error.message)
-        except Exception as error:  # or the model would be leaving for ever
-            log.exception("unloading %s failed", endpoint.id)
-            self._kept(endpoint, _unforeseen(error))
         finally:
             self._unloading.discard(endpoint.id)
             self._forced.discard(endpoint.id)

@@ -84,7 +84,7 @@ class Engine:
         # Members and what is loaded on them need each other, hence the lambdas: names looked up when used.
         self.tidings = Tidings(
             self.hub.publish,
-            lambda name: self.members.suspect(name),  # noqa: PLW0108
+            lambda name: self.members.suspect(name),  # noqa: PLW0108  made below
             asyncio.get_running_loop(),
         )
         self.ledger = Ledger(config.storage.url, clock, self.tidings.ledger_problem)
@@ -95,8 +95,8 @@ class Engine:
             host=self.host,
             ledger=self.ledger,
             supervisor=self.supervisor,
-            control=lambda name: self.members.control(name),  # noqa: PLW0108
-            suspect=lambda name: self.members.suspect(name),  # noqa: PLW0108
+            control=lambda name: self.members.control(name),  # noqa: PLW0108  made below
+            suspect=lambda name: self.members.suspect(name),  # noqa: PLW0108  made below
             predict=lambda: self.config.memory.predict,
             say=self.hub.publish,
             gpu_changed=self.tidings.from_thread,

@@ -8,8 +8,9 @@ import os
 import resource
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -173,13 +174,13 @@ def _descriptors() -> int:
     return _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
-def port_owner(port: int, connections: Callable[..., list[object]] = psutil.net_connections) -> str:
+def port_owner(port: int, connections: Callable[..., Iterable[Any]] = psutil.net_connections) -> str:
     """The process that listens on a TCP port, as far as the system lets us see it."""
     try:
         for found in connections(kind="tcp"):
             address = getattr(found, "laddr", ())
-            if address and address.port == port and found.status == psutil.CONN_LISTEN and found.pid:  # type: ignore[attr-defined]  # psutil ships no types for its named tuples
-                return f"{psutil.Process(found.pid).name()} (pid {found.pid})"  # type: ignore[attr-defined]
+            if address and address.port == port and found.status == psutil.CONN_LISTEN and found.pid:
+                return f"{psutil.Process(found.pid).name()} (pid {found.pid})"
     except psutil.Error:
         pass
     return "another process"

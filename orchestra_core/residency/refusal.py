@@ -73,16 +73,22 @@ def _over_quota(scene: Scene) -> Refusal | None:
     backend = scene.tenant.endpoint.spec.backend
     if rule.copies is not None and scene.copies >= rule.copies:
         return Refusal(
-            "copies", f"it is loaded on {scene.copies} other backends, and its quota is {rule.copies}"
+            "copies",
+            f"it is loaded on {scene.copies} other backends, and `copies` in [models] allows {rule.copies}",
         )
     if quota.loaded is not None and quota.loaded <= 0:
         return Refusal("quota", f"{backend} may have no model loaded")
     if need is None:
         return None
     if rule.memory is not None and need.bytes > rule.memory:
-        return Refusal("quota", f"needs {need_words(need)}, and its quota is {gib(rule.memory)} GiB")
+        return Refusal(
+            "quota", f"needs {need_words(need)}, and `memory` in [models] allows {gib(rule.memory)} GiB"
+        )
     if quota.memory is not None and need.bytes > quota.memory:
-        return Refusal("quota", f"needs {need_words(need)}, and {backend} may use {gib(quota.memory)} GiB")
+        return Refusal(
+            "quota",
+            f"needs {need_words(need)}, and `memory` of {backend} in [[backends]] allows {gib(quota.memory)} GiB",
+        )
     return None
 
 

@@ -32,7 +32,10 @@ def test_a_backend_has_only_so_much_memory() -> None:
     bring(made, a, 0.0)
     assert made.plan(b, 100.0).evicts == ("box/a",)
     plan = made.want(c, 100.0)
-    assert (plan.code, plan.reason) == ("quota", "needs 6.0 GiB, and box may use 5.0 GiB")
+    assert (plan.code, plan.reason) == (
+        "quota",
+        "needs 6.0 GiB, and `memory` of box in [[backends]] allows 5.0 GiB",
+    )
 
 
 def test_a_backend_may_have_nothing_loaded() -> None:
@@ -61,7 +64,7 @@ def test_a_model_may_need_only_so_much() -> None:
     made = scheduler(a)
     made.join(a, POOL, Rule(memory=2 * GIB))
     plan = made.want(a, 0.0)
-    assert (plan.code, plan.reason) == ("quota", "needs 3.0 GiB, and its quota is 2.0 GiB")
+    assert (plan.code, plan.reason) == ("quota", "needs 3.0 GiB, and `memory` in [models] allows 2.0 GiB")
 
 
 def test_a_model_has_only_so_many_copies() -> None:
@@ -73,7 +76,10 @@ def test_a_model_has_only_so_many_copies() -> None:
     made.want(a, 0.0)
     made.actions(0.0)
     plan = made.want(b, 0.0)
-    assert (plan.code, plan.reason) == ("copies", "it is loaded on 1 other backends, and its quota is 1")
+    assert (plan.code, plan.reason) == (
+        "copies",
+        "it is loaded on 1 other backends, and `copies` in [models] allows 1",
+    )
 
 
 def test_one_model_of_a_group_is_there_at_a_time() -> None:

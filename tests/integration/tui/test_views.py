@@ -140,12 +140,13 @@ async def test_resizing_back_and_forth_keeps_everything() -> None:
         await sees(pilot, "first token p50")
 
 
-async def test_an_ascii_terminal_gets_ascii_only() -> None:
+@pytest.mark.parametrize("size", [(100, 30), (80, 24)])
+async def test_an_ascii_terminal_gets_ascii_only(size: tuple[int, int]) -> None:
     """With a locale that is not UTF-8 no view paints anything else."""
     engine = ConsoleEngine()
     engine.tick()
     app = console(engine, terminal=Terminal(ascii=True))
-    async with app.run_test(size=(100, 30)) as pilot:
+    async with app.run_test(size=size) as pilot:
         for view in actions.VIEWS:
             await pilot.press("escape", actions.DIGITS[view])
             await sees(pilot, "live 1s")

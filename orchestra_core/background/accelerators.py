@@ -8,8 +8,6 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import msgspec
-
 from orchestra_core.domain.memory import Reading
 
 INTERVAL_SECONDS = 1.0
@@ -31,15 +29,6 @@ class Nvml(Protocol):
     def nvmlDeviceGetCount(self) -> int: ...  # noqa: N802  pynvml's name
     def nvmlDeviceGetHandleByIndex(self, index: int) -> object: ...  # noqa: N802  pynvml's name
     def nvmlDeviceGetMemoryInfo(self, handle: object) -> Sizes: ...  # noqa: N802  pynvml's name
-    def nvmlDeviceGetName(self, handle: object) -> str | bytes: ...  # noqa: N802  pynvml's name
-
-
-class Device(msgspec.Struct, frozen=True):
-    """`name` is `gpu:N` as in the configuration, `model` what its maker calls it."""
-
-    name: str
-    model: str
-    reading: Reading
 
 
 def installed() -> Nvml | None:
@@ -57,18 +46,13 @@ class Accelerators:
     def __init__(self, nvml: Nvml | None, say: Say) -> None:
         self._nvml = nvml
         self._say = say
-        self._devices: tuple[Device, ...] = ()
+        self._readings: dict[str, Reading] = {}
         self._begun = False
         self._complaint = ""
 
-    @property
-    def devices(self) -> tuple[Device, ...]:
-        """As of the last sample."""
-        return self._devices
-
     def readings(self) -> Mapping[str, Reading]:
         """Total and used bytes of each GPU, by its name, as of the last sample."""
-        return {device.name: device.reading for device in self._devices}
+        return self._readings
 
     def sample(self) -> None:
         """Reads all GPUs: some milliseconds, much more when a driver wakes up; call it in a thread."""
@@ -81,15 +65,17 @@ class Accelerators:
                 self._begun = True
             found = [self._read(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
         except nvml.NVMLError as error:
-            self._devices = ()
+            self._readings = {}
             self._begun = False
             self._tell(f"GPU memory cannot be read: {error}")
             return
-        self._devices = tuple(device for device in found if device is not None)
+        self._readings = {
+            f"gpu:{index}": reading for index, reading in enumerate(found) if reading is not None
+        }
         self._tell("")
 
     @staticmethod
-    def _read(nvml: Nvml, index: int) -> Device | None:
+    def _read(nvml: Nvml, index: int) -> Reading | None:
         """One GPU; None for one that has no memory of its own."""
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         try:
@@ -98,9 +84,7 @@ class Accelerators:
             if "not supported" in str(error).lower():
                 return None
             raise
-        name = nvml.nvmlDeviceGetName(handle)
-        model = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-        return Device(f"gpu:{index}", model, Reading(int(sizes.total), int(sizes.used)))
+        return Reading(int(sizes.total), int(sizes.used))
 
     def _tell(self, complaint: str) -> None:
         if complaint != self._complaint:

@@ -12,6 +12,7 @@ from orchestra_core.domain.snapshot import MemoryView, PoolView
 from orchestra_core.residency.estimate import Corrections, size_key, size_of
 from orchestra_core.residency.scheduler import Policy, Scheduler
 from orchestra_core.residency.wording import no_gpu_words
+from orchestra_core.trust.hosts import is_loopback
 
 HOST = "host"
 # Where nobody measures, a model's memory is taken to be back so long after its end: Ollama waits as long for a GPU's
@@ -19,9 +20,6 @@ HOST = "host"
 RETURN_SECONDS = 5.0
 # The place of an endpoint whose backend was not looked at yet.
 NOWHERE: tuple[str | None, Rule] = (None, Rule())
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# What an engine of its own keeps a model in, as far as it is on this machine; others only reach one over the network.
-_MAY_USE_GPU = frozenset({BackendKind.OLLAMA, BackendKind.LLAMACPP, BackendKind.VLLM, BackendKind.OPENAI})
 
 
 def policy(config: Config) -> Policy:
@@ -49,7 +47,7 @@ def pool_of(settings: BackendSettings, gpus: Iterable[str], *, simulated: bool =
         return HOST
     if settings.memory is not None or simulated:
         return settings.name if settings.memory is not None else None
-    here = settings.kind is BackendKind.MANAGED or urlsplit(settings.url or "").hostname in _LOOPBACK
+    here = settings.kind is BackendKind.MANAGED or is_loopback(urlsplit(settings.url or "").hostname or "")
     if not here or settings.region != "local":
         return None
     gpu = min(gpus, default=None)

@@ -38,9 +38,6 @@ class Fake:
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802  pynvml's name
         return index
 
-    def nvmlDeviceGetName(self, handle: int) -> bytes:  # noqa: N802  pynvml's name
-        return b"Fake RTX"
-
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:  # noqa: N802  pynvml's name
         gpu = self.gpus[handle]
         if isinstance(gpu, Exception):
@@ -65,7 +62,6 @@ def test_each_gpu_is_a_pool_with_its_own_numbers() -> None:
     assert gpus.readings() == {}
     gpus.sample()
     assert gpus.readings() == {"gpu:0": Reading(24 * GIB, 2 * GIB), "gpu:1": Reading(12 * GIB, 0)}
-    assert gpus.devices[0].model == "Fake RTX"
     nvml.gpus[1] = (12 * GIB, 5 * GIB)
     gpus.sample()
     assert gpus.readings()["gpu:1"].used == 5 * GIB

@@ -33,9 +33,8 @@ class Catalog:
                 if _believes(endpoint.residency, info.residency):
                     endpoint.residency = info.residency
                     if info.residency is Residency.READY:
-                        endpoint.progress = (
-                            ""  # a backend may list a model before it says that the load is done
-                        )
+                        # A backend may list a model before it says that the load is done.
+                        endpoint.progress = ""
                 endpoint.memory_bytes = info.memory_bytes
             endpoint.pin = info.pin
             fresh[spec.id] = endpoint

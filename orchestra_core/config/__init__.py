@@ -1,5 +1,6 @@
 """Configuration: read once, at the edge, into one frozen `Config`. Nobody else reads environment."""
 
+from orchestra_core.config.accounting import AccountingSettings
 from orchestra_core.config.description import describe
 from orchestra_core.config.environment import process_environment
 from orchestra_core.config.loading import embedded_installed, listening, load
@@ -22,6 +23,7 @@ from orchestra_core.config.settings import (
 from orchestra_core.config.template import template
 
 __all__ = [
+    "AccountingSettings",
     "AlertSettings",
     "BackendSettings",
     "Config",

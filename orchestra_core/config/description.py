@@ -25,6 +25,7 @@ def describe(config: Config) -> list[Line]:
         "limits.tokens_per_minute": str(config.limits.tokens_per_minute or "(none)"),
         "logging.access": str(config.logging.access or "(none)"),
         "server.grace_seconds": _spell(config.server.grace_seconds),
+        **_table("accounting", config.accounting),
         "storage.url": hide_password(config.storage.url),
         "discovery.enabled": _spell(config.discovery.enabled),
         "discovery.ports": _spell(config.discovery.ports),

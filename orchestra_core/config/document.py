@@ -91,4 +91,5 @@ def nearest(key: str, allowed: Collection[str]) -> str:
 def must_be(name: str, value: object, field: Field) -> str:
     """The sentence for a wrong value; never shows a password."""
     shown = repr(redact(value)) if isinstance(value, str) else redact(str(value))
-    return f"{name} is {shown.lower() if isinstance(value, bool) else shown}; it must be {field.allowed}"
+    spelt = shown.lower() if isinstance(value, bool) else shown
+    return f"{name} is {spelt}; it must be {field.allowed}{field.near(value)}"

@@ -13,10 +13,14 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 class Field(msgspec.Struct, frozen=True):
-    """`read` returns the value as the engine uses it, or raises ValueError; `allowed` completes "must be"."""
+    """`read` returns the value as the engine uses it, or raises ValueError; `allowed` completes "must be".
+
+    `near` is what to add of a wrong value: the nearest right one.
+    """
 
     read: Callable[[Any], Any]
     allowed: str
+    near: Callable[[object], str] = lambda _: ""
 
 
 def _need(condition: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from orchestra_core.config.accounting import AccountingSettings
 from orchestra_core.config.document import Document, must_be, read_document
 from orchestra_core.config.environment import read_environment, unused
 from orchestra_core.config.fields import LEVEL_OF_LOG, Field
@@ -156,6 +157,7 @@ def _compose(
         model_fallbacks=standing_in,
         queue=QueueSettings(**_of("queue", values)),
         memory=_memory(values, sources, alerts, document.problems),
+        accounting=AccountingSettings(**_of("accounting", values)),
     )
 
 

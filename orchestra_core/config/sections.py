@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from orchestra_core.config.accounting import ACCOUNTING
 from orchestra_core.config.document import Document
 from orchestra_core.config.fields import (
     LEVEL_OF_LOG,
@@ -107,6 +108,7 @@ def _absent(value: object) -> None:
 
 
 SCALARS: dict[str, dict[str, Field]] = {
+    "accounting": ACCOUNTING,
     "server": {
         "host": Field(
             _host,
@@ -153,6 +155,7 @@ SCALARS: dict[str, dict[str, Field]] = {
 }
 TOP: dict[str, Field] = {"log_level": LEVEL_OF_LOG}
 TABLES = (
+    "accounting",
     "server",
     "storage",
     "discovery",

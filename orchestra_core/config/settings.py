@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from orchestra_core.config.accounting import AccountingSettings
 from orchestra_core.domain.call import Level
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.trust.keys import ApiKey
@@ -229,3 +230,4 @@ class Config(msgspec.Struct, frozen=True):
     model_fallbacks: dict[str, tuple[str, ...]] = {}
     queue: QueueSettings = QueueSettings()
     memory: MemorySettings = MemorySettings()
+    accounting: AccountingSettings = AccountingSettings()

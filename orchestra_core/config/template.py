@@ -33,6 +33,10 @@ tokens_per_minute = 0
 [storage]
 url = "sqlite:///orchestra.db"        # a relative file is under the data directory (see `config show`)
 
+[accounting]
+currency = "USD"                      # ISO 4217 code; every price and cost is in it
+timezone = "UTC"                      # IANA name; whose days, weeks and months are counted
+
 [discovery]
 enabled = true                        # look for local servers on their usual ports
 

@@ -1,0 +1,58 @@
+"""Currency and time zone in the configuration."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestra_core.config import describe
+from tests.unit.config.reading import problems, read
+
+
+def test_money_is_dollars_and_days_are_those_of_greenwich_by_default(tmp_path: Path) -> None:
+    """USD and UTC, also where a machine has no database of time zones."""
+    accounting = read(tmp_path).accounting
+    assert (accounting.currency, accounting.timezone, accounting.zone) == ("USD", "UTC", UTC)
+
+
+def test_currency_and_time_zone_are_taken_as_given(tmp_path: Path) -> None:
+    """The zone knows its summer time, and `config show` says where both were set."""
+    config = read(tmp_path, "[accounting]\ncurrency = 'EUR'\ntimezone = 'Europe/Berlin'")
+    assert config.accounting.currency == "EUR"
+    summer = datetime(2026, 7, 1, tzinfo=config.accounting.zone)
+    assert summer.utcoffset() == timedelta(hours=2)
+    shown = {key: (value, source) for key, value, source in describe(config)}
+    assert shown["accounting.currency"] == ("EUR", f"{tmp_path / 'ai-orchestra.toml'}:2")
+    assert shown["accounting.timezone"][0] == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "nearest"),
+    [
+        ("currency = 'usd'", "accounting.currency is 'usd'; it must be the ISO 4217 code", "USD"),
+        ("currency = 'EURO'", "accounting.currency is 'EURO'; it must be", "EUR"),
+        ("currency = '€'", "accounting.currency is '€'; it must be", None),
+        ("currency = ['USD']", "accounting.currency is ['USD']; it must be", None),
+        ("timezone = 'europe/berlin'", "accounting.timezone is 'europe/berlin'; it must", "Europe/Berlin"),
+        ("timezone = 'Europe/Berlín'", "accounting.timezone is 'Europe/Berlín'; it must", "Europe/Berlin"),
+        ("timezone = 'New York'", "accounting.timezone is 'New York'; it must be", "America/New_York"),
+        (
+            "timezone = 'America'",
+            "accounting.timezone is 'America'; it must be the IANA name",
+            "America/Nuuk",
+        ),
+        ("timezone = '../../etc/passwd'", "accounting.timezone is '../../etc/passwd'; it must be", None),
+        ("timezone = 'right/UTC'", "accounting.timezone is 'right/UTC'; it must be", "Etc/UTC"),
+        ("timezone = 1", "accounting.timezone is 1; it must be", None),
+        ("curency = 'USD'", "unknown key accounting.curency", "currency"),
+    ],
+)
+def test_an_unknown_currency_or_zone_is_refused_with_the_nearest(
+    tmp_path: Path, text: str, expected: str, nearest: str | None
+) -> None:
+    """One problem with file, line, field, what is allowed, and what was probably meant."""
+    told = problems(tmp_path, f"[accounting]\n{text}")
+    assert len(told) == 1
+    assert told[0].startswith(f"FILE:2: {expected}")
+    assert ("did you mean" in told[0]) is (nearest is not None)
+    assert nearest is None or f'did you mean "{nearest}"?' in told[0]

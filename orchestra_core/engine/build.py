@@ -21,6 +21,7 @@ from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint, ModelInfo
 from orchestra_core.domain.errors import ConfigError, OrchestraError
 from orchestra_core.domain.outcome import Outcome
+from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.loops import Housekeeping, keep_discovering
@@ -33,7 +34,6 @@ from orchestra_core.engine.steering import Steering
 from orchestra_core.engine.stopping import Stopping
 from orchestra_core.engine.tidings import Tidings, with_lanes
 from orchestra_core.pipeline.assembly import Pipeline
-from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
 from orchestra_core.resilience.admission import Room
@@ -46,7 +46,6 @@ from orchestra_core.server.listener import Listener
 from orchestra_core.server.ports import Ports
 from orchestra_core.server.refusals import own_ids
 from orchestra_core.server.routes import Routes
-from orchestra_core.storage.ledger import Ledger
 from orchestra_core.telemetry.ended import Ended
 from orchestra_core.telemetry.metrics import Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
@@ -87,7 +86,18 @@ class Engine:
             lambda name: self.members.suspect(name),  # noqa: PLW0108  made below
             asyncio.get_running_loop(),
         )
-        self.ledger = Ledger(config.storage.url, clock, self.tidings.ledger_problem)
+        self.gate = Gate(rules(config), clock)
+        self.metrics = Metrics()
+        self.ended = Ended(self.metrics, Series(), Latencies(), Latencies())
+        self.accounts = Accounts(
+            config,
+            clock=clock,
+            catalog=self.catalog,
+            ended=self.ended.add,
+            spent=self.gate.spent,
+            tidings=self.tidings,
+        )
+        self.ledger = self.accounts.ledger
         self.loading = Loading(
             config,
             clock=clock,
@@ -125,10 +135,6 @@ class Engine:
             away=lambda away: self.memory.away(away, clock.monotonic()),
         )
 
-        self.gate = Gate(rules(config), clock)
-        self.metrics = Metrics()
-        self.ended = Ended(self.metrics, Series(), Latencies(), Latencies())
-
         room = Room(config.queue.total, config.queue.per_slot)
         self.lanes = Lanes(clock, lambda now: Breaker(Policy(), rng, now), room)
         self.execution = Execution(
@@ -138,21 +144,13 @@ class Engine:
             keep=config.resilience.continuation,
             retry_non_idempotent=config.resilience.retry_non_idempotent,
         )
-        completion = Completion(
-            clock=clock,
-            find=self.catalog.get,
-            ended=self.ended.add,
-            record=self.ledger.record,
-            failed=self.tidings.failed,
-            spent=self.gate.spent,
-        )
         self.pipeline = Pipeline(
             catalog=self.catalog,
             clock=clock,
             lanes=self.lanes,
             execute=self.execution,
             ensure_ready=self.loading.residencies.ensure_ready,
-            complete=completion,
+            complete=self.accounts.completion,
             nothing=self.members.why_nothing,
             circuit_changed=self.tidings.circuit_changed,
             misconfigured=self.tidings.misconfigured,

@@ -1,0 +1,35 @@
+"""[Response Handler] and what it tells: the ledger, prices and everything else that counts tokens and money."""
+
+from collections.abc import Callable
+
+from orchestra_core.clock import Clock
+from orchestra_core.config import Config
+from orchestra_core.engine.tidings import Tidings
+from orchestra_core.pipeline.completion import Completion
+from orchestra_core.routing.catalog import Catalog
+from orchestra_core.storage.ledger import Ledger
+from orchestra_core.telemetry.ended import Entry
+
+
+class Accounts:
+    """`ended` and `spent` are told of every request that ended, beside the ledger."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        catalog: Catalog,
+        ended: Callable[[Entry], None],
+        spent: Callable[[str, int], None],
+        tidings: Tidings,
+    ) -> None:
+        self.ledger = Ledger(config.storage.url, clock, tidings.ledger_problem)
+        self.completion = Completion(
+            clock=clock,
+            find=catalog.get,
+            ended=ended,
+            record=self.ledger.record,
+            failed=tidings.failed,
+            spent=spent,
+        )

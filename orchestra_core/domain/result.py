@@ -9,11 +9,15 @@ from orchestra_core.domain.outcome import Outcome
 
 
 class Tried(msgspec.Struct, frozen=True, gc=False):
-    """One attempt: where, how it ended, and whether its answer would have been a degraded one."""
+    """One attempt: where, how it ended, and whether its answer would have been a degraded one.
+
+    `loading` is how long (seconds) it waited for the model to be loaded.
+    """
 
     candidate: Candidate
     outcome: Outcome
     degraded: bool = False
+    loading: float = 0.0
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):

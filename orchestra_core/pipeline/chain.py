@@ -11,6 +11,7 @@ import msgspec
 from orchestra_core.accounting.pricing import cost_of
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
+from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.result import Tried
@@ -33,7 +34,7 @@ class Run:
     `probe` is the breaker's token where the request is sent although the breaker is open, and nowhere else.
     """
 
-    __slots__ = ("attempts", "call", "deadline", "decision", "failed", "probe", "sink", "tried")
+    __slots__ = ("attempts", "call", "deadline", "decision", "failed", "loading", "probe", "sink", "tried")
 
     def __init__(
         self,
@@ -52,6 +53,8 @@ class Run:
         self.probe = probe
         self.attempts: Attempts
         self.failed: Outcome | None = None
+        # Seconds the next attempt waited for its model.
+        self.loading = 0.0
 
 
 class Chain:
@@ -126,7 +129,7 @@ class Chain:
         token = 0
         outcome: Outcome | None = None
         try:
-            refusal = await self._ready(endpoint, run.call, run.sink)
+            refusal = await self._loaded(run, endpoint)
             if refusal is None:
                 token, refusal = self._permit(run, lane)
             if refusal is None:
@@ -139,6 +142,13 @@ class Chain:
             return self._follow(run, place, outcome)
         assert refusal is not None
         return self._refused(run, place, refusal)
+
+    async def _loaded(self, run: Run, endpoint: Endpoint) -> Outcome | None:
+        begun = self._now()
+        try:
+            return await self._ready(endpoint, run.call, run.sink)
+        finally:
+            run.loading = self._now() - begun
 
     def _refused(self, run: Run, at: Option, refusal: Outcome) -> Step:
         return self._move(run, at, run.attempts.refused(refusal, at, self._now(), self._options(run)))
@@ -166,7 +176,7 @@ class Chain:
         try:
             return await self._execute(run.call, at.endpoint, run.sink, told, first, whole)
         except asyncio.CancelledError as gone:
-            run.tried.append(cancelled(at, gone, run.sink))
+            run.tried.append(msgspec.structs.replace(cancelled(at, gone, run.sink), loading=run.loading))
             raise
 
     def _serving(self, run: Run, at: Option) -> Serving:
@@ -175,7 +185,7 @@ class Chain:
     def _follow(self, run: Run, at: Option, outcome: Outcome) -> Step:
         """Accounts for the attempt and decides what comes next."""
         outcome = charged(outcome, run.decision)
-        run.tried.append(Tried(at.candidate, outcome, at.asked != ""))
+        run.tried.append(Tried(at.candidate, outcome, at.asked != "", run.loading))
         cost = cost_of(at.endpoint.spec, outcome.usage) or 0.0
         if run.sink.committed and not outcome.ok:
             outcome = _interrupted(outcome, run.call)

@@ -1,9 +1,11 @@
 """[Response Handler]: every consumer of an outcome is told here, once: metrics, throughput, ledger, events."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC
 
 from msgspec.structs import replace
 
+from orchestra_core.accounting.days import Days
 from orchestra_core.accounting.pricing import cost_of
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
@@ -37,6 +39,7 @@ class Completion:
         self._record = record
         self._failed = failed
         self._spent = spent
+        self._days = Days(UTC)
 
     def __call__(
         self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
@@ -52,9 +55,11 @@ class Completion:
         cost = cost_of(endpoint.spec, usage) if endpoint is not None else None
         backend, _, model = outcome.endpoint.partition("/")
         verdict = outcome.verdict
-        if len(tried) > 1:
+        several = len(tried) > 1
+        if several:
             usage, cost = self._whole(usage, cost, tried)
         before = seconds - outcome.seconds
+        began = self._clock.wall() - seconds
         first = None if outcome.first_token is None else before + outcome.first_token
         if verdict is not _SUCCESS and verdict is not Verdict.CANCELLED:
             self._failed(call, outcome)
@@ -65,7 +70,7 @@ class Completion:
         # In the field order of RequestRow; plain ints and strings: sqlite3 is slow with others (measured).
         row = (
             call.id,
-            self._clock.wall() - seconds,
+            began,
             surface,
             call.kind._value_,
             task,
@@ -89,10 +94,33 @@ class Completion:
             decision.id,
             outcome.message,
             call.key,
+            *self._further(decision, endpoint, tried, began),
         )
         self._spent(call.key, tokens_in + tokens_out)
-        self._record(row, _attempt_rows(call.id, tried) if len(tried) > 1 else ())
+        self._record(row, self._attempt_rows(call.id, tried) if several else ())
         return cost
+
+    def _further(
+        self, decision: Decision, endpoint: Endpoint | None, tried: tuple[Tried, ...], began: float
+    ) -> tuple[object, ...]:
+        """From `day` to `continued`."""
+        quality = decision.requirements.quality
+        loading, continued = 0.0, False
+        for one in tried:
+            loading += one.loading
+        if len(tried) > 1:
+            continued = any(one.outcome.committed for one in tried[:-1])
+        return (
+            self._days.of(began),
+            "" if quality is None else quality._value_,
+            "" if endpoint is None else endpoint.spec.tier._value_,
+            loading * 1000,
+            None,
+            None,
+            "",
+            None,
+            1 if continued else 0,
+        )
 
     def _whole(
         self, usage: Usage, cost: float | None, tried: tuple[Tried, ...]
@@ -115,27 +143,28 @@ class Completion:
             usage = Usage(usage.prompt, usage.completion + begun, usage.cached, estimated=True)
         return usage, cost
 
+    def _attempt_rows(self, request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:
+        """Only for requests that took more than one: of the others the request's row says it all."""
+        return [self._attempt_row(request_id, number, one.outcome) for number, one in enumerate(tried, 1)]
+
+    def _attempt_row(self, request_id: str, number: int, outcome: Outcome) -> tuple[object, ...]:
+        usage, endpoint = outcome.usage, self._find(outcome.endpoint)
+        return (
+            request_id,
+            number,
+            outcome.endpoint,
+            outcome.verdict._value_,
+            outcome.status,
+            outcome.seconds,
+            outcome.first_token,
+            usage.prompt,
+            usage.completion,
+            outcome.message,
+            None if endpoint is None else cost_of(endpoint.spec, usage),
+            1 if usage.estimated else 0,
+        )
+
 
 def _with_prompt(usage: Usage, decision: Decision, outcome: Outcome) -> Usage:
     """Where the backend reported nothing, an answer that began had its prompt read."""
     return Usage(decision.input_tokens, usage.completion, 0, estimated=True) if outcome.committed else usage
-
-
-def _attempt_rows(request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:
-    """Only for requests that took more than one: of the others the request's row says it all."""
-    return [_attempt_row(request_id, number, one.outcome) for number, one in enumerate(tried, 1)]
-
-
-def _attempt_row(request_id: str, number: int, outcome: Outcome) -> tuple[object, ...]:
-    return (
-        request_id,
-        number,
-        outcome.endpoint,
-        outcome.verdict._value_,
-        outcome.status,
-        outcome.seconds,
-        outcome.first_token,
-        outcome.usage.prompt,
-        outcome.usage.completion,
-        outcome.message,
-    )

@@ -43,7 +43,31 @@ def _key_of_request(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE requests ADD COLUMN key TEXT NOT NULL DEFAULT ''")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables, _keys, _key_of_request)
+def _accounting(connection: sqlite3.Connection) -> None:
+    for column in (
+        "day INTEGER NOT NULL DEFAULT 0",
+        "tier_asked TEXT NOT NULL DEFAULT ''",
+        "tier_served TEXT NOT NULL DEFAULT ''",
+        "loading_ms REAL NOT NULL DEFAULT 0",
+        "cost_best REAL",
+        "cost_first REAL",
+        "cache TEXT NOT NULL DEFAULT ''",
+        "saved REAL",
+        "continued INTEGER NOT NULL DEFAULT 0",
+    ):
+        connection.execute(f"ALTER TABLE requests ADD COLUMN {column}")
+    # Of earlier rows the day in UTC: 719163 is the ordinal of 1970-01-01.
+    connection.execute("UPDATE requests SET day = 719163 + CAST(at / 86400 AS INTEGER)")
+    connection.execute("ALTER TABLE attempts ADD COLUMN cost REAL")
+    connection.execute("ALTER TABLE attempts ADD COLUMN tokens_estimated INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _first_tables,
+    _keys,
+    _key_of_request,
+    _accounting,
+)
 
 
 def version(connection: sqlite3.Connection, path: Path) -> int:

@@ -11,7 +11,9 @@ class RequestRow(SQLModel, table=True):
 
     `tokens_estimated` tells counts we made ourselves from counts the backend reported. `first_token_ms` is
     None where no token came; `cost` is None where the model has no known price. `key` is the id of the API key
-    it came with, else the address.
+    it came with, else the address. `day` is the proleptic ordinal of the local day it began on. `cost_best` and
+    `cost_first` are what the same tokens would have cost on the best and on the first model that could have served
+    it, `saved` what an answer from the cache would have cost again. `cache` is "", "hit" or "shared".
     """
 
     __tablename__ = "requests"
@@ -41,6 +43,15 @@ class RequestRow(SQLModel, table=True):
     decision_id: str | None = None
     error: str | None = None
     key: str = ""
+    day: int = 0
+    tier_asked: str = ""
+    tier_served: str = ""
+    loading_ms: float = 0.0
+    cost_best: float | None = None
+    cost_first: float | None = None
+    cache: str = ""
+    saved: float | None = None
+    continued: bool = False
 
 
 class KeyRow(SQLModel, table=True):
@@ -74,3 +85,5 @@ class AttemptRow(SQLModel, table=True):
     tokens_in: int = 0
     tokens_out: int = 0
     message: str = ""
+    cost: float | None = None
+    tokens_estimated: bool = False

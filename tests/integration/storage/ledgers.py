@@ -45,12 +45,21 @@ def request(number: int, **changes: object) -> tuple[object, ...]:
         "decision_id": f"dec-{number}",
         "error": None,
         "key": "",
+        "day": 738_839,
+        "tier_asked": "",
+        "tier_served": "low",
+        "loading_ms": 0.0,
+        "cost_best": None,
+        "cost_first": None,
+        "cache": "",
+        "saved": None,
+        "continued": False,
     }
     return tuple((row | changes).values())
 
 
 def attempt(number: int, n: int = 1) -> tuple[object, ...]:
-    return (f"req-{number:08d}", n, "stub/stub-model", "success", 200, 0.02, 0.012, 70, 16, "")
+    return (f"req-{number:08d}", n, "stub/stub-model", "success", 200, 0.02, 0.012, 70, 16, "", 0.25, 0)
 
 
 def values(row: SQLModel) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ row = (1.0, "openai", "chat", "t", 0, None, "m", "b", "success", 200, 0, 1, 1, 0
        0, None)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 for number in range(3000):
-    ledger.record((f"{number:08d}", *row, "x" * 200, ""))
+    ledger.record((f"{number:08d}", *row, "x" * 200, "", 0, "", "", 0.0, None, None, "", None, 0))
 assert full.wait(20)
 problem = ledger.stats().problem
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -40,7 +40,7 @@ row = (1.0, "openai", "chat", "t", 0, None, "m", "b", "success", 200, 0, 1, 1, 0
        0, None, None)
 number = 0
 while ledger.stats().written < 2000:
-    ledger.record((f"{number:08d}", *row, ""))
+    ledger.record((f"{number:08d}", *row, "", 0, "", "", 0.0, None, None, "", None, 0))
     number += 1
     if number % 500 == 0:
         ledger.flush()

@@ -32,4 +32,5 @@ class Accounts:
             record=self.ledger.record,
             failed=tidings.failed,
             spent=spent,
+            zone=config.accounting.zone,
         )

@@ -1,7 +1,7 @@
 """[Response Handler]: every consumer of an outcome is told here, once: metrics, throughput, ledger, events."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, tzinfo
 
 from msgspec.structs import replace
 
@@ -32,6 +32,7 @@ class Completion:
         record: Record,
         failed: Callable[[Call, Outcome], None],
         spent: Callable[[str, int], None],
+        zone: tzinfo = UTC,
     ) -> None:
         self._clock = clock
         self._find = find
@@ -39,7 +40,7 @@ class Completion:
         self._record = record
         self._failed = failed
         self._spent = spent
-        self._days = Days(UTC)
+        self._days = Days(zone)
 
     def __call__(
         self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float

@@ -72,6 +72,10 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
     assert [row["tokens_out"] for row in found[:6]] == [5, 5, 5, 0, 5, found[5]["tokens_out"]]
     assert found[0]["tokens_in"] == asked[0].json()["usage"]["prompt_tokens"]
     assert found[3]["tokens_in"] == 2
+    assert {row["day"] for row in found} == {
+        datetime.fromtimestamp(row["at"], UTC).date().toordinal() for row in found
+    }
+    assert {row["tier_served"] for row in found} <= {"low", "medium", "high"}
     assert [row["tokens_estimated"] for row in found[:6]] == [0, 0, 0, 0, 0, 1]
     assert [row["attempts"] for row in found[:6]] == [1, 1, 1, 1, 2, 1]
     assert [row["cost"] for row in found[:5]] == [0.0] * 5

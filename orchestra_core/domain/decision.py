@@ -38,7 +38,8 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     uncorrected prior at the present load, which learning compares with what is then observed;
     `observations` is how much has been learned. `cost` None: no price known. An `overloaded` candidate ranks
     after every other one, whatever its utility. `values` and `weights` are in the order of `TERMS`; `terms`
-    is made of them when asked for, because most decisions are never looked at.
+    is made of them when asked for, because most decisions are never looked at. `variance`: of what was learned
+    of its speed, as the risk of being late was reckoned with.
     """
 
     endpoint: str
@@ -57,6 +58,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     wait: float = 0.0
     observations: int = 0
     overloaded: bool = False
+    variance: float = 1.0
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -68,17 +70,21 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
     """An endpoint that cannot serve the call. `reason` is a stable code, `detail` says the numbers.
 
     Codes: capability, model, context, unreachable, breaker_open, cooling_down, draining, not_resident, cost, quality.
+    `needed` is what would have let it pass, exactly: of context its tokens, of cost a max_cost, of cooling_down the
+    seconds, of quality the highest that could be asked for; None where there is no such number.
     """
 
     endpoint: str
     reason: str
     detail: str
+    needed: float | str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """Ranked candidates, best first. `relaxed`: what had to give way, `quality` or nothing.
 
     `asked`: the model the client named, where none of its endpoints can take the call and these are its fallbacks.
+    `remaining`: seconds to the deadline, where there is one.
     """
 
     id: str
@@ -91,6 +97,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     relaxed: str | None
     at: float
     asked: str = ""
+    remaining: float | None = None
 
     @property
     def degraded(self) -> bool:

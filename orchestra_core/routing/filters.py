@@ -61,7 +61,9 @@ def _unusable(endpoint: Endpoint, now: float, probing: bool) -> Rejection | None
         return no
     if endpoint.cooling_until > now:
         wait = endpoint.cooling_until - now
-        return Rejection(endpoint.id, "cooling_down", f"it asked to be left alone for another {wait:.3g} s")
+        return Rejection(
+            endpoint.id, "cooling_down", f"it asked to be left alone for another {wait:.3g} s", wait
+        )
     if endpoint.circuit is Circuit.OPEN and not probing:
         return Rejection(endpoint.id, "breaker_open", "the circuit breaker is open")
     if endpoint.draining or (endpoint.residency in _LEAVING and not endpoint.spec.loadable):
@@ -87,7 +89,8 @@ def _impossible(
         return Rejection(endpoint.id, "capability", "lacks " + ", ".join(sorted(needs - spec.capabilities)))
     if profile.input_tokens + (profile.output_cap or 0) > spec.context:
         asked = f"about {profile.input_tokens} tokens in and {profile.output_cap or 0} out"
-        return Rejection(endpoint.id, "context", f"{asked} do not fit into {spec.context}")
+        needed = profile.input_tokens + (profile.output_cap or 0)
+        return Rejection(endpoint.id, "context", f"{asked} do not fit into {spec.context}", needed)
     if endpoint.circuit is not _CLOSED or endpoint.residency is not _READY:
         return _unusable(endpoint, now, probing)
     if endpoint.reachable and not endpoint.draining and endpoint.cooling_until <= now:
@@ -104,7 +107,7 @@ def _too_dear(endpoint: Endpoint, profile: Profile, limit: float) -> Rejection |
     tokens = expected_output(endpoint, profile) if cap is None else cap
     cost = (profile.input_tokens * spec.price_input + tokens * spec.price_output) / 1e6
     if cost > limit:
-        return Rejection(endpoint.id, "cost", f"up to {cost:.6g}, and at most {limit:g} may be spent")
+        return Rejection(endpoint.id, "cost", f"up to {cost:.6g}, and at most {limit:g} may be spent", cost)
     return None
 
 
@@ -152,4 +155,5 @@ def _within_wishes(profile: Profile, possible: list[Endpoint], rejected: list[Re
 
 
 def _poor(endpoint: Endpoint, floor: Level) -> Rejection:
-    return Rejection(endpoint.id, "quality", f"its tier is {endpoint.spec.tier}, wanted is {floor}")
+    tier = endpoint.spec.tier
+    return Rejection(endpoint.id, "quality", f"its tier is {tier}, wanted is {floor}", tier.value)

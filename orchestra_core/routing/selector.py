@@ -77,6 +77,7 @@ def decide(
         tuple(sifted.rejected),
         sifted.relaxed,
         now,
+        remaining=None if profile.deadline is None else profile.deadline - now,
     )
 
 
@@ -133,7 +134,8 @@ def _score(
         utility = utility + w_failure * failure + w_external * external + w_preference * preference
         candidate = Candidate(
             e.id, spec.model, spec.backend, utility, values, signed,
-            seconds, first, work, prefill, tpot, tokens_out, cost, wait, speed.observations,
+            seconds, first, work, prefill, tpot, tokens_out, cost, wait, speed.observations, False,
+            speed.variance,
         )  # fmt: skip
         rows.append((-utility, e.last_used, e.id, index, candidate))
     return rows, crowded

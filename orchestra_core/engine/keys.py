@@ -14,8 +14,9 @@ from orchestra_core.domain.errors import NotFound, OperationFailed, Unavailable
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.gate import Gate
 from orchestra_core.storage import keys as table
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.ledger import Ledger
+from orchestra_core.storage.store import Connection
 from orchestra_core.trust.keys import ID_BYTES, SECRET_BYTES, ApiKey, digest_of, mint
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Keys:
         self._stored: list[ApiKey] = []
 
     def load(self) -> None:
-        """Blocking, before anything listens: LedgerError where the keys cannot be read."""
+        """Blocking, before anything listens: StoreError where the keys cannot be read."""
         self._stored = table.stored_keys(self._ledger.path)
         self._install()
 
@@ -112,13 +113,13 @@ class Keys:
         self._stored = await self._run(table.read)
         self._publish()
 
-    async def _run(self, work: Callable[[table.Connection], T]) -> T:
+    async def _run(self, work: Callable[[Connection], T]) -> T:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await asyncio.wrap_future(self._ledger.run(work))
         except TimeoutError as error:
             raise Unavailable("the database does not answer, so keys cannot be changed now") from error
-        except LedgerError as error:
+        except StoreError as error:
             raise Unavailable(f"keys cannot be changed now: {error.message}") from error
 
 

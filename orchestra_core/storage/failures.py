@@ -1,28 +1,27 @@
-"""What can go wrong with the ledger's file, said so that an operator knows what to do."""
+"""What can go wrong with the ledger's database, said so that an operator knows what to do.
 
-import sqlite3
+StoreError
+├── RowFault             these values can never be stored: trying again would fail for ever
+├── StoreUnavailable     locked, full, gone, not answering: what is to be written waits and is tried again
+└── StoreUnusable        damaged, newer than this program, another program's, wrongly configured: a person must act
+"""
 
 from orchestra_core.domain.errors import OrchestraError
 
-# Values SQLite cannot store (wrong type, lone surrogate, integer over 64 bits): the row's fault, not the
-# file's, so trying again would fail for ever.
-ROW_FAULTS = (
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    sqlite3.DataError,
-    ValueError,
-    OverflowError,
-    TypeError,
-)
 
-
-class LedgerError(OrchestraError):
-    """The ledger cannot be used as configured; nothing was written."""
+class StoreError(OrchestraError):
+    """The ledger's database did not do what it was asked; nothing of that was written."""
 
     code = "ledger_unusable"
 
 
-def explain(path: str, error: sqlite3.Error | OSError) -> str:
-    """One line for people: what failed on which file, and that rows are kept meanwhile."""
-    return f"ledger {path}: {error}; rows are kept in memory and tried again"
+class RowFault(StoreError):
+    """The fault of the values (wrong type, lone surrogate, integer over 64 bits), not of the database."""
+
+
+class StoreUnavailable(StoreError):
+    """May be well again at the next try."""
+
+
+class StoreUnusable(StoreError):
+    """Stays as it is until a person changes the database or the configuration; it was not touched."""

@@ -5,7 +5,6 @@ what is younger than that. The append-only journal that closes this gap belongs 
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
@@ -16,10 +15,11 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.history import History
 from orchestra_core.storage.backlog import Backlog
-from orchestra_core.storage.database import Database, Entry, Row, inspect
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreUnavailable
 from orchestra_core.storage.location import locate, prepare
 from orchestra_core.storage.queries import ModelTotals, Queries
+from orchestra_core.storage.sqlite import SqliteStore, inspect
+from orchestra_core.storage.store import Connection, Entry, Row
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 from orchestra_core.storage.writer import Policy, Tally, Writer
 
@@ -65,9 +65,8 @@ class Ledger:
         self._overflowing = False
         self._tally = Tally()
         self._backlog: Backlog[Entry] = Backlog(policy.capacity, policy.batch_rows, policy.window)
-        database = Database(self.path, policy.busy_timeout)
         self._writer = Writer(
-            database,
+            SqliteStore(self.path, policy.busy_timeout),
             self._backlog,
             self._tally,
             policy=policy,
@@ -77,7 +76,7 @@ class Ledger:
         self._queries = Queries(self.path)
 
     def open(self) -> None:
-        """Creates the file if there is none and starts writing; LedgerError if the file must not be written.
+        """Creates the file if there is none and starts writing; StoreError if the file must not be written.
 
         A file that is merely locked, full or read-only now is no error: rows wait and `stats()` says why.
         """
@@ -91,7 +90,7 @@ class Ledger:
         Plain str, int, float, bool and None are cheapest; a StrEnum works and costs the writer more.
         """
         self._tally.offered += 1
-        if not self._backlog.put((request, attempts)):
+        if not self._backlog.put(Entry(request, attempts)):
             self._overflow()
 
     def _changed(self, problem: str) -> None:
@@ -136,8 +135,8 @@ class Ledger:
         """Blocking, without haste: whether `count` requests in all are settled within `timeout` seconds."""
         return self._writer.wait_settled(count, timeout)
 
-    def run(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        """What `work` returns, done by the writing thread with its connection; LedgerError if it fails."""
+    def run(self, work: Callable[[Connection], T]) -> "Future[T]":
+        """What `work` returns, done by the writing thread in one transaction; StoreError if it fails."""
         return self._writer.run(work)
 
     async def close(self, patience: float = 10.0) -> None:
@@ -151,22 +150,22 @@ class Ledger:
         """
         taken, found = self._writer.taken, []
         while taken:
-            row = taken.popleft()[0]
+            row = taken.popleft().request
             # What cannot be stored may not be a row at all.
             if row and len(row) == len(_FIELDS) and row[_MODEL]:
                 found.append((str(row[_KEY]), str(row[_MODEL])))
         return found
 
     def history(self) -> History:
-        """Blocking. What was used in the last week; LedgerError where the file cannot be read."""
+        """Blocking. What was used in the last week; StoreError where the file cannot be read."""
         try:
             return self._queries.history(self._clock.wall() - _REMEMBERED_SECONDS)
         except OperationalError as error:
             if "no such table" in str(error):  # nothing was ever written
                 return History()
-            raise LedgerError(f"ledger {self.path}: {error.orig}") from error
+            raise StoreUnavailable(f"ledger {self.path}: {error.orig}") from error
         except DatabaseError as error:
-            raise LedgerError(f"ledger {self.path}: {error.orig}") from error
+            raise StoreUnavailable(f"ledger {self.path}: {error.orig}") from error
 
     def recent(
         self,

@@ -4,25 +4,25 @@ import os
 import stat
 from pathlib import Path
 
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreUnusable
 
 _PREFIX = "sqlite:///"
 
 
 def locate(url: str) -> Path:
-    """The file of a `sqlite:///relative` or `sqlite:////absolute` URL; LedgerError for anything else."""
+    """The file of a `sqlite:///relative` or `sqlite:////absolute` URL; StoreUnusable for anything else."""
     scheme = url.partition(":")[0]
     if scheme.startswith("postgres"):
-        raise LedgerError(
+        raise StoreUnusable(
             "storage.url: PostgreSQL needs the postgres extra, which arrives in a later version"
         )
     if not url.startswith(_PREFIX) or len(url) == len(_PREFIX):
-        raise LedgerError(
+        raise StoreUnusable(
             f"storage.url: expected sqlite:///path/to/file.db, not a {scheme or 'nameless'} URL"
         )
     path = Path(url.removeprefix(_PREFIX))
     if str(path) == ":memory:":
-        raise LedgerError("storage.url: a ledger in memory would be lost; name a file")
+        raise StoreUnusable("storage.url: a ledger in memory would be lost; name a file")
     return path.expanduser().absolute()
 
 
@@ -34,7 +34,7 @@ def prepare(path: Path) -> None:
         for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
             _make_private(file)
     except OSError as error:
-        raise LedgerError(
+        raise StoreUnusable(
             f"ledger {path}: {error.strerror}; choose a writable place with storage.url"
         ) from error
 

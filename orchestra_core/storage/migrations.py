@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreUnusable
 
 
 def _first_tables(connection: sqlite3.Connection) -> None:
@@ -62,24 +62,39 @@ def _accounting(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE attempts ADD COLUMN tokens_estimated INTEGER NOT NULL DEFAULT 0")
 
 
+def _beside_requests(connection: sqlite3.Connection) -> None:
+    # How far each journal has been folded in.
+    connection.execute(
+        "CREATE TABLE marks (journal TEXT NOT NULL PRIMARY KEY, segment INTEGER NOT NULL, position INTEGER NOT NULL)"
+    )
+    # Not columns of requests: what sums read must stay small.
+    connection.execute(
+        "CREATE TABLE decisions (request_id TEXT NOT NULL PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
+    )
+    connection.execute("CREATE TABLE texts (request_id TEXT NOT NULL PRIMARY KEY, prompt TEXT, answer TEXT)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_tables,
     _keys,
     _key_of_request,
     _accounting,
+    _beside_requests,
 )
 
 
 def version(connection: sqlite3.Connection, path: Path) -> int:
-    """The schema version in the file, 0 if it is empty; LedgerError if it is not ours or newer than ours."""
+    """The schema version in the file, 0 if it is empty; StoreUnusable if it is not ours or newer than ours."""
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not names:
         return 0
     if "schema_version" not in names:
-        raise LedgerError(f"ledger {path}: belongs to another program; choose another file with storage.url")
+        raise StoreUnusable(
+            f"ledger {path}: belongs to another program; choose another file with storage.url"
+        )
     found = int(connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()[0])
     if found > len(MIGRATIONS):
-        raise LedgerError(
+        raise StoreUnusable(
             f"ledger {path}: has schema {found}, this version knows {len(MIGRATIONS)}; "
             "upgrade ai-orchestra or choose another file with storage.url. The file was not touched."
         )

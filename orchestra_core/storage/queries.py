@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from orchestra_core.domain.history import History, Hour, Use
 from orchestra_core.domain.outcome import Verdict
-from orchestra_core.storage.database import connect_reader
+from orchestra_core.storage.sqlite import connect_reader
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 
 # Of a longer history the latest part tells most; reading so much takes a few tenths of a second.

@@ -5,7 +5,6 @@ gather -> take -> commit --ok--> settled
                     | file locked, full, read-only, gone, damaged -> report, back off, same batch again
 """
 
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -17,8 +16,8 @@ import msgspec
 
 from orchestra_core.clock import Clock
 from orchestra_core.storage.backlog import Backlog
-from orchestra_core.storage.database import Database, Entry
-from orchestra_core.storage.failures import ROW_FAULTS, LedgerError, explain
+from orchestra_core.storage.failures import RowFault, StoreError, StoreUnavailable
+from orchestra_core.storage.store import Connection, Entry, Store
 
 T = TypeVar("T")
 _TAKEN = 512
@@ -48,11 +47,11 @@ class Tally:
 
 
 class Writer:
-    """Owns the database connection. `on_problem` is called from the writer thread, "" when all is well."""
+    """Owns the store. `on_problem` is called from the writer thread, "" when all is well."""
 
     def __init__(
         self,
-        database: Database,
+        store: Store,
         backlog: Backlog[Entry],
         tally: Tally,
         *,
@@ -60,7 +59,7 @@ class Writer:
         clock: Clock,
         on_problem: Callable[[str], None],
     ) -> None:
-        self._database = database
+        self._store = store
         self._backlog = backlog
         self._tally = tally
         self._policy = policy
@@ -89,20 +88,19 @@ class Writer:
         # One last commit may be in the lock wait or in an fsync when the patience ends.
         self._thread.join(timeout + self._policy.busy_timeout + 5.0)
         if self._thread.is_alive():
-            self._report(f"ledger {self._database.path}: the disk does not answer; the last rows may be lost")
+            self._report(f"ledger {self._store.place}: the disk does not answer; the last rows may be lost")
 
-    def run(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        """Does something else with the writing connection, between two groups: there must be no second writer."""
+    def run(self, work: Callable[[Connection], T]) -> "Future[T]":
+        """Does something else with the store, between two groups: there must be no second writer."""
         future: Future[T] = Future()
 
         def errand() -> None:
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(work(self._database.open(self._clock.wall())))
-                except LedgerError as error:
+                    self._store.open(self._clock.wall())
+                    future.set_result(self._store.run(work))
+                except StoreError as error:
                     future.set_exception(error)
-                except (sqlite3.Error, OSError) as error:
-                    future.set_exception(LedgerError(f"ledger {self._database.path}: {error}"))
 
         self._errands.append(errand)
         self._backlog.hurry()
@@ -119,7 +117,7 @@ class Writer:
                 pass
         finally:
             self._tally.dropped += self._backlog.refuse()
-            self._database.close()
+            self._store.close()
             if not self._stopping.is_set():
                 self._report("the ledger's writer stopped unexpectedly; nothing is recorded any more")
 
@@ -154,22 +152,21 @@ class Writer:
 
     def _attempt(self, batch: list[Entry]) -> str | None:
         """None when committed, else what is wrong with the file."""
-        now = self._clock.wall()
         try:
-            self._write(batch, now)
-        except LedgerError as error:
+            self._store.open(self._clock.wall())
+            self._write(batch)
+        except StoreUnavailable as error:
+            return f"{error.message}; rows are kept in memory and tried again"
+        except StoreError as error:
             return error.message
-        except (sqlite3.Error, OSError) as error:
-            self._database.close()
-            return explain(str(self._database.path), error)
         return None
 
-    def _write(self, batch: list[Entry], now: float) -> None:
+    def _write(self, batch: list[Entry]) -> None:
         faults = list[str]()
         try:
-            fresh = self._database.write(batch, now)
-        except ROW_FAULTS:
-            fresh, faults = self._database.write_each(batch, now)
+            fresh = self._store.write(batch)
+        except RowFault:
+            fresh, faults = self._store.write_each(batch)
             self._tally.fault = faults[0] if faults else self._tally.fault
         self._tally.written += fresh
         self._tally.rejected += len(faults)

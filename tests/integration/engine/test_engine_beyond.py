@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from orchestra_core.domain.principal import Scope
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.keys import KeyFile, insert, revoke, stored_keys
 from orchestra_core.trust.keys import ApiKey, digest_of
 from tests.fakes.engine_process import PLAIN, EngineProcess, run_cli
@@ -145,5 +145,5 @@ def test_keys_of_a_damaged_file_are_not_taken_for_none(tmp_path: Path) -> None:
     file = tmp_path / "x.db"
     assert stored_keys(file) == []
     file.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-    with pytest.raises(LedgerError, match="API keys cannot be read"):
+    with pytest.raises(StoreError, match="API keys cannot be read"):
         stored_keys(file)

@@ -11,22 +11,22 @@ from pathlib import Path
 import pytest
 from sqlmodel import SQLModel
 
-from orchestra_core.storage.database import table_of
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.migrations import MIGRATIONS
+from orchestra_core.storage.sqlite import table_of
 from orchestra_core.storage.tables import AttemptRow, KeyRow, RequestRow
 from tests.integration.storage.ledgers import PATIENCE, opened, request, run
 
 READ_ONLY = """
 import os, sys
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.location import locate, prepare
 if os.geteuid() == 0:
     os.setuid(65534)
 try:
     prepare(locate(sys.argv[1]))
-except LedgerError as error:
+except StoreError as error:
     print(error)
 """
 
@@ -47,7 +47,7 @@ def test_directories_and_file_are_private(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
     """The error names the file and the setting to change."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match=r"file/orchestra\.db.*storage\.url"):
+    with pytest.raises(StoreError, match=r"file/orchestra\.db.*storage\.url"):
         Ledger(f"sqlite:///{tmp_path}/file/orchestra.db").open()
 
 
@@ -92,7 +92,7 @@ async def test_a_damaged_file_is_refused_and_kept(path: Path, damage: Callable[[
         assert ledger.flush(PATIENCE)
     damage(path)
     before = content(path)
-    with pytest.raises(LedgerError, match="damaged") as caught:
+    with pytest.raises(StoreError, match="damaged") as caught:
         Ledger(f"sqlite:///{path}").open()
     assert str(path) in caught.value.message
     assert content(path) == before
@@ -107,7 +107,7 @@ async def test_a_newer_schema_is_refused_and_untouched(path: Path) -> None:
         connection.execute("INSERT INTO schema_version VALUES (?, 0)", (len(MIGRATIONS) + 1,))
         connection.commit()
     before = content(path)
-    with pytest.raises(LedgerError, match=f"has schema {len(MIGRATIONS) + 1}, this version knows"):
+    with pytest.raises(StoreError, match=f"has schema {len(MIGRATIONS) + 1}, this version knows"):
         Ledger(f"sqlite:///{path}").open()
     assert content(path) == before
 
@@ -118,7 +118,7 @@ def test_a_database_of_another_program_is_refused(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs (x)")
     before = content(path)
-    with pytest.raises(LedgerError, match="another program"):
+    with pytest.raises(StoreError, match="another program"):
         Ledger(f"sqlite:///{path}").open()
     assert content(path) == before
 

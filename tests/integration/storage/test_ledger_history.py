@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestra_core.domain.history import History, Hour, Use
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.writer import Policy
 from tests.fakes.clock import ManualClock
@@ -78,5 +78,5 @@ def test_a_ledger_that_cannot_be_read_says_so(path: Path, content: bytes | None)
     path.parent.mkdir()
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(LedgerError, match=str(path)):
+    with pytest.raises(StoreError, match=str(path)):
         at_that_time(path).history()

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlmodel import SQLModel
 
-from orchestra_core.storage.database import INSERT_ATTEMPT, INSERT_REQUEST
-from orchestra_core.storage.failures import LedgerError
+from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.location import locate
+from orchestra_core.storage.sqlite import INSERT_ATTEMPT, INSERT_REQUEST
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 
 
@@ -31,7 +31,7 @@ def test_three_slashes_are_relative_and_four_absolute() -> None:
 )
 def test_other_urls_are_refused_with_what_to_do(url: str, said: str) -> None:
     """The message names the setting and what is expected, and never repeats a password."""
-    with pytest.raises(LedgerError) as caught:
+    with pytest.raises(StoreError) as caught:
         locate(url)
     assert "storage.url" in caught.value.message
     assert said in caught.value.message

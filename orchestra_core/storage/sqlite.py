@@ -6,22 +6,36 @@ some tens of fsyncs a second, in a thread that holds no lock meanwhile; NORMAL s
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import SQLModel
 
-from orchestra_core.storage.failures import ROW_FAULTS, LedgerError
+from orchestra_core.storage.failures import RowFault, StoreUnavailable, StoreUnusable
 from orchestra_core.storage.location import prepare
 from orchestra_core.storage.migrations import migrate, version
+from orchestra_core.storage.store import Connection, Entry, Mark, Row
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 
-Row = tuple[object, ...]
-Entry = tuple[Row, Sequence[Row]]
+T = TypeVar("T")
+# Statements for so many rows at once, largest first.
+Groups = tuple[tuple[int, str], ...]
+# Values SQLite cannot store: the row's fault, not the file's.
+_ROW_FAULTS = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    ValueError,
+    OverflowError,
+    TypeError,
+)
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 # A full check reads the whole file; above this size it would delay the start noticeably.
 _CHECKED_BYTES = 64 * 1024 * 1024
@@ -54,7 +68,10 @@ def _grouped(sql: str, rows: int) -> str:
 
 _FIELDS = len(RequestRow.model_fields)
 # Largest first; a batch of 300 rows is 4 + 5 + 4 statements instead of 300.
-_INSERT_REQUESTS = tuple((rows, _grouped(INSERT_REQUEST, rows)) for rows in (64, 8, 1))
+_GROUPS = (64, 8, 1)
+_INSERT_REQUESTS = tuple((rows, _grouped(INSERT_REQUEST, rows)) for rows in _GROUPS)
+_INSERT_DECISION = "INSERT INTO decisions (request_id, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_INSERT_DECISIONS = tuple((rows, _grouped(_INSERT_DECISION, rows)) for rows in _GROUPS)
 
 
 def connect_reader(path: Path, busy_timeout: float = 5.0) -> sqlite3.Connection:
@@ -64,7 +81,7 @@ def connect_reader(path: Path, busy_timeout: float = 5.0) -> sqlite3.Connection:
 
 
 def inspect(path: Path) -> None:
-    """LedgerError, with the file unchanged, if it is damaged, newer than ours or another program's."""
+    """StoreUnusable, with the file unchanged, if it is damaged, newer than ours or another program's."""
     size = path.stat().st_size
     if size == 0:
         return
@@ -77,7 +94,7 @@ def inspect(path: Path) -> None:
         # Locked or not accessible just now: the writer meets it again, reports it and keeps trying.
         return
     except sqlite3.DatabaseError as error:
-        raise LedgerError(
+        raise StoreUnusable(
             f"ledger {path}: damaged ({error}). It was not touched: restore a copy, or move it away to "
             "start an empty one."
         ) from error
@@ -89,27 +106,32 @@ def _check(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(verdict)
 
 
-class Database:
+class SqliteStore:
     """The writing connection, opened on first use and again after `close`. Used by one thread only."""
 
-    def __init__(self, path: Path, busy_timeout: float) -> None:
+    def __init__(self, path: Path, busy_timeout: float = 5.0) -> None:
         self.path = path
+        self.place = str(path)
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
-    def open(self, now: float) -> sqlite3.Connection:
-        """The connection, migrated. Raises sqlite3.Error, OSError or LedgerError; `now` is Unix seconds."""
+    def open(self, now: float) -> None:
         if self._connection is not None:
             if self._identity == self._on_disk():
-                return self._connection
+                return
             # SQLite would go on writing into the file that is gone, and report success.
             self.close()
-            raise LedgerError(
-                f"ledger {self.path}: the file was removed or replaced while in use, and earlier rows "
+            raise StoreUnavailable(
+                f"ledger {self.place}: the file was removed or replaced while in use, and earlier rows "
                 "with it; continuing in a new one"
             )
         prepare(self.path)
+        with self._failing():
+            self._connection = self._connected(now)
+            self._identity = self._on_disk()
+
+    def _connected(self, now: float) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -119,7 +141,6 @@ class Database:
         except BaseException:  # a file that was not opened whole must not stay open, whatever stopped it
             connection.close()
             raise
-        self._connection, self._identity = connection, self._on_disk()
         return connection
 
     def close(self) -> None:
@@ -128,6 +149,76 @@ class Database:
             self._connection.close()
         self._connection = self._identity = None
 
+    def write(self, entries: Sequence[Entry], mark: Mark | None = None) -> int:
+        try:
+            return self._write(entries, mark)
+        except _ROW_FAULTS as error:
+            raise RowFault(str(error)) from error
+
+    def _write(self, entries: Sequence[Entry], mark: Mark | None) -> int:
+        requests = [entry.request for entry in entries]
+        with self._transaction() as connection:
+            fresh = _insert_requests(connection, requests)
+            connection.executemany(INSERT_ATTEMPT, chain.from_iterable([entry.attempts for entry in entries]))
+            _insert_extras(connection, entries)
+            _set_mark(connection, mark)
+        return fresh
+
+    def write_each(self, entries: Sequence[Entry], mark: Mark | None = None) -> tuple[int, list[str]]:
+        fresh, faults = 0, list[str]()
+        with self._transaction() as connection:
+            for entry in entries:
+                connection.execute("SAVEPOINT entry")
+                try:
+                    fresh += connection.execute(INSERT_REQUEST, entry.request).rowcount
+                    connection.executemany(INSERT_ATTEMPT, entry.attempts)
+                    _insert_extras(connection, (entry,))
+                except _ROW_FAULTS as error:
+                    connection.execute("ROLLBACK TO entry")
+                    faults.append(str(error))
+                connection.execute("RELEASE entry")
+            _set_mark(connection, mark)
+        return fresh, faults
+
+    def mark(self, journal: str) -> Mark | None:
+        with self._failing():
+            found = self._open.execute(_GET_MARK, (journal,)).fetchone()
+        return None if found is None else Mark(journal, *found)
+
+    def upkeep(self, now: float) -> bool:  # noqa: ARG002  as the protocol has it
+        return False
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._transaction() as connection:
+                return work(connection)
+        except _ROW_FAULTS as error:
+            raise RowFault(f"ledger {self.place}: {error}") from error
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreUnavailable(f"ledger {self.place}: not open")
+        return self._connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._failing(), transaction(self._open) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """SQLite's errors as ours, and a new connection after them; the row's own faults pass."""
+        try:
+            yield
+        except _ROW_FAULTS:
+            raise
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+            kind = StoreUnusable if damaged else StoreUnavailable
+            raise kind(f"ledger {self.place}: {error}") from error
+
     def _on_disk(self) -> tuple[int, int] | None:
         try:
             found = self.path.stat()
@@ -135,28 +226,30 @@ class Database:
             return None
         return found.st_dev, found.st_ino
 
-    def write(self, entries: Sequence[Entry], now: float) -> int:
-        """Commits all entries or raises with none committed; the number of requests that were new."""
-        requests = [entry[0] for entry in entries]
-        with transaction(self.open(now)) as connection:
-            fresh = _insert_requests(connection, requests)
-            connection.executemany(INSERT_ATTEMPT, chain.from_iterable([entry[1] for entry in entries]))
-        return fresh
 
-    def write_each(self, entries: Sequence[Entry], now: float) -> tuple[int, list[str]]:
-        """As `write`, leaving out entries SQLite cannot store: the number that were new, and the reasons."""
-        fresh, faults = 0, list[str]()
-        with transaction(self.open(now)) as connection:
-            for request, attempts in entries:
-                connection.execute("SAVEPOINT entry")
-                try:
-                    fresh += connection.execute(INSERT_REQUEST, request).rowcount
-                    connection.executemany(INSERT_ATTEMPT, attempts)
-                except ROW_FAULTS as error:
-                    connection.execute("ROLLBACK TO entry")
-                    faults.append(str(error))
-                connection.execute("RELEASE entry")
-        return fresh, faults
+_GET_MARK = "SELECT segment, position FROM marks WHERE journal = ?"
+
+
+def _set_mark(connection: sqlite3.Connection, mark: Mark | None) -> None:
+    if mark is not None:
+        connection.execute(
+            "INSERT INTO marks (journal, segment, position) VALUES (?, ?, ?) ON CONFLICT (journal)"
+            " DO UPDATE SET segment = excluded.segment, position = excluded.position",
+            (mark.journal, mark.segment, mark.offset),
+        )
+
+
+def _insert_extras(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Decisions and texts, where there are any."""
+    decisions = [(entry.request[0], entry.decision) for entry in entries if entry.decision is not None]
+    _insert(connection, _INSERT_DECISIONS, decisions)
+    texts = [
+        (entry.request[0], entry.prompt, entry.answer)
+        for entry in entries
+        if entry.prompt is not None or entry.answer is not None
+    ]
+    if texts:
+        connection.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", texts)
 
 
 def _insert_requests(connection: sqlite3.Connection, requests: Sequence[Row]) -> int:
@@ -164,12 +257,16 @@ def _insert_requests(connection: sqlite3.Connection, requests: Sequence[Row]) ->
     if set(map(len, requests)) - {_FIELDS}:
         # In a group a short row beside a long one would shift values into the wrong columns unnoticed.
         raise ValueError(f"a request row has {_FIELDS} fields")
+    return _insert(connection, _INSERT_REQUESTS, requests)
+
+
+def _insert(connection: sqlite3.Connection, groups: Groups, rows: Sequence[Row]) -> int:
     fresh = done = 0
-    for rows, sql in _INSERT_REQUESTS:
-        while len(requests) - done >= rows:
-            values = list(chain.from_iterable(requests[done : done + rows]))
+    for size, sql in groups:
+        while len(rows) - done >= size:
+            values = list(chain.from_iterable(rows[done : done + size]))
             fresh += connection.execute(sql, values).rowcount
-            done += rows
+            done += size
     return fresh
 
 

@@ -1,0 +1,87 @@
+"""What a database must do for the ledger: one protocol, kept by SQLite (sqlite.py) and PostgreSQL (postgres.py).
+
+A store is used by one thread, the ledger's writer. Every method raises only the errors of failures.py.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+Row = tuple[object, ...]
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """What is kept of one request, rows in the field order of tables.py.
+
+    `decision` is the encoded explanation; `prompt` and `answer` only where storing texts is switched on.
+    """
+
+    request: Row
+    attempts: Sequence[Row] = ()
+    decision: bytes | None = None
+    prompt: str | None = None
+    answer: str | None = None
+
+
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """How far a journal has been folded in: everything before `offset` (bytes) of `segment` is stored."""
+
+    journal: str
+    segment: int
+    offset: int
+
+
+class Cursor(Protocol):
+    """The result of a statement."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A database connection to which statements are said with `?` for their values, whatever the dialect."""
+
+    def execute(self, sql: str, values: Sequence[object] = (), /) -> Cursor: ...
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[object]], /) -> object: ...
+
+
+class Store(Protocol):
+    """The tables of the ledger. `place` names the database for people, without a password."""
+
+    place: str
+
+    def open(self, now: float) -> None:
+        """Connects and migrates; nothing where that is done already. `now` is Unix seconds.
+
+        Call it before each group: it is what connects again, and notices a file that was replaced.
+        """
+
+    def write(self, entries: Sequence[Entry], mark: Mark | None = None) -> int:
+        """Commits all entries and the mark, or none; the number of requests that were not there already.
+
+        RowFault: one of them can never be stored, see `write_each`.
+        """
+
+    def write_each(self, entries: Sequence[Entry], mark: Mark | None = None) -> tuple[int, list[str]]:
+        """As `write`, leaving out what cannot be stored: the number that were new, and a reason for each."""
+
+    def mark(self, journal: str) -> Mark | None:
+        """How far this journal was folded in; None if nothing of it was."""
+
+    def upkeep(self, now: float) -> bool:
+        """One small step of roll-ups and retention; whether there is more to do at once."""
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, done in one transaction."""
+
+    def close(self) -> None:
+        """Ends the connection, undoing an open transaction; `open` begins another."""

@@ -33,6 +33,8 @@ from orchestra_core.simulation.running import Running, start
 from orchestra_core.simulation.trace import Event, Loaded, LoadFailed, Loading, OutOfMemory, Timings, Unloaded
 
 _HEAD_START = 1.0
+# Tokens: of the models in workload.py, and what an estimate of a prompt may be too high by.
+_CONTEXT, _MARGIN = 2048, 200
 _BACKEND = """
 [[backends]]
 name = "{name}"
@@ -158,7 +160,8 @@ def _body(arrival: Arrival, *, through: bool) -> bytes:
         "stream": True,
     }
     if through:
-        fields["max_tokens"] = arrival.output
+        # The engine refuses what does not fit a context (of 2,048 tokens here), where Ollama cuts the prompt silently.
+        fields["max_tokens"] = min(arrival.output, _CONTEXT - arrival.prompt - _MARGIN)
     else:
         fields["options"] = {"num_predict": arrival.output}
     return msgspec.json.encode(fields)

@@ -133,6 +133,7 @@ class Engine:
             listed=self._listed,
             left=lambda gone: self.memory.left(gone, clock.monotonic()),
             away=lambda away: self.memory.away(away, clock.monotonic()),
+            stays=self.memory.stays,
         )
 
         room = Room(config.queue.total, config.queue.per_slot)

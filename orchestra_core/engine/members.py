@@ -25,7 +25,7 @@ from orchestra_core.upstream.managed import Managed
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", None)
 # A region other than `local` is taken to be this far away until measured; judgement.
 _REMOTE_RTT = 0.04
-_MANAGED = BackendKind.MANAGED
+_MANAGED, _OLLAMA = BackendKind.MANAGED, BackendKind.OLLAMA
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -84,9 +84,11 @@ class Members:
         listed: Callable[["Member", Sequence[tuple[Endpoint, ModelInfo]]], None],
         left: Callable[[Sequence[Endpoint]], None],
         away: Callable[[Sequence[Endpoint]], None],
+        stays: Callable[[str], float | None],
     ) -> None:
         """`returned` is told of a backend that answers, at first or again; `listed` of what each look found there,
-        `left` of the endpoints of a backend that was removed, `away` of those of one that is down.
+        `left` of the endpoints of a backend that was removed, `away` of those of one that is down. `stays` is how
+        long (seconds) a server that unloads by itself is to keep a model, -1 for good, None as it likes.
         """
         self._clock = clock
         self._catalog = catalog
@@ -100,6 +102,7 @@ class Members:
         self._listed = listed
         self._left_behind = left
         self._away = away
+        self._stays = stays
         self._members: dict[str, Member] = {}
         # Out of the catalog already, while requests still run there.
         self._leaving: list[Member] = []
@@ -206,7 +209,9 @@ class Members:
             return OpenAI(settings.url, self._client, headers, models=settings.models)
         if settings.kind is BackendKind.LLAMACPP:
             return LlamaCpp(settings.url, self._client, headers)
-        return Ollama(settings.url, self._client, headers, lambda model: self._wished(settings, model))
+        return Ollama(
+            settings.url, self._client, headers, lambda model: self._wished(settings, model), self._stays
+        )
 
     def _wished(self, settings: BackendSettings, model: str) -> int | None:
         """The context an operator wants a model to be loaded with."""
@@ -309,7 +314,11 @@ class Members:
 
     def defaults(self, endpoint: Endpoint) -> Mapping[str, object]:
         """Fields merged under a call's own: what a model needs to answer well and clients do not know."""
-        if endpoint.spec.kind is not _MANAGED:
+        kind = endpoint.spec.kind
+        if kind is _OLLAMA:
+            stays = self._stays(endpoint.spec.model)
+            return _NOTHING if stays is None else {"keep_alive": stays}
+        if kind is not _MANAGED:
             return _NOTHING
         control = self.control(endpoint.spec.backend)
         return control.defaults(endpoint.spec.model) if isinstance(control, Managed) else _NOTHING

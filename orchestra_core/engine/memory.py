@@ -153,6 +153,11 @@ class Memory:
         """Seconds a model may be idle, None: as long as nobody needs the room."""
         return self._rule(model).ttl
 
+    def stays(self, model: str) -> float | None:
+        """Seconds a server that unloads idle models by itself is to keep this one: -1 for good, None as it likes."""
+        rule = self._rule(model)
+        return -1 if rule.pinned else rule.ttl
+
     def _learn(self, endpoint: Endpoint, info: ModelInfo) -> None:
         """What a loaded model was measured to occupy, once for each load and again when it has grown."""
         measured = endpoint.memory_bytes

@@ -81,11 +81,15 @@ class Ollama:
         client: httpx.AsyncClient,
         headers: Mapping[str, str],
         context: Callable[[str], int | None] = lambda _: None,
+        stays: Callable[[str], float | None] = lambda _: None,
     ) -> None:
-        """`context` are the tokens an operator wishes a model to be loaded with, None: no wish."""
+        """`context` are the tokens an operator wishes a model to be loaded with, `stays` the seconds it is to be
+        kept after its last call; None: no wish.
+        """
         self._remote = Remote("Ollama", url, client, headers)
         self._address = from_url(url, headers)
         self._context = context
+        self._stays = stays
         self._shown: dict[str, _Show] = {}
         self._planned: dict[str, int] = {}
 
@@ -132,6 +136,8 @@ class Ollama:
         sized: dict[str, object] = {"model": model}
         if planned is not None:
             sized["options"] = {"num_ctx": planned}
+        if (stays := self._stays(model)) is not None:
+            sized["keep_alive"] = stays
         try:
             await self._ask_for(model, "/api/generate", {**sized, "stream": False}, LOAD_SECONDS)
         except ControlError as error:

@@ -2,7 +2,7 @@
 
 A field Ollama cannot honour is refused (`InvalidRequest`) where leaving it out would change the answer's
 meaning, else left out. `num_ctx` is never a client's: another value than before makes Ollama reload the model, so
-every call names the one it is loaded with.
+every call names the one it is loaded with. Nor is `keep_alive`: a call that names none resets it to the server's own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -73,6 +73,7 @@ class _Fields(msgspec.Struct):
     tool_choice: msgspec.Raw = NOTHING
     response_format: _ResponseFormat | None = None
     reasoning_effort: str | None = None
+    keep_alive: float | None = None
 
 
 _fields = msgspec.json.Decoder(_Fields)
@@ -100,6 +101,8 @@ def render_request(call: Call, model: str, *, stream: bool, context: int | None 
     path, body = _chat(fields) if call.kind is Kind.CHAT else _generate(fields)
     body["model"] = model
     body["stream"] = stream
+    if fields.keep_alive is not None:
+        body["keep_alive"] = fields.keep_alive
     if options := _options(fields, context):
         body["options"] = options
     if (form := _format(fields.response_format)) is not None:
@@ -136,6 +139,8 @@ def _embed(fields: _Fields, model: str, context: int | None) -> dict[str, object
         body["dimensions"] = fields.dimensions
     if context is not None:
         body["options"] = {"num_ctx": context}
+    if fields.keep_alive is not None:
+        body["keep_alive"] = fields.keep_alive
     return body
 
 

@@ -157,6 +157,17 @@ async def test_the_context_of_a_load_is_planned_and_named(
     assert named == planned
 
 
+@pytest.mark.parametrize("stays", [-1, 600, None])
+async def test_a_load_says_how_long_the_model_stays(client: httpx.AsyncClient, stays: float | None) -> None:
+    """Else Ollama would unload it by its own clock before anybody asked it anything."""
+    async with ScriptedHttp() as server:
+        script(server)
+        server.at("POST", "/api/generate", Reply({"done": True, "done_reason": "load"}))
+        await Ollama(server.url, client, {}, stays=lambda _: stays).load("llama3.2:3b", lambda _: None)
+
+    assert server.asked[-1].json.get("keep_alive") == stays
+
+
 async def test_a_running_model_keeps_the_context_it_runs_with(client: httpx.AsyncClient) -> None:
     """What is loaded is named in calls, whatever would be loaded."""
     async with ScriptedHttp() as server:

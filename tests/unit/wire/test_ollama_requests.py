@@ -238,3 +238,17 @@ def test_the_context_named_is_the_endpoints(kind: Kind, fields: dict[str, Any]) 
     pinned = json.loads(ollama.render_request(call, "m", stream=True, context=4096)[1])
     assert pinned["options"]["num_ctx"] == 4096
     assert b"131072" not in ollama.render_request(call, "m", stream=True)[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kind.CHAT, {"messages": [{"role": "user", "content": "hi"}]}),
+        (Kind.COMPLETION, {"prompt": "hi"}),
+        (Kind.EMBEDDING, {"input": "hi"}),
+    ],
+)
+def test_how_long_a_model_stays_is_said_in_every_kind_of_call(kind: Kind, fields: dict[str, Any]) -> None:
+    """Seconds as a number; -1 is for good."""
+    assert render(kind, {**fields, "keep_alive": -1})[1]["keep_alive"] == -1
+    assert "keep_alive" not in render(kind, fields)[1]

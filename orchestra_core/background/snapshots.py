@@ -1,10 +1,12 @@
 """Builds the frozen picture of the engine from the live parts, at most a few times a second."""
 
 from collections.abc import Callable, Iterable, Sequence
+from math import exp
 
 import msgspec
 
 from orchestra_core.clock import Clock, rfc3339
+from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.memory import Rule
@@ -43,6 +45,7 @@ class Sources(msgspec.Struct, frozen=True):
     queues: Callable[[], tuple[QueueView, ...]] = tuple
     pools: Callable[[], tuple[PoolView, ...]] = tuple
     foresight: Callable[[], tuple[ForesightView, ...]] = tuple
+    alerts: Callable[[], tuple[AlertView, ...]] = tuple
     place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
 
 
@@ -99,6 +102,7 @@ class Snapshots:
             queues=sources.queues(),
             pools=sources.pools(),
             foresight=sources.foresight(),
+            alerts=sources.alerts(),
         )
 
     def _model(self, endpoint: Endpoint, now: float) -> ModelView:
@@ -143,6 +147,8 @@ class Snapshots:
             demand=round(endpoint.demand, 4),
             load_seconds=None if endpoint.took is None else round(endpoint.took, 1),
             barred="" if endpoint.barred is None else endpoint.barred[1],
+            first_token_ratio=max(round(exp(endpoint.speed.ttft), 3), 0.001),
+            token_ratio=max(round(exp(endpoint.speed.tpot), 3), 0.001),
         )
 
 

@@ -5,6 +5,7 @@ Memory is in bytes, times in seconds, rates per second, prices per million token
 
 import msgspec
 
+from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.events import Event
 
 
@@ -65,7 +66,8 @@ class ModelView(msgspec.Struct, frozen=True):
     """One endpoint: a model on a backend. `status` is running, loading, available or unavailable.
 
     `progress` is what the backend says of the load or unload under way, if anything; `changing_seconds` how long it
-    has taken so far.
+    has taken so far. `first_token_ratio` and `token_ratio` are observed over predicted times, for the first token and
+    for each after it; they are 1 before the first answer.
     """
 
     id: str
@@ -105,6 +107,8 @@ class ModelView(msgspec.Struct, frozen=True):
     load_seconds: float | None = None
     barred: str = ""
     changing_seconds: float | None = None
+    first_token_ratio: float = 1.0
+    token_ratio: float = 1.0
 
 
 class TripView(msgspec.Struct, frozen=True):
@@ -231,3 +235,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     queues: tuple[QueueView, ...] = ()
     pools: tuple[PoolView, ...] = ()
     foresight: tuple[ForesightView, ...] = ()
+    alerts: tuple[AlertView, ...] = ()

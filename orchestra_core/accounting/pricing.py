@@ -1,13 +1,18 @@
-"""The price of an answer from token counts and prices per million tokens."""
+"""What an attempt cost."""
 
-from orchestra_core.domain.catalog import EndpointSpec
+from orchestra_core.domain.price import Price
 from orchestra_core.domain.reply import Usage
 
 _MILLION = 1_000_000
 
 
-def cost_of(spec: EndpointSpec, usage: Usage) -> float | None:
-    """Both directions are counted. None when a price is unknown: never shown as zero."""
-    if spec.price_input is None or spec.price_output is None:
-        return None
-    return (usage.prompt * spec.price_input + usage.completion * spec.price_output) / _MILLION
+def cost_of(price: Price | None, usage: Usage, seconds: float) -> float | None:
+    """Of these tokens, made in so many seconds of an endpoint's time. None: nobody knows; never shown as zero.
+
+    An attempt that brought no token was not charged for any, whatever a token costs.
+    """
+    if price is None:
+        return None if usage.prompt or usage.completion else 0.0
+    if price.plain and not usage.cached:
+        return (usage.prompt * price.input + usage.completion * price.output) / _MILLION
+    return price.charge(usage.prompt, usage.completion, usage.cached, seconds)

@@ -180,7 +180,7 @@ class Probing:
 
 def _may_be_asked(endpoint: Endpoint) -> bool:
     spec = endpoint.spec
-    free = spec.price_input == 0 and spec.price_output == 0
+    free = spec.price is not None and spec.price.unmetered
     idle = endpoint.inflight < spec.slots and not endpoint.waiting
     usable = endpoint.reachable and not endpoint.draining and endpoint.residency is Residency.READY
     return free and idle and usable

@@ -7,6 +7,7 @@ import msgspec
 
 from orchestra_core.domain.call import Level, Task
 from orchestra_core.domain.memory import Need, Shape
+from orchestra_core.domain.price import FREE, Price
 
 
 class BackendKind(StrEnum):
@@ -63,7 +64,7 @@ class ModelInfo(msgspec.Struct, frozen=True, gc=False):
 class EndpointSpec(msgspec.Struct, frozen=True, gc=False):
     """The facts of an endpoint the selector needs, with every gap already filled by a prior.
 
-    Rates are tokens per second, prices are per million tokens (None: unknown), times are seconds.
+    Rates are tokens per second, times are seconds; `price` None: unknown. `hosted`: it runs on somebody else's machine.
     `quality` and each of `qualities`, which says how fit the model is for a task, are between 0 and 1.
     `slowdown` is what every further call in service adds to the duration of each, as a fraction. `prefill`:
     an answer can be continued here from the text so far, given as a last message of the assistant.
@@ -81,8 +82,7 @@ class EndpointSpec(msgspec.Struct, frozen=True, gc=False):
     size_bytes: int | None = None
     parameters: int | None = None
     quantization: str | None = None
-    price_input: float | None = 0.0
-    price_output: float | None = 0.0
+    price: Price | None = FREE
     prefill_rate: float = 500.0
     decode_rate: float = 30.0
     load_seconds: float = 5.0
@@ -92,6 +92,7 @@ class EndpointSpec(msgspec.Struct, frozen=True, gc=False):
     qualities: dict[Task, float] = {}
     slowdown: float = 0.1
     prefill: bool = False
+    hosted: bool = False
 
     @property
     def id(self) -> str:

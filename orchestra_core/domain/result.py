@@ -6,18 +6,21 @@ from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Candidate, Decision
 from orchestra_core.domain.memory import Need
 from orchestra_core.domain.outcome import Outcome
+from orchestra_core.domain.price import Price
 
 
 class Tried(msgspec.Struct, frozen=True, gc=False):
     """One attempt: where, how it ended, and whether its answer would have been a degraded one.
 
-    `loading` is how long (seconds) it waited for the model to be loaded.
+    `loading` is how long (seconds) it waited for the model to be loaded, `price` what was charged for it when it was
+    sent, None where that is not known: an endpoint may be gone, or dearer, when its answer ends.
     """
 
     candidate: Candidate
     outcome: Outcome
     degraded: bool = False
     loading: float = 0.0
+    price: Price | None = None
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):

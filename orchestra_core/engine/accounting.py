@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
+from orchestra_core.engine.prices import Prices
 from orchestra_core.engine.tidings import Tidings
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.routing.catalog import Catalog
@@ -24,6 +25,7 @@ class Accounts:
         spent: Callable[[str, int], None],
         tidings: Tidings,
     ) -> None:
+        self.prices = Prices(config, clock)
         self.ledger = Ledger(config.storage.url, clock, tidings.ledger_problem)
         self.completion = Completion(
             clock=clock,

@@ -134,6 +134,7 @@ class Engine:
             left=lambda gone: self.memory.left(gone, clock.monotonic()),
             away=lambda away: self.memory.away(away, clock.monotonic()),
             stays=self.memory.stays,
+            priced=self.accounts.prices,
         )
 
         room = Room(config.queue.total, config.queue.per_slot)
@@ -227,6 +228,7 @@ class Engine:
             gate=self.gate,
             keys=self.keys,
             execution=self.execution,
+            accounts=self.accounts,
         )
 
     def _routes(self) -> Routes:

@@ -85,10 +85,12 @@ class Members:
         left: Callable[[Sequence[Endpoint]], None],
         away: Callable[[Sequence[Endpoint]], None],
         stays: Callable[[str], float | None],
+        priced: Callable[[EndpointSpec, BackendSettings], EndpointSpec],
     ) -> None:
         """`returned` is told of a backend that answers, at first or again; `listed` of what each look found there,
         `left` of the endpoints of a backend that was removed, `away` of those of one that is down. `stays` is how
         long (seconds) a server that unloads by itself is to keep a model, -1 for good, None as it likes.
+        `priced` adds its price to an endpoint.
         """
         self._clock = clock
         self._catalog = catalog
@@ -103,6 +105,7 @@ class Members:
         self._left_behind = left
         self._away = away
         self._stays = stays
+        self._priced = priced
         self._members: dict[str, Member] = {}
         # Out of the catalog already, while requests still run there.
         self._leaving: list[Member] = []
@@ -198,7 +201,8 @@ class Members:
             member.watch.cancel()
 
     def _describe(self, member: Member, info: ModelInfo) -> EndpointSpec:
-        return describe(member.facts, info, self._overrides.get(info.name))
+        spec = describe(member.facts, info, self._overrides.get(info.name))
+        return self._priced(spec, member.settings)
 
     def _control(self, settings: BackendSettings) -> Control:
         if settings.kind is BackendKind.MANAGED:
@@ -375,8 +379,6 @@ def _overrides(models: Mapping[str, ModelSettings]) -> dict[str, Override]:
         name: Override(
             settings.capabilities,
             settings.quality,
-            settings.cost_per_million_input,
-            settings.cost_per_million_output,
             settings.context,
         )
         for name, settings in models.items()

@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.background.memory import HostMemory
 from orchestra_core.config import Config
 from orchestra_core.config.settings import ResilienceSettings
+from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.members import Members
 from orchestra_core.engine.memory import Memory
@@ -34,6 +35,7 @@ def register(
     gate: Gate,
     keys: Keys,
     execution: Execution,
+    accounts: Accounts,
 ) -> None:
     """Each part is told of what it reads."""
 
@@ -44,6 +46,7 @@ def register(
 
     def take_models(new: Config) -> None:
         memory.configure(new)
+        accounts.prices.configure(new)
         members.override(new.models)
 
     def take_execution(new: Config) -> None:

@@ -14,6 +14,7 @@ from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
+from orchestra_core.domain.price import Price
 from orchestra_core.domain.result import Tried
 from orchestra_core.domain.sink import Execute, Serving, Sink
 from orchestra_core.pipeline.degradation import Alternatives, serving
@@ -34,7 +35,18 @@ class Run:
     `probe` is the breaker's token where the request is sent although the breaker is open, and nowhere else.
     """
 
-    __slots__ = ("attempts", "call", "deadline", "decision", "failed", "loading", "probe", "sink", "tried")
+    __slots__ = (
+        "attempts",
+        "call",
+        "deadline",
+        "decision",
+        "failed",
+        "loading",
+        "price",
+        "probe",
+        "sink",
+        "tried",
+    )
 
     def __init__(
         self,
@@ -55,6 +67,7 @@ class Run:
         self.failed: Outcome | None = None
         # Seconds the next attempt waited for its model.
         self.loading = 0.0
+        self.price: Price | None = None
 
 
 class Chain:
@@ -96,12 +109,16 @@ class Chain:
         """
         wishes = run.decision.requirements
         run.attempts = Attempts(self.retries, self._budget, self._rng, run.deadline, wishes.max_cost)
-        step = self._first(run) if at is None else self._follow(run, at, run.tried.pop().outcome)
+        step = self._first(run) if at is None else self._went_on(run, at, run.tried.pop())
         while step.option is not None:
             if step.delay:
                 await self._patience.pause(step.delay, run.call, run.sink, "")
             step = await self._go(run, step.option)
         return step.outcome
+
+    def _went_on(self, run: Run, at: Option, first: Tried) -> Step:
+        run.price = first.price
+        return self._follow(run, at, first.outcome)
 
     def _first(self, run: Run) -> Step:
         best = run.decision.ranked[0].endpoint
@@ -173,10 +190,11 @@ class Chain:
             first = run.attempts.first_token_limit(at.candidate, self._now(), options)
         whole = run.attempts.answer_limit(first, at.candidate)
         told = self._serving(run, at)
+        run.price = at.endpoint.spec.price
         try:
             return await self._execute(run.call, at.endpoint, run.sink, told, first, whole)
         except asyncio.CancelledError as gone:
-            run.tried.append(msgspec.structs.replace(cancelled(at, gone, run.sink), loading=run.loading))
+            run.tried.append(cancelled(at, gone, run.sink, run.price, run.loading))
             raise
 
     def _serving(self, run: Run, at: Option) -> Serving:
@@ -185,8 +203,8 @@ class Chain:
     def _follow(self, run: Run, at: Option, outcome: Outcome) -> Step:
         """Accounts for the attempt and decides what comes next."""
         outcome = charged(outcome, run.decision)
-        run.tried.append(Tried(at.candidate, outcome, at.asked != "", run.loading))
-        cost = cost_of(at.endpoint.spec, outcome.usage) or 0.0
+        run.tried.append(Tried(at.candidate, outcome, at.asked != "", run.loading, run.price))
+        cost = cost_of(run.price, outcome.usage, outcome.seconds) or 0.0
         if run.sink.committed and not outcome.ok:
             outcome = _interrupted(outcome, run.call)
         following = None
@@ -225,13 +243,15 @@ def charged(outcome: Outcome, decision: Decision) -> Outcome:
     return msgspec.structs.replace(outcome, usage=estimate)
 
 
-def cancelled(at: Option, gone: asyncio.CancelledError, sink: Sink) -> Tried:
+def cancelled(
+    at: Option, gone: asyncio.CancelledError, sink: Sink, price: Price | None, loading: float = 0.0
+) -> Tried:
     """The attempt that was under way; what had arrived of it comes with the error where that is known."""
     known = gone.args[0] if gone.args and isinstance(gone.args[0], Outcome) else None
     if known is None:
         why = "ended before its answer was complete"
         known = Outcome(Verdict.CANCELLED, at.endpoint.id, 499, why, committed=sink.committed)
-    return Tried(at.candidate, known, at.asked != "")
+    return Tried(at.candidate, known, at.asked != "", loading, price)
 
 
 def _interrupted(outcome: Outcome, call: Call) -> Outcome:

@@ -17,6 +17,8 @@ from orchestra_core.domain.result import Tried
 from orchestra_core.telemetry.ended import Entry
 
 _SUCCESS = Verdict.SUCCESS
+# However long these took, it was no server's time.
+_NO_WORK = frozenset({Verdict.UNREACHABLE, Verdict.UNSUPPORTED})
 Record = Callable[[tuple[object, ...], Sequence[tuple[object, ...]]], None]
 
 
@@ -49,11 +51,11 @@ class Completion:
         if last.usage is not outcome.usage:
             # It ended where nothing was sent (refused, queued): what it took is what the attempts took.
             outcome = replace(outcome, usage=last.usage)
-        endpoint = self._find(last.endpoint)
         usage = outcome.usage
         if usage.estimated and not usage.prompt:
             usage = _with_prompt(usage, decision, outcome)
-        cost = cost_of(endpoint.spec, usage) if endpoint is not None else None
+        # Where nothing was sent nothing was charged, whatever the price.
+        cost = _cost(tried[-1], usage) if tried else 0.0
         backend, _, model = outcome.endpoint.partition("/")
         verdict = outcome.verdict
         several = len(tried) > 1
@@ -95,10 +97,10 @@ class Completion:
             decision.id,
             outcome.message,
             call.key,
-            *self._further(decision, endpoint, tried, began),
+            *self._further(decision, self._find(last.endpoint), tried, began),
         )
         self._spent(call.key, tokens_in + tokens_out)
-        self._record(row, self._attempt_rows(call.id, tried) if several else ())
+        self._record(row, _attempt_rows(call.id, tried) if several else ())
         return cost
 
     def _further(
@@ -132,40 +134,43 @@ class Completion:
             outcome = one.outcome
             if outcome.committed:
                 begun += outcome.usage.completion
-            endpoint = self._find(outcome.endpoint)
-            if (
-                cost is not None
-                and endpoint is not None
-                and (outcome.usage.prompt or outcome.usage.completion)
-            ):
-                more = cost_of(endpoint.spec, outcome.usage)
+            if cost is not None:
+                more = _cost(one, outcome.usage)
                 cost = None if more is None else cost + more
         if begun:
             usage = Usage(usage.prompt, usage.completion + begun, usage.cached, estimated=True)
         return usage, cost
 
-    def _attempt_rows(self, request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:
-        """Only for requests that took more than one: of the others the request's row says it all."""
-        return [self._attempt_row(request_id, number, one.outcome) for number, one in enumerate(tried, 1)]
 
-    def _attempt_row(self, request_id: str, number: int, outcome: Outcome) -> tuple[object, ...]:
-        usage, endpoint = outcome.usage, self._find(outcome.endpoint)
-        return (
-            request_id,
-            number,
-            outcome.endpoint,
-            outcome.verdict._value_,
-            outcome.status,
-            outcome.seconds,
-            outcome.first_token,
-            usage.prompt,
-            usage.completion,
-            outcome.message,
-            None if endpoint is None else cost_of(endpoint.spec, usage),
-            1 if usage.estimated else 0,
-        )
+def _cost(attempt: Tried, usage: Usage) -> float | None:
+    outcome = attempt.outcome
+    return cost_of(attempt.price, usage, 0.0 if outcome.verdict in _NO_WORK else outcome.seconds)
 
 
 def _with_prompt(usage: Usage, decision: Decision, outcome: Outcome) -> Usage:
     """Where the backend reported nothing, an answer that began had its prompt read."""
     return Usage(decision.input_tokens, usage.completion, 0, estimated=True) if outcome.committed else usage
+
+
+def _attempt_rows(request_id: str, tried: tuple[Tried, ...]) -> list[tuple[object, ...]]:
+    """Only for requests that took more than one: of the others the request's row says it all."""
+    return [_attempt_row(request_id, number, one) for number, one in enumerate(tried, 1)]
+
+
+def _attempt_row(request_id: str, number: int, attempt: Tried) -> tuple[object, ...]:
+    outcome = attempt.outcome
+    usage = outcome.usage
+    return (
+        request_id,
+        number,
+        outcome.endpoint,
+        outcome.verdict._value_,
+        outcome.status,
+        outcome.seconds,
+        outcome.first_token,
+        usage.prompt,
+        usage.completion,
+        outcome.message,
+        _cost(attempt, usage),
+        1 if usage.estimated else 0,
+    )

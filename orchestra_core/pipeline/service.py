@@ -93,15 +93,18 @@ class Service:
         token = self._placement.begin(lane, best)
         if not token:
             return await self._through_chain(call, decision, sink)
+        price = endpoint.spec.price
         outcome: Outcome | None = None
         try:
             told = Serving(best.model, best.backend, decision.id, 1, False, decision)
             outcome = await self._execute(call, endpoint, sink, told)
         except asyncio.CancelledError as gone:
-            return self._cancelled(call, decision, [cancelled(Option(best, endpoint), gone, sink)], sink)
+            return self._cancelled(
+                call, decision, [cancelled(Option(best, endpoint), gone, sink, price)], sink
+            )
         finally:
             self._placement.end(lane, endpoint, call, decision.task, best, token, outcome, sink)
-        tried = Tried(best, outcome)
+        tried = Tried(best, outcome, False, 0.0, price)
         if outcome.verdict is _SUCCESS:
             return self._end(call, decision, (tried,), outcome)
         return await self._through_chain(call, decision, sink, tried, Option(best, endpoint))

@@ -3,8 +3,8 @@
 The order of trust is configuration, report, name, kind of server. What no one knows is guessed from the size:
 quality grows with the logarithm of the parameters, speed is bound by reading the active weights once per
 token (roofline, routing.md 4.3). The guesses only have to rank endpoints sensibly before the first answers:
-speed is learned from use, quality can be configured. A price is never guessed: local servers cost 0,
-others None.
+speed is learned from use, quality can be configured. What runs on somebody else's machine is `hosted`: its
+price is not known here, what runs on ours is free; what accounting knows better comes later.
 """
 
 from math import log2, sqrt
@@ -13,6 +13,7 @@ import msgspec
 
 from orchestra_core.domain.call import Level, Task
 from orchestra_core.domain.catalog import BackendKind, EndpointSpec, ModelInfo, Residency
+from orchestra_core.domain.price import FREE
 from orchestra_core.routing.names import Name, Speciality, read
 
 
@@ -20,7 +21,7 @@ class BackendFacts(msgspec.Struct, frozen=True):
     """What is known of a backend as a whole; None is "not known".
 
     `loopback`: it runs on this machine. `loadable`: whether models can be loaded on it; None: as usual for
-    its kind. Prices are per million tokens, `rtt` in seconds. `prefill`: whether its models go on from a beginning
+    its kind. `rtt` is in seconds. `prefill`: whether its models go on from a beginning
     of their answer that they are given; None: as usual for its kind.
     """
 
@@ -29,8 +30,6 @@ class BackendFacts(msgspec.Struct, frozen=True):
     slots: int | None = None
     weight: float = 1.0
     rtt: float | None = None
-    price_input: float | None = None
-    price_output: float | None = None
     loopback: bool = True
     loadable: bool | None = None
     prefill: bool | None = None
@@ -41,8 +40,6 @@ class Override(msgspec.Struct, frozen=True):
 
     capabilities: tuple[str, ...] | None = None
     quality: Level | None = None
-    cost_per_million_input: float | None = None
-    cost_per_million_output: float | None = None
     context: int | None = None
 
 
@@ -131,7 +128,6 @@ def describe(facts: BackendFacts, info: ModelInfo, override: Override | None = N
     quality = _quality(total, active, name, quantization, wish)
     weights = active * _bits(quantization, machine) / 8
     size = info.size_bytes or total * _bits(quantization, machine) / 8
-    price_input, price_output = _prices(facts, wish, remote)
     return EndpointSpec(
         backend=facts.name,
         model=info.name,
@@ -145,8 +141,7 @@ def describe(facts: BackendFacts, info: ModelInfo, override: Override | None = N
         size_bytes=info.size_bytes,
         parameters=info.parameters or (int(name.total) if name.total else None),
         quantization=quantization,
-        price_input=price_input,
-        price_output=price_output,
+        price=None if remote else FREE,
         prefill_rate=_REMOTE_PREFILL if remote else _clamp(machine.compute / (2 * active), _PREFILL_RATES),
         decode_rate=_REMOTE_DECODE if remote else _clamp(machine.bandwidth / weights, _DECODE_RATES),
         load_seconds=0.0 if remote else machine.start + size / machine.disk,
@@ -156,6 +151,7 @@ def describe(facts: BackendFacts, info: ModelInfo, override: Override | None = N
         qualities={task: _fitness(task, quality, tasks, name, wish) for task in Task},
         slowdown=machine.slowdown,
         prefill=facts.kind in _PREFILLS if facts.prefill is None else facts.prefill,
+        hosted=remote,
     )
 
 
@@ -270,16 +266,6 @@ def _fitness(task: Task, quality: float, tasks: frozenset[Task], name: Name, wis
         if task in made_for:
             return min(quality + _EXPERT_BONUS, _QUALITIES[1])
     return quality
-
-
-def _prices(facts: BackendFacts, wish: Override, remote: bool) -> tuple[float | None, float | None]:
-    unknown = None if remote else 0.0
-    prices = (
-        (wish.cost_per_million_input, facts.price_input),
-        (wish.cost_per_million_output, facts.price_output),
-    )
-    found = [next((price for price in pair if price is not None), unknown) for pair in prices]
-    return found[0], found[1]
 
 
 def _loadable(facts: BackendFacts, info: ModelInfo) -> bool:

@@ -117,11 +117,15 @@ def _score(
         if tokens_out > 1.0:
             work += exp(speed.tpot) * tpot * (tokens_out - 1.0)
         seconds = wait + work
-        price_in, price_out = spec.price_input, spec.price_output
-        if price_in is None or price_out is None:
+        price = spec.price
+        if price is None:
             cost, charged = None, (tokens_in * _ASSUMED_INPUT + tokens_out * _ASSUMED_OUTPUT) / 1e6
         else:
-            cost = charged = (tokens_in * price_in + tokens_out * price_out) / 1e6
+            cost = charged = (
+                (tokens_in * price.input + tokens_out * price.output) / 1e6
+                if price.plain
+                else price.charge(tokens_in, tokens_out, 0.0, work)
+            )
         quality = spec.qualities[task] if task in spec.qualities else _fit(spec, task)
         time = log2(1.0 + seconds / reference)
         late = 0.5 * erfc(log(limit / seconds) / sqrt(2.0 * speed.variance + _LEAST_SPREAD))

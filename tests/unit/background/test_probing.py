@@ -10,6 +10,7 @@ from orchestra_core.background.probing import Probing, one_token
 from orchestra_core.domain.call import Kind
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.outcome import Verdict
+from orchestra_core.domain.price import Price
 from orchestra_core.pipeline.lanes import Lane
 from orchestra_core.resilience.admission import ModelQueue, Room
 from orchestra_core.resilience.breaker import Breaker, Policy
@@ -182,8 +183,8 @@ async def test_a_cancelled_probe_gives_its_place_back() -> None:
 @pytest.mark.parametrize(
     "subject",
     [
-        endpoint("box/llama", price_input=0.0, price_output=1e-9),
-        endpoint("box/llama", price_input=None, price_output=None),
+        endpoint("box/llama", price=Price(0.0, 1e-9)),
+        endpoint("box/llama", price=None),
         endpoint("box/llama", live={"residency": Residency.ABSENT}, loadable=True),
         endpoint("box/llama", live={"residency": Residency.LOADING}),
         endpoint("box/llama", live={"reachable": False}),

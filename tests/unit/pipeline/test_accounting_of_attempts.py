@@ -9,6 +9,7 @@ from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import NO_USAGE, Outcome, Partial, Verdict
+from orchestra_core.domain.price import Price
 from orchestra_core.domain.reply import Usage
 from orchestra_core.domain.result import Tried
 from orchestra_core.domain.sink import Serving, Sink
@@ -39,7 +40,7 @@ class Counted(World):
         self.debited = 0
         self.loading = asyncio.Event()
         for backend, price in zip(backends, (1.0, 100.0), strict=False):
-            self.change(backend, price_input=price, price_output=price)
+            self.change(backend, price=Price(price, price))
         self.prefer(*backends)
         self._told = Completion(
             clock=self.clock,
@@ -174,3 +175,48 @@ async def test_an_end_while_it_waits_does_not_make_an_attempt_free(how: str, fir
     assert row["cost"] == pytest.approx((usage.prompt + 7) / 1e6)
     expected = "interrupted" if first is CUT else "timeout"
     assert row["verdict"] == (expected if deadline is not None else "cancelled")
+
+
+@pytest.mark.parametrize("how", ["gone", "of unknown price"])
+@pytest.mark.parametrize("through_chain", [False, True])
+async def test_what_was_sent_costs_what_it_cost_then(how: str, through_chain: bool) -> None:
+    """Also where the endpoint is gone, or its price another one, when the answer ends."""
+    execution = ScriptedExecution()
+    execution.gate = asyncio.Event()
+    world = Counted(execution, ("a",))
+    deadline = world.clock.monotonic() + 60.0 if through_chain else None
+    asking = asyncio.ensure_future(call(world, deadline=deadline))
+    await execution.started.wait()
+    if how == "gone":
+        world.leave("a")
+    else:
+        world.change("a", price=None)
+    execution.gate.set()
+    result = await asking
+
+    usage = result.outcome.usage
+    assert usage.completion
+    assert result.cost == world.rows[0]["cost"] == pytest.approx((usage.prompt + usage.completion) / 1e6)
+
+
+async def test_an_attempt_that_brought_nothing_costs_its_seconds() -> None:
+    """A server of ours that worked in vain was paid by the hour; one that was not reached was not."""
+    in_vain = Outcome(Verdict.FAILED, "", 500, "broke", Usage(estimated=True), seconds=2.0)
+    away = Outcome(Verdict.UNREACHABLE, "", 0, "away", Usage(estimated=True), seconds=5.0)
+    for first, cost in ((in_vain, 1.0), (away, 0.0)):
+        world = Counted(ScriptedExecution(a=[first]))
+        for backend in ("a", "b"):
+            world.change(backend, price=Price(second=0.5))
+        result = await call(world)
+        assert [one.outcome.endpoint for one in result.tried] == ["a/llama3:8b", "b/llama3:8b"]
+        assert result.cost == pytest.approx(cost + 0.5 * result.outcome.seconds)
+
+
+async def test_an_unknown_cost_of_one_attempt_makes_that_of_the_request_unknown() -> None:
+    """Only where it brought tokens: what brought none was not charged for any."""
+    refused = Outcome(Verdict.FAILED, "", 500, "broke", Usage(estimated=True), seconds=2.0)
+    for first, known in ((BURNT, False), (refused, True)):
+        world = Counted(ScriptedExecution(a=[first]))
+        world.change("a", price=None)
+        result = await call(world)
+        assert (result.cost is not None) is known

@@ -8,6 +8,7 @@ from orchestra_core.domain.call import Level, Requirements
 from orchestra_core.domain.catalog import Circuit, Residency
 from orchestra_core.domain.errors import InvalidRequest, TooManyRequests, Unavailable
 from orchestra_core.domain.outcome import Outcome, Partial, Verdict
+from orchestra_core.domain.price import Price
 from orchestra_core.domain.reply import Usage
 from orchestra_core.resilience.budget import Retries
 from orchestra_core.server.failures import failure
@@ -177,14 +178,14 @@ async def test_a_limit_of_cost_holds_over_all_attempts() -> None:
     begun = Outcome(Verdict.FAILED, "", 200, "cut", usage=Usage(0, 100, estimated=True))
     world = World(ScriptedExecution(a=[begun]))
     for backend in ("a", "b"):
-        world.change(backend, price_input=0.0, price_output=1000.0)
+        world.change(backend, price=Price(0.0, 1000.0))
     world.prefer("a", "b")
     enough = Requirements(max_cost=1.0, max_tokens=50)
     assert (await world.ask(requirements=enough, max_tokens=50)).outcome.ok
 
     world = World(ScriptedExecution(a=[begun]))
     for backend in ("a", "b"):
-        world.change(backend, price_input=0.0, price_output=1000.0)
+        world.change(backend, price=Price(0.0, 1000.0))
     world.prefer("a", "b")
     scarce = Requirements(max_cost=0.12, max_tokens=50)
     result = await world.ask(requirements=scarce, max_tokens=50)

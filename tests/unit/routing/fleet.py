@@ -14,6 +14,7 @@ from orchestra_core.domain.catalog import (
     Residency,
     Speed,
 )
+from orchestra_core.domain.price import Price
 
 CHATS = frozenset({"chat", "completion"})
 
@@ -85,8 +86,7 @@ def _endpoints(draw: st.DrawFn, number: int) -> Endpoint:
         quality=draw(st.floats(0.0, 1.0)),
         tier=draw(st.sampled_from(list(Level))),
         slots=draw(st.integers(1, 4)),
-        price_input=price,
-        price_output=price,
+        price=None if price is None else Price(price, price),
         prefill_rate=draw(st.floats(1.0, 50_000.0)),
         decode_rate=draw(st.floats(0.1, 1000.0)),
         load_seconds=draw(st.floats(0.0, 200.0)),

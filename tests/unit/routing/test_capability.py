@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from orchestra_core.domain.call import Level, Task
 from orchestra_core.domain.catalog import BackendKind, EndpointSpec, ModelInfo, Residency
+from orchestra_core.domain.price import FREE
 from orchestra_core.routing.capability import BackendFacts, Override, describe
 from orchestra_core.routing.names import Speciality, read
 
@@ -71,33 +72,31 @@ def test_specialities_are_read_from_names(name: str, specialities: set[Specialit
 def test_hosted_models_are_of_the_high_tier_at_an_unknown_price(name: str) -> None:
     """Nobody tells their size, and a price is never guessed."""
     found = made(name, BackendKind.OPENAI)
-    assert (found.tier, found.price_input, found.price_output) == (Level.HIGH, None, None)
+    assert (found.tier, found.price) == (Level.HIGH, None)
     assert "vision" in found.capabilities
 
 
 def test_gpt_oss_is_an_open_model() -> None:
     """Its name begins like a hosted one's, yet it runs here for nothing."""
     found = made("gpt-oss:20b")
-    assert (found.price_output, found.parameters) == (0.0, 20_000_000_000)
+    assert (found.price, found.parameters) == (FREE, 20_000_000_000)
 
 
 @pytest.mark.parametrize(
-    ("facts", "name", "price"),
+    ("facts", "name", "hosted"),
     [
-        (BackendFacts("b", BackendKind.OLLAMA, loopback=False), "llama3.1:8b", 0.0),
-        (BackendFacts("b", BackendKind.VLLM, loopback=False), "llama3.1:8b", 0.0),
-        (BackendFacts("b", BackendKind.OPENAI, loopback=True), "llama3.1:8b", 0.0),
-        (BackendFacts("b", BackendKind.OPENAI, loopback=True), "gpt-4o", None),
-        (BackendFacts("b", BackendKind.OPENAI, loopback=False), "llama3.1:8b", None),
-        (BackendFacts("b", BackendKind.OLLAMA), "gpt-oss:120b-cloud", None),
-        (BackendFacts("b", BackendKind.OPENAI, loopback=False, price_output=2.5), "gpt-4o", 2.5),
+        (BackendFacts("b", BackendKind.OLLAMA, loopback=False), "llama3.1:8b", False),
+        (BackendFacts("b", BackendKind.VLLM, loopback=False), "llama3.1:8b", False),
+        (BackendFacts("b", BackendKind.OPENAI, loopback=True), "llama3.1:8b", False),
+        (BackendFacts("b", BackendKind.OPENAI, loopback=True), "gpt-4o", True),
+        (BackendFacts("b", BackendKind.OPENAI, loopback=False), "llama3.1:8b", True),
+        (BackendFacts("b", BackendKind.OLLAMA), "gpt-oss:120b-cloud", True),
     ],
 )
-def test_prices_are_free_here_and_unknown_elsewhere(
-    facts: BackendFacts, name: str, price: float | None
-) -> None:
-    """Own machines cost nothing, other people's something that has to be configured."""
-    assert price == describe(facts, ModelInfo(name)).price_output
+def test_prices_are_free_here_and_unknown_elsewhere(facts: BackendFacts, name: str, hosted: bool) -> None:
+    """Own machines cost nothing, other people's something that is not known here."""
+    found = describe(facts, ModelInfo(name))
+    assert (found.hosted, found.price) == (hosted, None if hosted else FREE)
 
 
 def test_reports_win_over_names() -> None:
@@ -180,10 +179,10 @@ def test_configured_capabilities_replace_what_was_found(
 
 
 def test_other_overrides_win() -> None:
-    """Quality, prices and context as configured."""
-    wish = Override(quality=Level.HIGH, cost_per_million_input=1.5, cost_per_million_output=0.0, context=999)
+    """Quality and context as configured."""
+    wish = Override(quality=Level.HIGH, context=999)
     found = describe(BackendFacts("b", BackendKind.OLLAMA), ModelInfo("tiny-1b", context=4), wish)
-    assert (found.tier, found.price_input, found.price_output, found.context) == (Level.HIGH, 1.5, 0.0, 999)
+    assert (found.tier, found.context) == (Level.HIGH, 999)
     assert found.qualities[Task.CREATIVE] >= 0.68
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from orchestra_core.domain.call import Kind, Level, Profile, Requirements
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
+from orchestra_core.domain.price import Price
 from orchestra_core.routing.selector import decide
 from tests.unit.routing.fleet import CHATS, endpoint, fleets, profile, profiles
 
@@ -100,9 +101,9 @@ def test_the_quality_floor_excludes_lower_tiers() -> None:
 
 def test_the_longest_answer_allowed_must_be_affordable() -> None:
     """With a cap on tokens the limit is kept even if the answer takes all of them."""
-    dear = endpoint("dear/m", price_input=0.0, price_output=10.0)
-    cheap = endpoint("cheap/m", price_input=0.0, price_output=1.0)
-    unknown = endpoint("unknown/m", price_input=None)
+    dear = endpoint("dear/m", price=Price(0.0, 10.0))
+    cheap = endpoint("cheap/m", price=Price(0.0, 1.0))
+    unknown = endpoint("unknown/m", price=None)
     limited = Requirements(max_cost=0.005)
     decision = decide(profile(requirements=limited, output_cap=1000), [dear, cheap, unknown], 0.0, "d")
     assert [c.backend for c in decision.ranked] == ["cheap"]
@@ -110,7 +111,7 @@ def test_the_longest_answer_allowed_must_be_affordable() -> None:
 
 
 POOR = {"tier": Level.LOW}
-DEAR = {"price_output": 1000.0}
+DEAR = {"price": Price(0.0, 1000.0)}
 
 
 @pytest.mark.parametrize(

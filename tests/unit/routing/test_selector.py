@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orchestra_core.domain.call import Level, Profile, Requirements, Task
 from orchestra_core.domain.catalog import Endpoint, Reliability, Residency, Speed, failure_probability
 from orchestra_core.domain.decision import TERMS, Candidate, total
+from orchestra_core.domain.price import Price
 from orchestra_core.routing.filters import USUAL_OUTPUT
 from orchestra_core.routing.preferences import Weights, preset
 from orchestra_core.routing.selector import decide
@@ -74,8 +75,7 @@ def test_ranked_is_by_utility_within_calm_and_overloaded(asked: Profile, fleet: 
 def test_predictions_follow_the_formula() -> None:
     """Times, terms and utility of a busy, learned endpoint are those of the documented formula."""
     found = endpoint(
-        price_input=1.0,
-        price_output=2.0,
+        price=Price(1.0, 2.0),
         prefill_rate=200.0,
         decode_rate=20.0,
         rtt=0.1,
@@ -224,8 +224,8 @@ def test_a_task_the_model_is_not_described_for_costs_quality() -> None:
 
 def test_an_unknown_price_is_not_free() -> None:
     """A free endpoint beats its like of unknown price, whose cost stays unknown."""
-    unknown = endpoint("a/m", price_input=None, price_output=None)
-    free = endpoint("b/m", price_input=0.0, price_output=0.0)
+    unknown = endpoint("a/m", price=None)
+    free = endpoint("b/m", price=Price())
     decision = decide(profile(), [unknown, free], NOW, "d")
     assert [(c.backend, c.cost) for c in decision.ranked] == [("b", 0.0), ("a", None)]
 

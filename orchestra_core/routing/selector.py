@@ -88,16 +88,14 @@ def _score(
     w_quality, w_time, w_slo, w_cost, w_failure, w_external, w_preference = signed
     reference, cost_reference = scale.time_reference, scale.cost_reference
     limit = _limit(profile, scale, now)
-    task = profile.task
+    task, tokens_in = profile.task, profile.input_tokens
     usual = USUAL_OUTPUT[task]
     cap = inf if profile.output_cap is None else float(profile.output_cap)
-    tokens_in = profile.input_tokens
     rows: list[_Row] = []
     crowded = False
     for index, e in enumerate(feasible):
         spec = e.spec
-        speed = e.speed
-        slots = spec.slots
+        speed, slots = e.speed, spec.slots
         busy = e.inflight + e.waiting
         wait = 0.0
         share = 1.0 + spec.slowdown * busy

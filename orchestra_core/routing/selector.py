@@ -36,8 +36,8 @@ _ASSUMED_OUTPUT = 15.0
 _OVERLOAD = 1.5
 _OVERLOAD_QUANTILE = 0.84
 # Added to twice the variance of ln T: however well T is known, a limit is not a cliff (spread 10 % at least).
-_LEAST_SPREAD = 0.02
-_SHORTEST = 1e-3
+LEAST_SPREAD = 0.02
+SHORTEST = 1e-3
 _READY = Residency.READY
 
 # Sorted as it is: utility, least recently used, name. The index keeps equal names from comparing candidates.
@@ -126,7 +126,7 @@ def _score(
             )
         quality = spec.qualities[task] if task in spec.qualities else _fit(spec, task)
         time = log2(1.0 + seconds / reference)
-        late = 0.5 * erfc(log(limit / seconds) / sqrt(2.0 * speed.variance + _LEAST_SPREAD))
+        late = 0.5 * erfc(log(limit / seconds) / sqrt(2.0 * speed.variance + LEAST_SPREAD))
         money = charged / cost_reference
         failure = failure_probability(e.reliability, now)
         external = e.external / reference
@@ -147,7 +147,7 @@ def _limit(profile: Profile, scale: Weights, now: float) -> float:
     """Seconds within which the answer is wanted: by the preset, or by the deadline if that is sooner."""
     if profile.deadline is None:
         return scale.slo_seconds
-    return max(min(scale.slo_seconds, profile.deadline - now), _SHORTEST)
+    return max(min(scale.slo_seconds, profile.deadline - now), SHORTEST)
 
 
 def _loading(endpoint: Endpoint, wait: float) -> float:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from orchestra_core.domain.call import Level, Profile, Requirements, Task
 from orchestra_core.domain.catalog import Circuit, Endpoint, Reliability, Speed
 from orchestra_core.domain.decision import Decision, Rejection
+from orchestra_core.domain.price import Price
 from orchestra_core.routing.filters import RANK
 from orchestra_core.routing.selector import decide
 from orchestra_core.routing.whatif import Change, whatif
@@ -36,8 +37,7 @@ def _rival(draw: st.DrawFn, number: int) -> Endpoint:
         quality=draw(st.floats(0.0, 1.0)),
         tier=draw(st.sampled_from([Level.HIGH, Level.HIGH, Level.LOW])),
         context=200_000,
-        price_input=price,
-        price_output=price,
+        price=None if price is None else Price(price, price),
         prefill_rate=draw(st.floats(100.0, 50_000.0)),
         decode_rate=draw(st.floats(1.0, 300.0)),
         weight=draw(st.floats(0.1, 10.0)),
@@ -142,7 +142,7 @@ def test_a_cheaper_rival_wins_from_the_cost_named_on(asked: Profile, fleet: list
             continue
         for part, expected in ((1e-6, change.endpoint), (-1e-3, decision.ranked[0].endpoint)):
             price = (change.needed + part * step) * 1e6 / (asked.input_tokens + rival.output_tokens)
-            place.spec = replace(spec, price_input=price, price_output=price)
+            place.spec = replace(spec, price=Price(price, price))
             assert _chosen(asked, fleet) == expected
         place.spec = spec
 
@@ -217,7 +217,7 @@ def test_the_sentences_are_for_people() -> None:
     """Three digits, rounded so that what is said is enough, and what it was instead."""
     said = told(
         endpoint("a/m", decode_rate=60.0),
-        endpoint("b/m", decode_rate=30.0, price_input=0.0, price_output=1.0),
+        endpoint("b/m", decode_rate=30.0, price=Price(0.0, 1.0)),
     )
     assert said["b/m", "seconds"] == "5.2 s faster: 5.001 s instead of 10.201 s"
     assert said["b/m", "quality"] == "quality 0.612 instead of 0.5"

@@ -8,6 +8,7 @@ import pytest
 
 from orchestra_core.upstream.embedded import embedded_model
 from tests.fakes.engine_process import EngineProcess, FleetProcess
+from tests.fakes.postgres_server import PostgresServer, missing
 
 # The order of the phases for workers that share the tests by file: what takes long first, so that all end together.
 LONGEST_FIRST = ("business", "integration", "performance", "unit", "dependencies", "structure")
@@ -40,6 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "API_PORT",
         "UI_PORT",
         "LOG_LEVEL",
+        "DATABASE_URL",
         "RESOURCE_PORTS_OLLAMA",
         "RESOURCE_PORTS_POSTGRES",
         "RESOURCE_PORTS_REDIS",
@@ -94,3 +96,12 @@ def gemma_path(model_cache: Path) -> Path:
     assert model.prepare is not None
     model.prepare(lambda _: None)
     return model.path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One real PostgreSQL for all tests; each takes a database of its own. Who stops it starts it again."""
+    if reason := missing():
+        pytest.skip(reason)
+    with PostgresServer() as server:
+        yield server

@@ -119,29 +119,29 @@ class _Store:
         # Here, not above: sqlmodel takes half a second to import, and through the engine nobody needs it.
         from orchestra_core.engine.keys import new_key, view  # noqa: PLC0415  costs the start
         from orchestra_core.storage import keys as table  # noqa: PLC0415  costs the start
-        from orchestra_core.storage.location import locate  # noqa: PLC0415  costs the start
 
         self._table, self._new_key, self._view = table, new_key, view
         self._declared = config.keys
-        self.path = locate(config.storage.url)
+        self._url = config.storage.url
         self._now = SystemClock().wall()
-        self._file = table.KeyFile(self.path, self._now)
+        self._keys = table.KeyTable(self._url, self._now)
+        self.place = self._keys.place
 
     def views(self) -> list[Shown]:
-        return [self._view(key) for key in (*self._declared, *self._table.stored_keys(self.path))]
+        return [self._view(key) for key in (*self._declared, *self._table.stored_keys(self._url))]
 
     def create(self, body: Shown) -> Shown:
         scopes = tuple(Scope(scope) for scope in body["scopes"])
         key, token = self._new_key(
             body["name"], scopes, body["requests_per_minute"], body["tokens_per_minute"], self._now
         )
-        self._file.run(lambda connection: self._table.insert(connection, key))
+        self._keys.run(lambda connection: self._table.insert(connection, key))
         return {**self._view(key), "token": token}
 
     def revoke(self, key_id: str) -> Shown:
         if any(key.id == key_id for key in self._declared):
             raise Failure(f"the key {key_id} is declared in the configuration: take it out there")
-        if not self._file.run(lambda connection: self._table.revoke(connection, key_id, self._now)):
+        if not self._keys.run(lambda connection: self._table.revoke(connection, key_id, self._now)):
             raise Failure(f"there is no key {key_id}; `ai-orchestra keys list` names them")
         return next(view for view in self.views() if view["id"] == key_id)
 
@@ -157,5 +157,5 @@ def _do(session: Session, asked: Callable[[EngineClient], T], done: Callable[[_S
             if named or failure.code is not Code.UNREACHABLE:
                 raise
     store = _Store(load({"config": session.config}, session.environ, Path.cwd()))
-    session.out.talk(f"no engine runs; using {store.path}")
+    session.out.talk(f"no engine runs; using {store.place}")
     return done(store)

@@ -50,7 +50,7 @@ class Keys:
 
     def load(self) -> None:
         """Blocking, before anything listens: StoreError where the keys cannot be read."""
-        self._stored = table.stored_keys(self._ledger.path)
+        self._stored = table.stored_keys(self._ledger.url)
         self._install()
 
     def declare(self, declared: Iterable[ApiKey]) -> None:

@@ -3,6 +3,7 @@
 StoreError
 ├── RowFault             these values can never be stored: trying again would fail for ever
 ├── StoreUnavailable     locked, full, gone, not answering: what is to be written waits and is tried again
+│   └── StoreEmpty       nothing was ever written to it
 └── StoreUnusable        damaged, newer than this program, another program's, wrongly configured: a person must act
 """
 
@@ -25,3 +26,7 @@ class StoreUnavailable(StoreError):
 
 class StoreUnusable(StoreError):
     """Stays as it is until a person changes the database or the configuration; it was not touched."""
+
+
+class StoreEmpty(StoreUnavailable):
+    """Its tables are not there (yet): nothing was ever written."""

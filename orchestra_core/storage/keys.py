@@ -1,20 +1,16 @@
-"""The table of API keys. Written through the ledger's writer, or, while no engine runs, by a file of our own."""
+"""The table of API keys. Written through the ledger's writer, or, while no engine runs, by a connection of our own."""
 
-import contextlib
-import sqlite3
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 from orchestra_core.domain.principal import Scope
-from orchestra_core.storage.failures import StoreUnusable
-from orchestra_core.storage.sqlite import SqliteStore, connect_reader
+from orchestra_core.storage.failures import StoreEmpty, StoreUnavailable
+from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.store import Connection
 from orchestra_core.trust.keys import ApiKey
 
 T = TypeVar("T")
 _FIELDS = "id, name, digest, scopes, requests_per_minute, tokens_per_minute, created, last_used, revoked"
-_BUSY_SECONDS = 5.0
 
 
 def read(connection: Connection) -> list[ApiKey]:
@@ -44,29 +40,33 @@ def touch(connection: Connection, used: Mapping[str, float]) -> None:
     )
 
 
-def stored_keys(path: Path) -> list[ApiKey]:
-    """What a file holds, without writing to it; none if there is no file or it knows no keys yet.
+def stored_keys(url: str) -> list[ApiKey]:
+    """What a database holds, without writing to it; none if there is none or it knows no keys yet.
 
-    Raises StoreUnusable where that cannot be told: who starts without knowing its keys lets everybody in.
+    Raises StoreError where that cannot be told: who starts without knowing its keys lets everybody in.
     """
-    if not path.exists() or path.stat().st_size == 0:
-        return []
+    reader = store_at(url).reader
     try:
-        with contextlib.closing(connect_reader(path, _BUSY_SECONDS)) as connection:
-            named = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'keys'")
-            return read(connection) if named.fetchone() else []
-    except sqlite3.Error as error:
-        raise StoreUnusable(f"ledger {path}: its API keys cannot be read ({error})") from error
+        with reader.reading() as connection:
+            return read(connection)
+    except StoreEmpty:
+        return []
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error.message}: its API keys cannot be read") from error
+    finally:
+        reader.close()
 
 
-class KeyFile:
-    """The keys of a file that no engine has open. Blocking."""
+class KeyTable:
+    """The keys of a database that no engine has open. Blocking."""
 
-    def __init__(self, path: Path, now: float) -> None:
-        self._store = SqliteStore(path)
+    def __init__(self, url: str, now: float) -> None:
+        self._store = store_at(url).store
+        self.place = self._store.place
         self._now = now
 
     def run(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns; StoreError if it cannot be done."""
         try:
             self._store.open(self._now)
             return self._store.run(work)

@@ -10,15 +10,12 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy.exc import DatabaseError, OperationalError
 
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.history import History
 from orchestra_core.storage.backlog import Backlog
-from orchestra_core.storage.failures import StoreUnavailable
-from orchestra_core.storage.location import locate, prepare
+from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.queries import ModelTotals, Queries
-from orchestra_core.storage.sqlite import SqliteStore, inspect
 from orchestra_core.storage.store import Connection, Entry, Row
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 from orchestra_core.storage.writer import Policy, Tally, Writer
@@ -59,29 +56,29 @@ class Ledger:
         on_problem: Callable[[str], None] = _ignore,
         policy: Policy = DEFAULT_POLICY,
     ) -> None:
-        self.path = locate(url)
+        self.url = url
+        self._store, reader = store_at(url, busy_timeout=policy.busy_timeout)
         self._on_problem = on_problem
         self._clock = clock or SystemClock()
         self._overflowing = False
         self._tally = Tally()
         self._backlog: Backlog[Entry] = Backlog(policy.capacity, policy.batch_rows, policy.window)
         self._writer = Writer(
-            SqliteStore(self.path, policy.busy_timeout),
+            self._store,
             self._backlog,
             self._tally,
             policy=policy,
             clock=self._clock,
             on_problem=self._changed,
         )
-        self._queries = Queries(self.path)
+        self.queries = Queries(reader)
 
     def open(self) -> None:
         """Creates the file if there is none and starts writing; StoreError if the file must not be written.
 
         A file that is merely locked, full or read-only now is no error: rows wait and `stats()` says why.
         """
-        prepare(self.path)
-        inspect(self.path)
+        self._store.check()
         self._writer.start()
 
     def record(self, request: Row, attempts: Sequence[Row] = ()) -> None:
@@ -142,6 +139,7 @@ class Ledger:
     async def close(self, patience: float = 10.0) -> None:
         """Writes all that waits, ends the thread; `stats()` tells what `patience` seconds left over."""
         await asyncio.to_thread(self._writer.stop, patience)
+        self.queries.close()
 
     def passed(self) -> list[tuple[str, str]]:
         """Key and model of the requests that ended since this was last asked, in order; the last 512 at most.
@@ -157,15 +155,8 @@ class Ledger:
         return found
 
     def history(self) -> History:
-        """Blocking. What was used in the last week; StoreError where the file cannot be read."""
-        try:
-            return self._queries.history(self._clock.wall() - _REMEMBERED_SECONDS)
-        except OperationalError as error:
-            if "no such table" in str(error):  # nothing was ever written
-                return History()
-            raise StoreUnavailable(f"ledger {self.path}: {error.orig}") from error
-        except DatabaseError as error:
-            raise StoreUnavailable(f"ledger {self.path}: {error.orig}") from error
+        """Blocking. What was used in the last week; StoreError where that cannot be read."""
+        return self.queries.history(self._clock.wall() - _REMEMBERED_SECONDS)
 
     def recent(
         self,
@@ -176,12 +167,12 @@ class Ledger:
         verdict: str | None = None,
     ) -> list[RequestRow]:
         """Blocking. Newest first; `before` (Unix seconds, exclusive) asks for the next page."""
-        return self._queries.recent(limit, before=before, model=model, verdict=verdict)
+        return self.queries.recent(limit, before=before, model=model, verdict=verdict)
 
     def request(self, request_id: str) -> tuple[RequestRow, list[AttemptRow]] | None:
         """Blocking. One request with its attempts; None if it is not in the file (see `flush`)."""
-        return self._queries.request(request_id)
+        return self.queries.request(request_id)
 
     def totals_by_model(self) -> list[ModelTotals]:
         """Blocking. Sums over the whole ledger, most used model first."""
-        return self._queries.totals_by_model()
+        return self.queries.totals_by_model()

@@ -12,13 +12,9 @@ _PREFIX = "sqlite:///"
 def locate(url: str) -> Path:
     """The file of a `sqlite:///relative` or `sqlite:////absolute` URL; StoreUnusable for anything else."""
     scheme = url.partition(":")[0]
-    if scheme.startswith("postgres"):
-        raise StoreUnusable(
-            "storage.url: PostgreSQL needs the postgres extra, which arrives in a later version"
-        )
     if not url.startswith(_PREFIX) or len(url) == len(_PREFIX):
         raise StoreUnusable(
-            f"storage.url: expected sqlite:///path/to/file.db, not a {scheme or 'nameless'} URL"
+            f"storage.url: expected sqlite:///path/to/file.db or postgresql://…, not a {scheme or 'nameless'} URL"
         )
     path = Path(url.removeprefix(_PREFIX))
     if str(path) == ":memory:":

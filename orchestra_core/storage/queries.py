@@ -1,21 +1,22 @@
-"""Reading the ledger: each call opens its own read-only connection, so any thread may ask at any time."""
+"""Reading single requests of the ledger, from any thread. Blocking: call through a thread."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Engine, Integer, cast, create_engine, func
-from sqlalchemy import select as select_columns
-from sqlalchemy.pool import NullPool
-from sqlmodel import Session, col, select
+from sqlmodel import SQLModel
 
 from orchestra_core.domain.history import History, Hour, Use
-from orchestra_core.domain.outcome import Verdict
-from orchestra_core.storage.sqlite import connect_reader
+from orchestra_core.storage.failures import StoreEmpty
+from orchestra_core.storage.store import Reader
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 
+R = TypeVar("R", bound=SQLModel)
 # Of a longer history the latest part tells most; reading so much takes a few tenths of a second.
 _HOURLY_ROWS = 200_000
 _SINGLE_ROWS = 5_000
+_REQUEST = ", ".join(RequestRow.model_fields)
+_ATTEMPT = ", ".join(AttemptRow.model_fields)
 
 
 class ModelTotals(msgspec.Struct, frozen=True):
@@ -30,13 +31,21 @@ class ModelTotals(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Queries:
-    """Blocking: call through a thread. sqlalchemy.exc.OperationalError while the file is unreadable."""
+class Recorded(msgspec.Struct, frozen=True):
+    """Everything that is stored of one request; `attempts` in order, also where it took only one."""
 
-    def __init__(self, path: Path) -> None:
-        self._engine: Engine = create_engine(
-            "sqlite://", creator=lambda: connect_reader(path), poolclass=NullPool
-        )
+    request: RequestRow
+    attempts: list[AttemptRow]
+    decision: bytes | None
+    prompt: str | None
+    answer: str | None
+
+
+class Queries:
+    """Every method raises StoreUnavailable while the database cannot be read."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     def recent(
         self,
@@ -47,54 +56,82 @@ class Queries:
         verdict: str | None = None,
     ) -> list[RequestRow]:
         """Newest first; `before` (Unix seconds, exclusive) asks for the page after the last row's `at`."""
-        wanted = select(RequestRow)
-        if before is not None:
-            wanted = wanted.where(RequestRow.at < before)
-        if model is not None:
-            wanted = wanted.where(RequestRow.model_served == model)
-        if verdict is not None:
-            wanted = wanted.where(RequestRow.verdict == verdict)
-        with Session(self._engine) as session:
-            return list(session.exec(wanted.order_by(col(RequestRow.at).desc()).limit(limit)))
+        wanted = (("at < ?", before), ("model_served = ?", model), ("verdict = ?", verdict))
+        given = [(sql, value) for sql, value in wanted if value is not None]
+        where = " AND ".join(["1 = 1", *(sql for sql, _ in given)])
+        values = (*(value for _, value in given), limit)
+        with self._reader.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {_REQUEST} FROM requests WHERE {where} ORDER BY at DESC, seq DESC LIMIT ?", values
+            ).fetchall()
+        return [made(RequestRow, row) for row in rows]
 
     def request(self, request_id: str) -> tuple[RequestRow, list[AttemptRow]] | None:
-        """One request with its attempts in order; None if it is not (or not yet) in the file."""
-        attempts = select(AttemptRow).where(AttemptRow.request_id == request_id).order_by(col(AttemptRow.n))
-        with Session(self._engine) as session:
-            found = session.get(RequestRow, request_id)
-            return None if found is None else (found, list(session.exec(attempts)))
+        """One request with its attempts in order, none where it took one; None if it is not (or not yet) there."""
+        found = self._recorded(request_id, "attempts")
+        return None if found is None else (found.request, found.attempts)
+
+    def recorded(self, request_id: str) -> Recorded | None:
+        """All there is of one request; None if it is not (or not yet) there."""
+        return self._recorded(request_id, "all_attempts")
+
+    def _recorded(self, request_id: str, attempts: str) -> Recorded | None:
+        given = (request_id,)
+        with self._reader.reading() as connection:
+            request = connection.execute(f"SELECT {_REQUEST} FROM requests WHERE id = ?", given).fetchone()
+            if request is None:
+                return None
+            tries = connection.execute(
+                f"SELECT {_ATTEMPT} FROM {attempts} WHERE request_id = ? ORDER BY n", given
+            ).fetchall()
+            decision = connection.execute("SELECT body FROM decisions WHERE request_id = ?", given).fetchone()
+            texts = connection.execute(
+                "SELECT prompt, answer FROM texts WHERE request_id = ?", given
+            ).fetchone()
+        return Recorded(
+            made(RequestRow, request),
+            [made(AttemptRow, row) for row in tries],
+            None if decision is None else bytes(decision[0]),
+            *(texts or (None, None)),
+        )
 
     def totals_by_model(self) -> list[ModelTotals]:
         """Most used first; requests no model served are left out."""
-        good = func.sum(col(RequestRow.verdict) == Verdict.SUCCESS.value)
-        wanted = (
-            select_columns(
-                col(RequestRow.model_served),
-                func.count(),
-                good,
-                func.sum(col(RequestRow.tokens_in)),
-                func.sum(col(RequestRow.tokens_out)),
-                func.coalesce(func.sum(col(RequestRow.cost)), 0.0),
-                func.sum(col(RequestRow.total_ms)) / 1000,
-            )
-            .where(col(RequestRow.model_served).is_not(None))
-            .group_by(col(RequestRow.model_served))
-            .order_by(func.count().desc())
-        )
-        with Session(self._engine) as session:
-            return [ModelTotals(*row) for row in session.execute(wanted)]
+        with self._reader.reading() as connection:
+            rows = connection.execute(
+                "SELECT model_served, count(*), sum(CASE WHEN verdict = 'success' THEN 1 ELSE 0 END),"
+                " CAST(sum(tokens_in) AS BIGINT), CAST(sum(tokens_out) AS BIGINT),"
+                " coalesce(sum(cost), 0.0), sum(total_ms) / 1000"
+                " FROM requests WHERE model_served IS NOT NULL GROUP BY model_served ORDER BY count(*) DESC"
+            ).fetchall()
+        return [ModelTotals(*row) for row in rows]
 
     def history(self, since: float) -> History:
-        """The uses of models from `since` (Unix seconds) on; of very many, the latest."""
-        at, model = col(RequestRow.at), col(RequestRow.model_served)
+        """The uses of models from `since` (Unix seconds) on; of very many, the latest. Empty where nothing is."""
         # A request that nobody served has an empty name.
-        served = (
-            select_columns(at, model, col(RequestRow.key)).where(at >= since, model > "").order_by(at.desc())
-        )
-        part = served.limit(_HOURLY_ROWS).subquery()
-        hour = cast(part.c.at / 3600, Integer)
-        hourly = select_columns(part.c.model_served, hour, func.count()).group_by(part.c.model_served, hour)
-        with Session(self._engine) as session:
-            hours = tuple(Hour(*row) for row in session.execute(hourly))
-            uses = [Use(at, key, model) for at, model, key in session.execute(served.limit(_SINGLE_ROWS))]
-        return History(hours, tuple(reversed(uses)))
+        served = "FROM requests WHERE at >= ? AND model_served > '' ORDER BY at DESC LIMIT ?"
+        try:
+            with self._reader.reading() as connection:
+                hours = connection.execute(
+                    "SELECT model_served, hour, count(*) FROM (SELECT model_served,"
+                    f" CAST(at AS BIGINT) / 3600 AS hour {served}) AS latest"
+                    " GROUP BY model_served, hour",
+                    (since, _HOURLY_ROWS),
+                ).fetchall()
+                uses = connection.execute(
+                    f"SELECT at, key, model_served {served}", (since, _SINGLE_ROWS)
+                ).fetchall()
+        except StoreEmpty:
+            return History()
+        return History(tuple(Hour(*row) for row in hours), tuple(Use(*row) for row in reversed(uses)))
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def made(model: type[R], row: Sequence[Any]) -> R:
+    """A row read in field order; databases have no truth values of their own."""
+    values = zip(model.model_fields.items(), row, strict=True)
+    return model(
+        **{name: bool(value) if field.annotation is bool else value for (name, field), value in values}
+    )

@@ -4,6 +4,7 @@ A store is used by one thread, the ledger's writer. Every method raises only the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -59,6 +60,12 @@ class Store(Protocol):
 
     place: str
 
+    def check(self) -> None:
+        """StoreUnusable, with nothing changed, where it must not be written to; nothing if it is just away.
+
+        Called once at the start, by any thread.
+        """
+
     def open(self, now: float) -> None:
         """Connects and migrates; nothing where that is done already. `now` is Unix seconds.
 
@@ -85,3 +92,32 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Ends the connection, undoing an open transaction; `open` begins another."""
+
+
+class Reader(Protocol):
+    """Reads what is stored, from any thread. `place` names the database for people, without a password."""
+
+    place: str
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Everything read within is of one moment. StoreEmpty while there are no tables."""
+
+    def size(self) -> int:
+        """Bytes taken in all."""
+
+    def close(self) -> None:
+        """Nothing is read any more."""
+
+
+def get_mark(connection: Connection, journal: str) -> Mark | None:
+    found = connection.execute("SELECT segment, position FROM marks WHERE journal = ?", (journal,)).fetchone()
+    return None if found is None else Mark(journal, *found)
+
+
+def set_mark(connection: Connection, mark: Mark | None) -> None:
+    if mark is not None:
+        connection.execute(
+            "INSERT INTO marks (journal, segment, position) VALUES (?, ?, ?) ON CONFLICT (journal)"
+            " DO UPDATE SET segment = excluded.segment, position = excluded.position",
+            (mark.journal, mark.segment, mark.offset),
+        )

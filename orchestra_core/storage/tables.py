@@ -3,6 +3,7 @@
 Ids should rise with time: an index of random ids costs about 2.5 times the CPU per row (measured).
 """
 
+from sqlalchemy import Table
 from sqlmodel import Field, SQLModel
 
 
@@ -87,3 +88,7 @@ class AttemptRow(SQLModel, table=True):
     message: str = ""
     cost: float | None = None
     tokens_estimated: bool = False
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    return SQLModel.metadata.tables[str(model.__tablename__)]

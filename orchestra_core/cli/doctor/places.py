@@ -60,11 +60,10 @@ def _port(config: Config) -> Finding:
 def _entrance(config: Config) -> Finding:
     """Only asked where others can reach the engine; reading keys takes the database's libraries."""
     from orchestra_core.storage.keys import stored_keys  # noqa: PLC0415  costs the start
-    from orchestra_core.storage.location import locate  # noqa: PLC0415  costs the start
 
     host = config.server.host
     try:
-        keys = [*config.keys, *stored_keys(locate(config.storage.url))]
+        keys = [*config.keys, *stored_keys(config.storage.url)]
     except OrchestraError as error:
         return fail("entrance", error.message, "restore the database, or choose another with storage.url")
     usable = sum(key.revoked is None for key in keys)

@@ -12,7 +12,7 @@ import pytest
 
 from orchestra_core.domain.principal import Scope
 from orchestra_core.storage.failures import StoreError
-from orchestra_core.storage.keys import KeyFile, insert, revoke, stored_keys
+from orchestra_core.storage.keys import KeyTable, insert, revoke, stored_keys
 from orchestra_core.trust.keys import ApiKey, digest_of
 from tests.fakes.engine_process import PLAIN, EngineProcess, run_cli
 
@@ -22,6 +22,10 @@ HERE = EVERYWHERE.replace("0.0.0.0", "127.0.0.1")
 
 def database(home: Path) -> Path:
     return home / ".local/share/ai-orchestra/orchestra.db"
+
+
+def url(file: Path) -> str:
+    return f"sqlite:///{file}"
 
 
 def get(engine: EngineProcess, path: str, token: str = "", host: str = "") -> httpx.Response:
@@ -34,7 +38,7 @@ def get(engine: EngineProcess, path: str, token: str = "", host: str = "") -> ht
 def test_listening_everywhere_without_a_key_is_refused(tmp_path: Path) -> None:
     """The engine ends at once and says how to make a key, and a revoked one is none; nothing listened in between."""
     revoked = ApiKey("00000001", "gone", digest_of("x"), (Scope.ADMIN,), created=1.0)
-    file = KeyFile(database(tmp_path), 1.0)
+    file = KeyTable(url(database(tmp_path)), 1.0)
     file.run(lambda connection: insert(connection, revoked))
     assert file.run(lambda connection: revoke(connection, revoked.id, 2.0))
     engine = EngineProcess(EVERYWHERE, home=tmp_path)
@@ -59,7 +63,7 @@ def test_a_key_made_before_the_start_opens_it(tmp_path: Path) -> None:
         assert get(engine, "/api/v1/keys", token).status_code == 403
         assert engine.unix.get("/api/v1/keys").status_code == 200
     assert token not in database(tmp_path).read_bytes().decode("latin-1")
-    (key,) = stored_keys(database(tmp_path))
+    (key,) = stored_keys(url(database(tmp_path)))
     assert key.last_used is not None, "when it was used last was not written down at the end"
 
 
@@ -143,7 +147,7 @@ def test_addresses_are_limited_where_there_are_no_keys(tmp_path: Path) -> None:
 def test_keys_of_a_damaged_file_are_not_taken_for_none(tmp_path: Path) -> None:
     """An engine that cannot read its keys does not start: it would let everybody in."""
     file = tmp_path / "x.db"
-    assert stored_keys(file) == []
+    assert stored_keys(url(file)) == []
     file.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     with pytest.raises(StoreError, match="API keys cannot be read"):
-        stored_keys(file)
+        stored_keys(url(file))

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from sqlmodel import SQLModel
 
@@ -66,6 +67,20 @@ def values(row: SQLModel) -> tuple[object, ...]:
     return tuple(getattr(row, name) for name in type(row).model_fields)
 
 
+class Place:
+    """A database: its URL, and a connection that the ledger knows nothing of."""
+
+    def __init__(self, url: str, outside: Any) -> None:
+        self.url = url
+        self.outside = outside
+
+    def rows(self, sql: str) -> list[Any]:
+        return list(self.outside.execute(sql).fetchall())
+
+    def count(self, table: str = "requests") -> int:
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
+
+
 class Problems:
     """Collects what the ledger says and lets a test wait for it."""
 
@@ -86,9 +101,10 @@ class Problems:
 
 @contextlib.asynccontextmanager
 async def opened(
-    path: Path, policy: Policy = QUICK, problems: Problems | None = None
+    at: Path | Place, policy: Policy = QUICK, problems: Problems | None = None
 ) -> AsyncIterator[Ledger]:
-    ledger = Ledger(f"sqlite:///{path}", on_problem=problems or Problems(), policy=policy)
+    url = at.url if isinstance(at, Place) else f"sqlite:///{at}"
+    ledger = Ledger(url, on_problem=problems or Problems(), policy=policy)
     ledger.open()
     try:
         yield ledger

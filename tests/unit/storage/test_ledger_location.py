@@ -7,7 +7,8 @@ from sqlmodel import SQLModel
 
 from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.location import locate
-from orchestra_core.storage.sqlite import INSERT_ATTEMPT, INSERT_REQUEST
+from orchestra_core.storage.opening import store_at
+from orchestra_core.storage.sqlite.rows import INSERT_ATTEMPT, INSERT_REQUEST
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 
 
@@ -20,8 +21,7 @@ def test_three_slashes_are_relative_and_four_absolute() -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://db/orchestra", "postgres extra"),
-        ("postgres://user:secret@db/orchestra", "postgres extra"),
+        ("postgresql://user:secret@[db/orchestra", "postgresql://user"),
         ("mysql://db/orchestra", "mysql"),
         ("sqlite://", "sqlite:///path"),
         ("sqlite:///", "sqlite:///path"),
@@ -32,7 +32,7 @@ def test_three_slashes_are_relative_and_four_absolute() -> None:
 def test_other_urls_are_refused_with_what_to_do(url: str, said: str) -> None:
     """The message names the setting and what is expected, and never repeats a password."""
     with pytest.raises(StoreError) as caught:
-        locate(url)
+        store_at(url)
     assert "storage.url" in caught.value.message
     assert said in caught.value.message
     assert "secret" not in caught.value.message

@@ -11,20 +11,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Table
-from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
-from sqlalchemy.dialects.sqlite import insert
-from sqlmodel import SQLModel
-
 from orchestra_core.storage.failures import RowFault, StoreUnavailable, StoreUnusable
 from orchestra_core.storage.location import prepare
-from orchestra_core.storage.migrations import migrate, version
-from orchestra_core.storage.store import Connection, Entry, Mark, Row
-from orchestra_core.storage.tables import AttemptRow, RequestRow
+from orchestra_core.storage.retention import FOREVER, Retention
+from orchestra_core.storage.sqlite.migrations import migrate
+from orchestra_core.storage.sqlite.reader import inspect
+from orchestra_core.storage.sqlite.rows import INSERT_ATTEMPT, INSERT_REQUEST, insert_extras, insert_requests
+from orchestra_core.storage.store import Connection, Entry, Mark, get_mark, set_mark
+from orchestra_core.storage.upkeep import upkeep
 
 T = TypeVar("T")
-# Statements for so many rows at once, largest first.
-Groups = tuple[tuple[int, str], ...]
 # Values SQLite cannot store: the row's fault, not the file's.
 _ROW_FAULTS = (
     sqlite3.IntegrityError,
@@ -37,84 +33,21 @@ _ROW_FAULTS = (
 )
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
-# A full check reads the whole file; above this size it would delay the start noticeably.
-_CHECKED_BYTES = 64 * 1024 * 1024
-
-
-def table_of(model: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(model.__tablename__)]
-
-
-def _insert_sql(model: type[SQLModel]) -> str:
-    # A replayed row is not an error: the id decides.
-    statement = insert(table_of(model)).on_conflict_do_nothing()
-    return str(statement.compile(dialect=sqlite_dialect(paramstyle="qmark")))
-
-
-INSERT_REQUEST = _insert_sql(RequestRow)
-INSERT_ATTEMPT = _insert_sql(AttemptRow)
-
-
-def _grouped(sql: str, rows: int) -> str:
-    """The insert with so many rows at once.
-
-    sqlite3 hands the interpreter's lock back and forth once per statement: row by row that cost the event
-    loop 45 µs a request at full load, more than everything else a request does apart from its sockets.
-    """
-    head, values = sql.split(" VALUES ")
-    row, tail = values.split(")", 1)
-    return f"{head} VALUES {', '.join([row + ')'] * rows)}{tail}"
-
-
-_FIELDS = len(RequestRow.model_fields)
-# Largest first; a batch of 300 rows is 4 + 5 + 4 statements instead of 300.
-_GROUPS = (64, 8, 1)
-_INSERT_REQUESTS = tuple((rows, _grouped(INSERT_REQUEST, rows)) for rows in _GROUPS)
-_INSERT_DECISION = "INSERT INTO decisions (request_id, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
-_INSERT_DECISIONS = tuple((rows, _grouped(_INSERT_DECISION, rows)) for rows in _GROUPS)
-
-
-def connect_reader(path: Path, busy_timeout: float = 5.0) -> sqlite3.Connection:
-    """A connection that cannot write. Usable from any one thread at a time; the caller closes it."""
-    uri = f"{path.as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
-
-
-def inspect(path: Path) -> None:
-    """StoreUnusable, with the file unchanged, if it is damaged, newer than ours or another program's."""
-    size = path.stat().st_size
-    if size == 0:
-        return
-    try:
-        with contextlib.closing(connect_reader(path, busy_timeout=0.0)) as connection:
-            version(connection, path)
-            if size <= _CHECKED_BYTES:
-                _check(connection)
-    except sqlite3.OperationalError:
-        # Locked or not accessible just now: the writer meets it again, reports it and keeps trying.
-        return
-    except sqlite3.DatabaseError as error:
-        raise StoreUnusable(
-            f"ledger {path}: damaged ({error}). It was not touched: restore a copy, or move it away to "
-            "start an empty one."
-        ) from error
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(verdict)
-
 
 class SqliteStore:
     """The writing connection, opened on first use and again after `close`. Used by one thread only."""
 
-    def __init__(self, path: Path, busy_timeout: float = 5.0) -> None:
+    def __init__(self, path: Path, busy_timeout: float = 5.0, retention: Retention = FOREVER) -> None:
         self.path = path
         self.place = str(path)
+        self._retention = retention
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        prepare(self.path)
+        inspect(self.path)
 
     def open(self, now: float) -> None:
         if self._connection is not None:
@@ -158,10 +91,10 @@ class SqliteStore:
     def _write(self, entries: Sequence[Entry], mark: Mark | None) -> int:
         requests = [entry.request for entry in entries]
         with self._transaction() as connection:
-            fresh = _insert_requests(connection, requests)
+            fresh = insert_requests(connection, requests)
             connection.executemany(INSERT_ATTEMPT, chain.from_iterable([entry.attempts for entry in entries]))
-            _insert_extras(connection, entries)
-            _set_mark(connection, mark)
+            insert_extras(connection, entries)
+            set_mark(connection, mark)
         return fresh
 
     def write_each(self, entries: Sequence[Entry], mark: Mark | None = None) -> tuple[int, list[str]]:
@@ -170,23 +103,24 @@ class SqliteStore:
             for entry in entries:
                 connection.execute("SAVEPOINT entry")
                 try:
-                    fresh += connection.execute(INSERT_REQUEST, entry.request).rowcount
+                    new = connection.execute(INSERT_REQUEST, entry.request).rowcount
                     connection.executemany(INSERT_ATTEMPT, entry.attempts)
-                    _insert_extras(connection, (entry,))
+                    insert_extras(connection, (entry,))
+                    fresh += new
                 except _ROW_FAULTS as error:
                     connection.execute("ROLLBACK TO entry")
                     faults.append(str(error))
                 connection.execute("RELEASE entry")
-            _set_mark(connection, mark)
+            set_mark(connection, mark)
         return fresh, faults
 
     def mark(self, journal: str) -> Mark | None:
         with self._failing():
-            found = self._open.execute(_GET_MARK, (journal,)).fetchone()
-        return None if found is None else Mark(journal, *found)
+            return get_mark(self._open, journal)
 
-    def upkeep(self, now: float) -> bool:  # noqa: ARG002  as the protocol has it
-        return False
+    def upkeep(self, now: float) -> bool:
+        with self._transaction() as connection:
+            return upkeep(connection, self._retention, now, lambda: _used(connection))
 
     def run(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -227,47 +161,13 @@ class SqliteStore:
         return found.st_dev, found.st_ino
 
 
-_GET_MARK = "SELECT segment, position FROM marks WHERE journal = ?"
-
-
-def _set_mark(connection: sqlite3.Connection, mark: Mark | None) -> None:
-    if mark is not None:
-        connection.execute(
-            "INSERT INTO marks (journal, segment, position) VALUES (?, ?, ?) ON CONFLICT (journal)"
-            " DO UPDATE SET segment = excluded.segment, position = excluded.position",
-            (mark.journal, mark.segment, mark.offset),
-        )
-
-
-def _insert_extras(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
-    """Decisions and texts, where there are any."""
-    decisions = [(entry.request[0], entry.decision) for entry in entries if entry.decision is not None]
-    _insert(connection, _INSERT_DECISIONS, decisions)
-    texts = [
-        (entry.request[0], entry.prompt, entry.answer)
-        for entry in entries
-        if entry.prompt is not None or entry.answer is not None
-    ]
-    if texts:
-        connection.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", texts)
-
-
-def _insert_requests(connection: sqlite3.Connection, requests: Sequence[Row]) -> int:
-    """The number of rows that were new."""
-    if set(map(len, requests)) - {_FIELDS}:
-        # In a group a short row beside a long one would shift values into the wrong columns unnoticed.
-        raise ValueError(f"a request row has {_FIELDS} fields")
-    return _insert(connection, _INSERT_REQUESTS, requests)
-
-
-def _insert(connection: sqlite3.Connection, groups: Groups, rows: Sequence[Row]) -> int:
-    fresh = done = 0
-    for size, sql in groups:
-        while len(rows) - done >= size:
-            values = list(chain.from_iterable(rows[done : done + size]))
-            fresh += connection.execute(sql, values).rowcount
-            done += size
-    return fresh
+def _used(connection: sqlite3.Connection) -> int:
+    """Bytes in pages that hold something; those that hold nothing are used again, the file does not shrink."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
 
 
 @contextlib.contextmanager

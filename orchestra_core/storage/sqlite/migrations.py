@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestra_core.storage.failures import StoreUnusable
+from orchestra_core.storage.schema import ALL_ATTEMPTS, sums
 
 
 def _first_tables(connection: sqlite3.Connection) -> None:
@@ -74,12 +75,43 @@ def _beside_requests(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE texts (request_id TEXT NOT NULL PRIMARY KEY, prompt TEXT, answer TEXT)")
 
 
+def _numbered_requests(connection: sqlite3.Connection) -> None:
+    # A number that only rises, also after rows were deleted: how far the sums reach is told by it.
+    connection.execute(
+        "CREATE TABLE numbered ("
+        " seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL,"
+        " surface TEXT NOT NULL, kind TEXT NOT NULL, task TEXT NOT NULL, task_inferred INTEGER NOT NULL,"
+        " model_asked TEXT, model_served TEXT, backend TEXT, verdict TEXT NOT NULL, status INTEGER NOT NULL,"
+        " streamed INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL,"
+        " tokens_cached INTEGER NOT NULL, tokens_estimated INTEGER NOT NULL, queued_ms REAL,"
+        " first_token_ms REAL, total_ms REAL NOT NULL, attempts INTEGER NOT NULL, cost REAL,"
+        " degraded INTEGER NOT NULL, decision_id TEXT, error TEXT, key TEXT NOT NULL DEFAULT '',"
+        " day INTEGER NOT NULL DEFAULT 0, tier_asked TEXT NOT NULL DEFAULT '',"
+        " tier_served TEXT NOT NULL DEFAULT '', loading_ms REAL NOT NULL DEFAULT 0, cost_best REAL,"
+        " cost_first REAL, cache TEXT NOT NULL DEFAULT '', saved REAL, continued INTEGER NOT NULL DEFAULT 0)"
+    )
+    connection.execute("INSERT INTO numbered SELECT rowid, * FROM requests ORDER BY rowid")
+    connection.execute("DROP TABLE requests")
+    connection.execute("ALTER TABLE numbered RENAME TO requests")
+    connection.execute("CREATE INDEX ix_requests_at ON requests (at)")
+    # What went wrong is what people look for, and rare.
+    connection.execute("CREATE INDEX ix_requests_wrong ON requests (at) WHERE verdict <> 'success'")
+    connection.execute(ALL_ATTEMPTS)
+
+
+def _sums(connection: sqlite3.Connection) -> None:
+    for statement in sums("INTEGER", "REAL"):
+        connection.execute(statement)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_tables,
     _keys,
     _key_of_request,
     _accounting,
     _beside_requests,
+    _numbered_requests,
+    _sums,
 )
 
 

@@ -1,0 +1,238 @@
+"""Sums of requests by day, made in the database from the rows that are newer than a watermark, each row once.
+
+rows above the watermark -> `fine`, by everything -> the cubes of accounting/usage.py, each from the smallest that
+holds its columns -> added to what `usage` and `usage_latency` have, and the watermark moved, in one transaction.
+
+A day's sums are also added up over blocks of 8 and of 64 days when a block is over, so that a question about a year
+reads some thirty rows instead of 365. A row that comes late removes the blocks of its day; they are made again.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+from orchestra_core.accounting.usage import BOUNDS, CUBES, FAILURES, OTHER, By
+from orchestra_core.storage.store import Connection
+
+# Where each of the columns comes from that sums are told apart by; "" is no value.
+COLUMNS: dict[By, str] = {
+    By.MODEL: "coalesce(model_served, '')",
+    By.TASK: "task",
+    By.KEY: "key",
+    By.BACKEND: "coalesce(backend, '')",
+    By.TIER_ASKED: "tier_asked",
+    By.TIER_SERVED: "tier_served",
+}
+# Days per block, each a multiple of the one before; the first is the day itself.
+SPANS = (1, 8, 64)
+# Rows of one step: some tens of milliseconds in which nothing else is written.
+STEP_ROWS = 8192
+LATENCIES = {"total": "total_ms", "first_token": "first_token_ms"}
+
+
+def _count(condition: str) -> str:
+    return f"sum(CASE WHEN {condition} THEN 1 ELSE 0 END)"
+
+
+def _over(condition: str, value: str) -> str:
+    return f"sum(CASE WHEN {condition} THEN {value} ELSE 0.0 END)"
+
+
+def _failures() -> dict[str, str]:
+    named = {f"failed_{name}": verdicts for name, verdicts in FAILURES.items()}
+    known = ("success", *(verdict for verdicts in FAILURES.values() for verdict in verdicts))
+    sums = {name: _count(f"verdict IN {_listed(verdicts)}") for name, verdicts in named.items()}
+    return {**sums, f"failed_{OTHER}": _count(f"verdict NOT IN {_listed(known)}")}
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return "({})".format(", ".join(f"'{value}'" for value in values))
+
+
+_BEST = "cost IS NOT NULL AND cost_best IS NOT NULL"
+_FIRST = "cost IS NOT NULL AND cost_first IS NOT NULL"
+COUNTS: dict[str, str] = {
+    "requests": "count(*)",
+    "successes": _count("verdict = 'success'"),
+    **_failures(),
+    "fallbacks": _count("attempts > 1"),
+    "degraded": "sum(degraded)",
+    "cache_hits": _count("cache <> ''"),
+    "tokens_in": "sum(tokens_in)",
+    "tokens_out": "sum(tokens_out)",
+    "tokens_cached": "sum(tokens_cached)",
+    "estimated": "sum(tokens_estimated)",
+    "cost_unknown": _count("cost IS NULL AND tokens_in + tokens_out > 0"),
+    "saved_unknown": _count("saved IS NULL AND cache <> ''"),
+    "best_requests": _count(_BEST),
+    "first_requests": _count(_FIRST),
+}
+AMOUNTS: dict[str, str] = {
+    "cost": "sum(coalesce(cost, 0.0))",
+    "saved": "sum(coalesce(saved, 0.0))",
+    "best_paid": _over(_BEST, "cost"),
+    "best_other": _over(_BEST, "cost_best"),
+    "first_paid": _over(_FIRST, "cost"),
+    "first_other": _over(_FIRST, "cost_first"),
+    "total_ms": "sum(total_ms)",
+    "queued_ms": "sum(coalesce(queued_ms, 0.0))",
+    "loading_ms": "sum(loading_ms)",
+    "serving_ms": _over("tokens_out > 0", "total_ms - coalesce(queued_ms, 0.0)"),
+}
+SUMS = {**COUNTS, **AMOUNTS}
+
+
+def bucket_of(column: str, low: int = 0, high: int = len(BOUNDS)) -> str:
+    """SQL for the bucket of a duration: the number of bounds below it, found by halving."""
+    if low == high:
+        return str(low)
+    middle = (low + high) // 2
+    smaller, greater = bucket_of(column, low, middle), bucket_of(column, middle + 1, high)
+    return f"CASE WHEN {column} <= {BOUNDS[middle]!r} THEN {smaller} ELSE {greater} END"
+
+
+def name_of(cube: frozenset[By]) -> str:
+    """How a cube is called in the tables."""
+    return " ".join(column.value for column in COLUMNS if column in cube)
+
+
+def total(name: str) -> str:
+    """The sum of a column that is a sum already; PostgreSQL makes a decimal of the sum of whole numbers."""
+    return f"CAST(sum({name}) AS BIGINT)" if name in COUNTS else f"sum({name})"
+
+
+def _parents() -> Iterator[tuple[str, frozenset[By], str]]:
+    """Each cube with the name of what it is made from, in an order in which that is there already."""
+    done: dict[frozenset[By], str] = {frozenset(COLUMNS): "fine"}
+    for number, cube in enumerate(sorted(CUBES, key=len, reverse=True)):
+        parent = min((known for known in done if cube < known), key=len)
+        yield f"cube{number}", cube, done[parent]
+        done[cube] = f"cube{number}"
+
+
+def _statement(table: str, fine: str, extra: tuple[str, ...], sums: dict[str, str]) -> str:
+    """Adds the rows between two numbers to the sums of `table`, whose keys are the columns and `extra`."""
+    names = [column.value for column in COLUMNS]
+    parts, wholes = [f"fine AS ({fine})"], []
+    for name, cube, parent in _parents():
+        kept = ["day", *(column.value for column in COLUMNS if column in cube), *extra]
+        parts.append(
+            f"{name} AS (SELECT {', '.join([*kept, *sums.values()])} FROM {parent} GROUP BY {', '.join(kept)})"
+        )
+        shown = [column.value if column in cube else "''" for column in COLUMNS]
+        wholes.append(f"SELECT '{name_of(cube)}', 1, day, {', '.join([*shown, *extra, *sums])} FROM {name}")
+    keys = ["cube", "span", "day", *names, *extra]
+    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
+    return (
+        f"WITH {', '.join(parts)} INSERT INTO {table} ({', '.join([*keys, *sums])})"
+        f" SELECT * FROM ({' UNION ALL '.join(wholes)}) AS every WHERE true"
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
+    )
+
+
+def _named() -> str:
+    return ", ".join(["day", *(f"{source} AS {column.value}" for column, source in COLUMNS.items())])
+
+
+def _grouped() -> str:
+    return ", ".join(["day", *(source for source in COLUMNS.values())])
+
+
+def _usage() -> str:
+    made = ", ".join(f"{sql} AS {name}" for name, sql in SUMS.items())
+    fine = f"SELECT {_named()}, {made} FROM requests WHERE seq > ? AND seq <= ? GROUP BY {_grouped()}"
+    return _statement("usage", fine, (), {name: f"{total(name)} AS {name}" for name in SUMS})
+
+
+def _latency(kind: str, column: str) -> str:
+    bucket = bucket_of(column)
+    fine = (
+        f"SELECT {_named()}, '{kind}' AS kind, {bucket} AS bucket, count(*) AS requests FROM requests"
+        f" WHERE seq > ? AND seq <= ? AND {column} IS NOT NULL GROUP BY {_grouped()}, {bucket}"
+    )
+    return _statement(
+        "usage_latency", fine, ("kind", "bucket"), {"requests": f"{total('requests')} AS requests"}
+    )
+
+
+_FOLD = (_usage(), *(_latency(kind, column) for kind, column in LATENCIES.items()))
+_CUBES = _listed(tuple(name_of(cube) for cube in CUBES))
+_TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "usage": ((), tuple(SUMS)),
+    "usage_latency": (("kind", "bucket"), ("requests",)),
+}
+
+
+def watermark(connection: Connection) -> int:
+    """The number of the last row that is in the sums."""
+    return int(connection.execute("SELECT seq FROM progress WHERE name = 'usage'").fetchone()[0])
+
+
+def fold(connection: Connection, limit: int = STEP_ROWS) -> int:
+    """Adds at most so many of the rows that are in no sum yet; how many it were. Inside a transaction.
+
+    The update comes first: of two engines that do this at once, one waits for the other to commit.
+    """
+    connection.execute("UPDATE progress SET seq = seq WHERE name = 'usage'")
+    done = watermark(connection)
+    newer = "SELECT seq, day FROM requests WHERE seq > ? ORDER BY seq LIMIT ?"
+    rows, last = connection.execute(
+        f"SELECT count(*), max(seq) FROM ({newer}) AS newer", (done, limit)
+    ).fetchone()
+    if not rows:
+        return 0
+    for statement in _FOLD:
+        connection.execute(statement, (done, last))
+    _forget_blocks(connection, done, last)
+    connection.execute("UPDATE progress SET seq = ? WHERE name = 'usage'", (last,))
+    return int(rows)
+
+
+def _forget_blocks(connection: Connection, done: int, last: int) -> None:
+    for span in SPANS[1:]:
+        touched = connection.execute(
+            f"SELECT span, day FROM usage_blocks WHERE span = {span} AND day IN"
+            f" (SELECT DISTINCT day / {span} * {span} FROM requests WHERE seq > ? AND seq <= ?)",
+            (done, last),
+        ).fetchall()
+        for block in touched:
+            for table in _TABLES:
+                connection.execute(
+                    f"DELETE FROM {table} WHERE cube IN {_CUBES} AND span = ? AND day = ?", block
+                )
+            connection.execute("DELETE FROM usage_blocks WHERE span = ? AND day = ?", block)
+
+
+def add_block(connection: Connection) -> bool:
+    """Adds up one block of days that are over, the smaller ones first; False if there is none to do."""
+    newest = connection.execute("SELECT max(day) FROM usage WHERE cube = '' AND span = 1").fetchone()[0]
+    if newest is None:
+        return False
+    for part, span in itertools.pairwise(SPANS):
+        # Reckoned in whole numbers: the newest day's own block is not over.
+        over = f"day / {span} * {span} + {span} <= ?"
+        found = connection.execute(
+            f"SELECT min(day / {span} * {span}) FROM usage AS u WHERE cube = '' AND span = 1 AND {over}"
+            f" AND NOT EXISTS (SELECT 1 FROM usage_blocks AS b WHERE b.span = {span}"
+            f" AND b.day = u.day / {span} * {span})",
+            (newest,),
+        ).fetchone()[0]
+        if found is not None:
+            _add_block(connection, part, span, int(found))
+            return True
+    return False
+
+
+def _add_block(connection: Connection, part: int, span: int, day: int) -> None:
+    names = [column.value for column in COLUMNS]
+    for table, (extra, sums) in _TABLES.items():
+        keys = ", ".join([*names, *extra])
+        added = ", ".join(total(name) for name in sums)
+        for cube in CUBES:
+            connection.execute(
+                f"INSERT INTO {table} (cube, span, day, {keys}, {', '.join(sums)})"
+                f" SELECT cube, {span}, {day}, {keys}, {added} FROM {table}"
+                " WHERE cube = ? AND span = ? AND day >= ? AND day < ?"
+                f" GROUP BY cube, {keys}",
+                (name_of(cube), part, day, day + span),
+            )
+    connection.execute("INSERT INTO usage_blocks (span, day) VALUES (?, ?)", (span, day))

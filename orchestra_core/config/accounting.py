@@ -2,12 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, tzinfo
+from typing import Any
 
 import msgspec
 
-from orchestra_core.config.fields import Field
+from orchestra_core.config.fields import Field, number
+from orchestra_core.domain.catalog import BackendKind
 
 # ISO 4217, the list of active codes of 2025, without metals, funds, units of account and test codes.
 CURRENCIES = frozenset(
@@ -174,10 +176,16 @@ _ZONE = re.compile(r"[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 
 
 class AccountingSettings(msgspec.Struct, frozen=True):
-    """`currency` is the ISO 4217 code of every price and cost, `timezone` the IANA name of whose days are counted."""
+    """`currency` is the ISO 4217 code of every price and cost, `timezone` the IANA name of whose days are counted.
+
+    `price_per_kwh` is that of the energy our own machines use. `usd_rate` is what a US dollar costs in `currency`, None
+    where nobody said: published prices are in US dollars.
+    """
 
     currency: str = "USD"
     timezone: str = "UTC"
+    price_per_kwh: float = 0.0
+    usd_rate: float | None = None
 
     @property
     def zone(self) -> tzinfo:
@@ -194,7 +202,7 @@ def zone(name: str) -> tzinfo:
         raise ValueError(name)
     try:
         return ZoneInfo(name)
-    except (KeyError, OSError) as error:  # a directory, as in "America", is an OSError
+    except (KeyError, OSError) as error:  # a directory, as in "America", is one or the other
         raise ValueError(name) from error
 
 
@@ -227,18 +235,43 @@ def _near_zone(value: object) -> str:
 
 
 def _did_you_mean(value: object, names: Collection[str]) -> str:
-    """People err in case and in a letter or two; where the last part is right it is the place that was meant."""
+    """People err in case and in a letter or two."""
     if not isinstance(value, str):
         return ""
     folded = {name.casefold(): name for name in sorted(names)}
-    places = {name.rpartition("/")[2].casefold(): name for name in sorted(names, reverse=True)}
     asked = value.casefold().strip().replace(" ", "_")
-    place = places.get(asked.rpartition("/")[2])
     close = difflib.get_close_matches(asked, folded, n=1, cutoff=0.6)
-    found = folded.get(asked) or place or (folded[close[0]] if close else None)
-    return f'; did you mean "{found}"?' if found else ""
+    return f'; did you mean "{folded[close[0]]}"?' if close else ""
 
 
 CURRENCY = Field(_currency, 'the ISO 4217 code of a currency, such as "USD" or "EUR"', _near_currency)
 TIMEZONE = Field(_timezone, 'the IANA name of a time zone, such as "UTC" or "Europe/Berlin"', _near_zone)
-ACCOUNTING: dict[str, Field] = {"currency": CURRENCY, "timezone": TIMEZONE}
+ACCOUNTING: dict[str, Field] = {
+    "currency": CURRENCY,
+    "timezone": TIMEZONE,
+    "price_per_kwh": number(0),
+    "usd_rate": number(0, above=True),
+}
+
+
+def read_accounting(
+    values: Mapping[str, Any], sources: Mapping[str, str], problems: list[str]
+) -> AccountingSettings:
+    """From the values of the table by the names of its keys; `sources` by dotted name."""
+    accounting = AccountingSettings(**values)
+    if accounting.currency == "USD" and accounting.usd_rate not in (None, 1):
+        problems.append(
+            f"{sources['accounting.usd_rate']}: accounting.usd_rate is {accounting.usd_rate:g} and "
+            "accounting.currency is USD: a US dollar costs 1 of it"
+        )
+    return accounting
+
+
+def rate_missing(accounting: AccountingSettings, backends: Collection[BackendKind]) -> list[str]:
+    """A sentence for whoever would wonder why hosted models have no price."""
+    if accounting.currency == "USD" or accounting.usd_rate is not None or BackendKind.OPENAI not in backends:
+        return []
+    return [
+        f"accounting.currency is {accounting.currency} and accounting.usd_rate is not set: the published prices of "
+        "hosted models are in US dollars and stay unknown"
+    ]

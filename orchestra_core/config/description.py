@@ -99,6 +99,8 @@ def _paths(config: Config) -> Iterator[Line]:
 
 
 def _spell(value: object) -> str:
+    if value is None:
+        return "(none)"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from orchestra_core.config.accounting import AccountingSettings
+from orchestra_core.config.accounting import rate_missing, read_accounting
 from orchestra_core.config.document import Document, must_be, read_document
 from orchestra_core.config.environment import read_environment, unused
 from orchestra_core.config.fields import LEVEL_OF_LOG, Field
@@ -121,6 +121,7 @@ def _compose(
     cwd: Path,
 ) -> Config:
     backends = read_backends(document, environ)
+    accounting = read_accounting(_of("accounting", values), sources, document.problems)
     for position, backend in enumerate(backends):
         sources[f"backends.{backend.name}"] = document.where(("backends", position))
     keys = read_keys(document)
@@ -146,7 +147,11 @@ def _compose(
         log_level=values.get("log_level", "info"),
         embedded=values.get("embedded.enabled", True),
         sources=sources,
-        notes=tuple(unused(environ) + _missing_keys(backends)),
+        notes=(
+            *unused(environ),
+            *_missing_keys(backends),
+            *rate_missing(accounting, [backend.kind for backend in backends]),
+        ),
         timeouts=TimeoutSettings(**_of("timeouts", values)),
         resilience=ResilienceSettings(**_of("resilience", values)),
         limits=LimitSettings(
@@ -157,7 +162,7 @@ def _compose(
         model_fallbacks=standing_in,
         queue=QueueSettings(**_of("queue", values)),
         memory=_memory(values, sources, alerts, document.problems),
-        accounting=AccountingSettings(**_of("accounting", values)),
+        accounting=accounting,
     )
 
 

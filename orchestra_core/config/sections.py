@@ -198,6 +198,8 @@ BACKEND: dict[str, Field] = {
     "context": whole(256),
     "parallel": whole(1, 256),
     "prefill": SWITCH,
+    "cost_per_hour": number(0),
+    "watts": number(0),
 }
 
 MODEL: dict[str, Field] = {
@@ -205,6 +207,7 @@ MODEL: dict[str, Field] = {
     "quality": one_of(Level),
     "cost_per_million_input": number(0),
     "cost_per_million_output": number(0),
+    "cost_per_million_cached": number(0),
     "context": whole(256),
     "pinned": SWITCH,
     "group": TEXT,

@@ -102,7 +102,7 @@ class BackendSettings(msgspec.Struct, frozen=True):
     `embedded` marks the managed backend that serves the model installed with the `embedded` extra: it has
     no files, the engine assembles them. `device` is whose memory its models take, `host` or `gpu:N`; None is found
     out. `prefill`: its models go on from a given beginning of their answer; None is
-    as usual for the kind.
+    as usual for the kind. `cost_per_hour` of its use, in the currency of accounting, `watts` are what it draws then.
     """
 
     name: str
@@ -123,6 +123,8 @@ class BackendSettings(msgspec.Struct, frozen=True):
     embedded: bool = False
     max_loaded: int | None = None
     device: str | None = None
+    cost_per_hour: float | None = None
+    watts: float | None = None
 
     def __repr__(self) -> str:
         """Without the command: people put secrets into its options."""
@@ -140,6 +142,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     quality: Level | None = None
     cost_per_million_input: float | None = None
     cost_per_million_output: float | None = None
+    cost_per_million_cached: float | None = None
     context: int | None = None
     pinned: bool = False
     group: str | None = None

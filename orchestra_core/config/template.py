@@ -36,6 +36,8 @@ url = "sqlite:///orchestra.db"        # a relative file is under the data direct
 [accounting]
 currency = "USD"                      # ISO 4217 code; every price and cost is in it
 timezone = "UTC"                      # IANA name; whose days, weeks and months are counted
+price_per_kwh = 0                     # of the energy that backends with watts use
+# usd_rate = 1                        # what a US dollar costs in another currency: published prices are in dollars
 
 [discovery]
 enabled = true                        # look for local servers on their usual ports
@@ -54,6 +56,8 @@ enabled = true                        # serve the small installed model if there
 # device = "gpu:0"                    # whose memory they take, host or gpu:N; without: found out
 # weight = 1                          # above 1: preferred among equals
 # region = "local"
+# cost_per_hour = 0.5                 # of its use, shared by its slots; without: 0 here
+# watts = 350                         # drawn in use, at [accounting] price_per_kwh
 
 # [[backends]]
 # name = "cloud"
@@ -75,8 +79,9 @@ enabled = true                        # serve the small installed model if there
 # [models."llama3.2:3b"]
 # capabilities = ["text_generation", "code_generation"]
 # quality = "medium"                  # low, medium or high
-# cost_per_million_input = 0.0
+# cost_per_million_input = 0.0        # tokens; without: the published price, 0 here, else unknown
 # cost_per_million_output = 0.0
+# cost_per_million_cached = 0.0       # input that the server had in its cache
 # context = 8192
 # pinned = true                       # never unloaded by the engine
 # group = "large"                     # of a group at most one is loaded where they share memory

@@ -25,7 +25,7 @@ class Accounts:
         spent: Callable[[str, int], None],
         tidings: Tidings,
     ) -> None:
-        self.prices = Prices(config, clock)
+        self.prices = Prices(config, clock, tidings.no_prices)
         self.ledger = Ledger(config.storage.url, clock, tidings.ledger_problem)
         self.completion = Completion(
             clock=clock,

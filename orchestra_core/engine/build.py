@@ -134,7 +134,7 @@ class Engine:
             left=lambda gone: self.memory.left(gone, clock.monotonic()),
             away=lambda away: self.memory.away(away, clock.monotonic()),
             stays=self.memory.stays,
-            priced=self.accounts.prices,
+            prices=self.accounts.prices,
         )
 
         room = Room(config.queue.total, config.queue.per_slot)
@@ -319,7 +319,7 @@ class Engine:
     async def _begin(self, settings: BackendSettings, origin: str) -> None:
         member = self.members.join(settings, origin=origin, simulated=self._simulated)
         try:
-            await member.monitor.look()
+            await self.members.look(member)
         finally:
             self._watch(member)
         if settings.embedded:

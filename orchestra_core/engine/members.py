@@ -13,6 +13,7 @@ from orchestra_core.config import BackendSettings, ModelSettings
 from orchestra_core.domain.catalog import BackendKind, Endpoint, EndpointSpec, ModelInfo, Residency
 from orchestra_core.domain.errors import OperationFailed
 from orchestra_core.domain.snapshot import BackendView, MemoryView
+from orchestra_core.engine.prices import Prices
 from orchestra_core.routing.capability import BackendFacts, Override, describe
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.upstream.address import Address
@@ -85,12 +86,12 @@ class Members:
         left: Callable[[Sequence[Endpoint]], None],
         away: Callable[[Sequence[Endpoint]], None],
         stays: Callable[[str], float | None],
-        priced: Callable[[EndpointSpec, BackendSettings], EndpointSpec],
+        prices: Prices,
     ) -> None:
         """`returned` is told of a backend that answers, at first or again; `listed` of what each look found there,
         `left` of the endpoints of a backend that was removed, `away` of those of one that is down. `stays` is how
         long (seconds) a server that unloads by itself is to keep a model, -1 for good, None as it likes.
-        `priced` adds its price to an endpoint.
+        `prices` adds its price to an endpoint.
         """
         self._clock = clock
         self._catalog = catalog
@@ -105,7 +106,7 @@ class Members:
         self._left_behind = left
         self._away = away
         self._stays = stays
-        self._priced = priced
+        self._prices = prices
         self._members: dict[str, Member] = {}
         # Out of the catalog already, while requests still run there.
         self._leaving: list[Member] = []
@@ -133,6 +134,11 @@ class Members:
             lambda _, up, message: self._changed(member, up, message),
         )
         return member
+
+    async def look(self, member: Member) -> None:
+        """The first look at a backend, with all that is needed to describe what is there."""
+        await self._prices.prepare(member.settings)
+        await member.monitor.look()
 
     def check(self, settings: BackendSettings) -> None:
         """Raises ConfigError for what would not become a backend."""
@@ -202,7 +208,7 @@ class Members:
 
     def _describe(self, member: Member, info: ModelInfo) -> EndpointSpec:
         spec = describe(member.facts, info, self._overrides.get(info.name))
-        return self._priced(spec, member.settings)
+        return self._prices(spec, member.settings)
 
     def _control(self, settings: BackendSettings) -> Control:
         if settings.kind is BackendKind.MANAGED:

@@ -1,33 +1,62 @@
 """Prices of endpoints: the configuration's and the published ones, brought to whoever describes an endpoint."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from orchestra_core.accounting.book import BackendRates, ModelRates, PriceBook, Rules
+from orchestra_core.accounting.book import BackendRates, ModelRates, PriceBook, Published, Rules
+from orchestra_core.accounting.published import load
 from orchestra_core.clock import Clock
 from orchestra_core.config import AccountingSettings, BackendSettings, Config, ModelSettings
-from orchestra_core.domain.catalog import EndpointSpec
+from orchestra_core.domain.catalog import BackendKind, EndpointSpec
 
 
 class Prices:
-    def __init__(self, config: Config, clock: Clock) -> None:
+    """`missing` is told when `load_list` has no published prices for us, and why."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        missing: Callable[[str], None],
+        load_list: Callable[[], Published] = load,
+    ) -> None:
         self._clock = clock
+        self._missing = missing
+        self._load_list = load_list
+        self._one_at_a_time = asyncio.Lock()
+        self._looked = False
         self.book = PriceBook(_rules(config.accounting, config.models))
 
     def configure(self, config: Config) -> None:
         """New prices; whoever holds descriptions of endpoints has to make them anew."""
         self.book.configure(_rules(config.accounting, config.models))
 
+    async def prepare(self, backend: BackendSettings) -> None:
+        """To be awaited before the models of a backend are described: their prices may be on the list."""
+        if backend.kind is not BackendKind.OPENAI or not (backend.url or "").startswith("https://"):
+            return
+        async with self._one_at_a_time:
+            if self._looked:
+                return
+            try:
+                self.book.published = await asyncio.to_thread(self._load_list)
+            except ImportError as error:
+                self._missing(str(error))
+            self._looked = True
+
     def __call__(self, spec: EndpointSpec, backend: BackendSettings) -> EndpointSpec:
         """The endpoint with its price as of now."""
-        rates = BackendRates(backend.url)
+        rates = BackendRates(backend.url, backend.cost_per_hour, backend.watts)
         return msgspec.structs.replace(spec, price=self.book.at(spec, rates, self._clock.wall()))
 
 
 def _rules(settings: AccountingSettings, models: Mapping[str, ModelSettings]) -> Rules:
     rates = {
-        name: ModelRates(model.cost_per_million_input, model.cost_per_million_output)
+        name: ModelRates(
+            model.cost_per_million_input, model.cost_per_million_output, model.cost_per_million_cached
+        )
         for name, model in models.items()
     }
-    return Rules(currency=settings.currency, models=rates)
+    return Rules(settings.currency, settings.price_per_kwh, settings.usd_rate, rates)

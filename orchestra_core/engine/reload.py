@@ -25,7 +25,7 @@ K = TypeVar("K")
 # Not compared by key: backends are compared by name, the others are no settings.
 _APART = frozenset({"backends", "sources", "notes", "paths"})
 # Facts about the same server: it stays connected and what was learned of it stays true.
-_FACTS = frozenset({"weight", "slots", "memory", "max_loaded", "device", "region"})
+_FACTS = frozenset({"weight", "slots", "memory", "max_loaded", "device", "region", "cost_per_hour", "watts"})
 _STEP_SECONDS = 0.1
 
 
@@ -178,7 +178,7 @@ class Reload:
     async def _replace(self, settings: BackendSettings) -> None:
         """Looks at the new server before it takes over, so that there is no moment without the models."""
         member = self._members.prepare(settings)
-        await member.monitor.look()
+        await self._members.look(member)
         self._members.replace(member)
         self._watch(member)
 

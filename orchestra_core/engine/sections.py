@@ -49,6 +49,10 @@ def register(
         accounts.prices.configure(new)
         members.override(new.models)
 
+    def take_prices(new: Config) -> None:
+        accounts.prices.configure(new)
+        members.override(new.models)
+
     def take_execution(new: Config) -> None:
         resilience = new.resilience
         execution.configure(
@@ -63,6 +67,7 @@ def register(
             "model_fallbacks",
         ),
         take_models: ("models", "memory"),
+        take_prices: ("accounting.price_per_kwh", "accounting.usd_rate"),
         take_alerts: ("alerts",),
         lambda new: gate.configure(rules(new)): _AT_THE_GATE,
         lambda new: logging.getLogger().setLevel(new.log_level.upper()): ("log_level",),

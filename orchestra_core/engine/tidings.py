@@ -51,6 +51,9 @@ class Tidings:
         if outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED):
             self._suspect(outcome.endpoint.partition("/")[0])
 
+    def no_prices(self, why: str) -> None:
+        self._publish("prices.missing", "accounting", f"published prices are not known: {why}", "warning")
+
     def misconfigured(self, endpoint: Endpoint, outcome: Outcome) -> None:
         """Said once a minute of each: nothing but the operator's hand changes it."""
         now = self._loop.time()

@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DATABASE = ("sqlmodel", "sqlalchemy", "alembic")
 SCREEN = ("textual", "plotext")
+# 0.2 to 0.6 s and 30 MiB, for whoever has hosted models and nobody else.
+PRICES = ("genai_prices",)
 # Runs a command that finds no engine, then prints which of the given packages it has imported.
 PROBE = """
 import sys
@@ -34,11 +36,11 @@ def imported(command: str, names: tuple[str, ...], home: Path) -> list[str]:
 
 @pytest.mark.parametrize("command", ["health", "models", "models --best-for reasoning", "metrics"])
 def test_looking_imports_neither_database_nor_screen(command: str, tmp_path: Path) -> None:
-    """health, models and metrics start without SQL libraries and without the console's."""
+    """health, models and metrics start without SQL libraries, the console's, and the list of prices."""
     nowhere = f"{command} --socket {tmp_path}/none.sock"
-    assert imported(nowhere, (*DATABASE, *SCREEN, "orchestra_core.engine", "orchestra_tui"), tmp_path) == [
-        "3"
-    ]
+    assert imported(
+        nowhere, (*DATABASE, *SCREEN, *PRICES, "orchestra_core.engine", "orchestra_tui"), tmp_path
+    ) == ["3"]
 
 
 @pytest.mark.parametrize("command", ["version", "--help", "config check", "completion zsh"])
@@ -51,7 +53,7 @@ def test_what_needs_no_engine_imports_no_client(command: str, tmp_path: Path) ->
     ("module", "absent"),
     [
         ("orchestra_core", ("msgspec", "httpx", "asyncio")),
-        ("orchestra_core.engine", ("textual", "plotext", "orchestra_tui")),
+        ("orchestra_core.engine", ("textual", "plotext", "orchestra_tui", *PRICES)),
         (
             "orchestra_tui.app",
             (*DATABASE, "orchestra_core.engine", "orchestra_core.config", "orchestra_core.server"),

@@ -56,3 +56,49 @@ def test_an_unknown_currency_or_zone_is_refused_with_the_nearest(
     assert told[0].startswith(f"FILE:2: {expected}")
     assert ("did you mean" in told[0]) is (nearest is not None)
     assert nearest is None or f'did you mean "{nearest}"?' in told[0]
+
+
+BACKEND = "[[backends]]\nname = 'a'\nkind = '{}'\nurl = 'http://127.0.0.1:1'\n"
+
+
+def test_what_our_own_machines_cost_is_taken_as_given(tmp_path: Path) -> None:
+    """By the hour, by the energy, and by the token."""
+    text = BACKEND.format("ollama") + "cost_per_hour = 0.5\nwatts = 350\n"
+    more = "[models.m]\ncost_per_million_cached = 0.1\n[accounting]\nprice_per_kwh = 0.3\n"
+    config = read(tmp_path, text + more)
+    assert (config.backends[0].cost_per_hour, config.backends[0].watts) == (0.5, 350.0)
+    assert (config.models["m"].cost_per_million_cached, config.accounting.price_per_kwh) == (0.1, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[accounting]\nprice_per_kwh = -0.1", "accounting.price_per_kwh is -0.1; it must be a number of at"),
+        ("[accounting]\nusd_rate = 0", "accounting.usd_rate is 0; it must be a number above 0"),
+        ("[accounting]\nusd_rate = 0.9", "accounting.usd_rate is 0.9 and accounting.currency is USD"),
+        ("[models.m]\ncost_per_million_cached = -1", "models.m.cost_per_million_cached is -1; it must be"),
+        (BACKEND.format("ollama") + "watts = -1", "backends[0].watts is -1; it must be a number of at least"),
+        (BACKEND.format("ollama") + "cost_per_hour = 'x'", "backends[0].cost_per_hour is 'x'; it must be"),
+    ],
+)
+def test_a_price_that_cannot_be_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    """Negative ones, none, and a dollar that does not cost a dollar."""
+    (told,) = problems(tmp_path, text)
+    assert told.partition(": ")[2].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "money", "noted"),
+    [
+        ("openai", "currency = 'EUR'", True),
+        ("openai", "currency = 'EUR'\nusd_rate = 0.9", False),
+        ("openai", "currency = 'USD'\nusd_rate = 1", False),
+        ("ollama", "currency = 'EUR'", False),
+    ],
+)
+def test_prices_that_cannot_be_converted_are_noted(
+    tmp_path: Path, kind: str, money: str, noted: bool
+) -> None:
+    """Published prices are in US dollars; who has hosted models and counts in something else is told."""
+    config = read(tmp_path, f"{BACKEND.format(kind)}[accounting]\n{money}")
+    assert any("accounting.usd_rate is not set" in note for note in config.notes) is noted

@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 import msgspec
 from sqlmodel import SQLModel
 
+from orchestra_core.accounting.listing import Page, Wanted
 from orchestra_core.domain.history import History, Hour, Use
 from orchestra_core.storage.failures import StoreEmpty
+from orchestra_core.storage.listing import page
 from orchestra_core.storage.store import Reader
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 
@@ -94,6 +96,14 @@ class Queries:
             None if decision is None else bytes(decision[0]),
             *(texts or (None, None)),
         )
+
+    def page(self, wanted: Wanted) -> Page:
+        """Requests by what is wanted of them; none where nothing was ever written."""
+        try:
+            with self._reader.reading() as connection:
+                return page(connection, wanted)
+        except StoreEmpty:
+            return Page((), None)
 
     def totals_by_model(self) -> list[ModelTotals]:
         """Most used first; requests no model served are left out."""

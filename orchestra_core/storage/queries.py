@@ -1,16 +1,18 @@
-"""Reading single requests of the ledger, from any thread. Blocking: call through a thread."""
+"""Reading the ledger, from any thread. Blocking: call through a thread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from sqlmodel import SQLModel
 
 from orchestra_core.accounting.listing import Page, Wanted
+from orchestra_core.accounting.usage import By, UsageQuery, UsageRow
 from orchestra_core.domain.history import History, Hour, Use
 from orchestra_core.storage.failures import StoreEmpty
 from orchestra_core.storage.listing import page
 from orchestra_core.storage.store import Reader
+from orchestra_core.storage.sums import usage
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 
 R = TypeVar("R", bound=SQLModel)
@@ -134,6 +136,24 @@ class Queries:
         except StoreEmpty:
             return History()
         return History(tuple(Hour(*row) for row in hours), tuple(Use(*row) for row in reversed(uses)))
+
+    def usage(self, query: UsageQuery, *, latency: bool = True) -> list[UsageRow]:
+        """See sums.usage; nothing where nothing was ever written. `latency` False leaves out the histograms."""
+        try:
+            with self._reader.reading() as connection:
+                return usage(connection, query, latency=latency)
+        except StoreEmpty:
+            return []
+
+    def spent(self, since: int, until: int | None = None, where: Mapping[By, str] | None = None) -> float:
+        """The known cost of what began on these local days (`date.toordinal()`, inclusive), all or of one
+        model, task or key."""
+        rows = self.usage(UsageQuery(since=since, until=until, where=dict(where or {})), latency=False)
+        return sum(row.cost for row in rows)
+
+    def size(self) -> int:
+        """Bytes that the database takes."""
+        return self._reader.size()
 
     def close(self) -> None:
         self._reader.close()

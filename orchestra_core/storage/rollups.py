@@ -154,7 +154,7 @@ def _latency(kind: str, column: str) -> str:
     )
 
 
-_FOLD = (_usage(), *(_latency(kind, column) for kind, column in LATENCIES.items()))
+FOLD = (_usage(), *(_latency(kind, column) for kind, column in LATENCIES.items()))
 _CUBES = _listed(tuple(name_of(cube) for cube in CUBES))
 _TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "usage": ((), tuple(SUMS)),
@@ -180,7 +180,7 @@ def fold(connection: Connection, limit: int = STEP_ROWS) -> int:
     ).fetchone()
     if not rows:
         return 0
-    for statement in _FOLD:
+    for statement in FOLD:
         connection.execute(statement, (done, last))
     _forget_blocks(connection, done, last)
     connection.execute("UPDATE progress SET seq = ? WHERE name = 'usage'", (last,))

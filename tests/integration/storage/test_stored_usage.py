@@ -218,13 +218,13 @@ def test_nothing_was_used(place: Place, store: Store, queries: Queries) -> None:
 
 def test_what_was_spent_is_known_by_scope(store: Store, queries: Queries) -> None:
     """From a day on, of all and of one key; what is unknown counts as nothing."""
-    known = [("ann", 1.5, 0), ("ann", None, 1), ("ben", 2.0, 1), ("ann", 4.0, 2)]
+    known = [("ann", 1.5, 0), ("ann", None, 1), ("ben", 2.0, 1), ("ann", 4.0, 2), ("ann", 0.25, 1)]
     entries = [
         Entry(request(n, key=key, cost=cost, day=FIRST + day)) for n, (key, cost, day) in enumerate(known)
     ]
     store.write(entries[:2])
     store.upkeep(0.0)
     store.write(entries[2:])
-    assert queries.spent(FIRST) == 7.5
-    assert queries.spent(FIRST + 1) == 6.0
-    assert queries.spent(FIRST, FIRST + 1, {By.KEY: "ann"}) == 1.5
+    assert queries.spent(FIRST) == 7.75
+    assert queries.spent(FIRST + 1) == 6.25
+    assert queries.spent(FIRST, FIRST + 1, {By.KEY: "ann"}) == 1.75

@@ -6,6 +6,7 @@ from orchestra_core.clock import Clock
 from orchestra_core.config import Config
 from orchestra_core.engine.prices import Prices
 from orchestra_core.engine.tidings import Tidings
+from orchestra_core.pipeline.announcing import Announcing
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.storage.ledger import Ledger
@@ -26,7 +27,14 @@ class Accounts:
         tidings: Tidings,
     ) -> None:
         self.prices = Prices(config, clock, tidings.no_prices)
-        self.ledger = Ledger(config.storage.url, clock, tidings.ledger_problem)
+        self.ledger = Ledger(
+            config.storage.url,
+            clock,
+            tidings.ledger_problem,
+            journal=config.paths.state_dir / "journal",
+            on_flaw=tidings.ledger_flaw,
+        )
+        self.announcing = Announcing(clock, self.ledger.begin, config.accounting.zone)
         self.completion = Completion(
             clock=clock,
             find=catalog.get,
@@ -36,3 +44,7 @@ class Accounts:
             spent=spent,
             zone=config.accounting.zone,
         )
+
+    def tick(self) -> None:
+        """About once a second."""
+        self.ledger.tick()

@@ -162,6 +162,7 @@ class Engine:
             queue_seconds=config.queue.seconds,
             retries=retries(config),
             whole=whole(config),
+            begin=self.accounts.announcing,
         )
         self.service = self.pipeline.service
 
@@ -202,6 +203,7 @@ class Engine:
             probing=self.probing,
             circuit_changed=self.tidings.circuit_changed,
             pipeline=self.pipeline,
+            accounts=self.accounts,
         )
         self.reload = Reload(
             config,

@@ -10,6 +10,7 @@ from orchestra_core.background.probing import Probing
 from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, DiscoverySettings
 from orchestra_core.domain.catalog import Circuit, Endpoint
+from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.members import Members
 from orchestra_core.engine.steering import Steering
@@ -39,6 +40,7 @@ class Housekeeping:
         probing: Probing,
         circuit_changed: Callable[[Endpoint, Circuit, str], None],
         pipeline: Pipeline,
+        accounts: Accounts,
     ) -> None:
         self._clock = clock
         self._host = host
@@ -50,6 +52,7 @@ class Housekeeping:
         self._probing = probing
         self._circuit_changed = circuit_changed
         self._pipeline = pipeline
+        self._accounts = accounts
 
     async def run(self, listener: Listener) -> None:
         while True:
@@ -58,6 +61,7 @@ class Housekeeping:
             for endpoint, circuit in self._lanes.refresh(now):
                 self._circuit_changed(endpoint, circuit, "time for a probe")
             self._pipeline.tick()
+            self._accounts.tick()
             self._steering.look()
             for member in self._members:
                 member.monitor.expire(now)

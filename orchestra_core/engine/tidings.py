@@ -76,6 +76,10 @@ class Tidings:
         level = "error" if problem else "info"
         self._publish("engine.ledger", "ledger", problem or "records are written again", level)
 
+    def ledger_flaw(self, flaw: str) -> None:
+        """From any thread: what of the journal could not be read."""
+        self.from_thread("engine.journal", "journal", flaw, "error")
+
     def from_thread(self, kind: str, subject: str, message: str, level: str) -> None:
         """An event of something that runs beside the loop."""
         self._loop.call_soon_threadsafe(self._publish, kind, subject, message, level)

@@ -14,7 +14,7 @@ from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.patience import Patience, Readiness
 from orchestra_core.pipeline.placement import Placement
 from orchestra_core.pipeline.planning import Fallbacks, Planning
-from orchestra_core.pipeline.service import Complete, Service, Whole
+from orchestra_core.pipeline.service import Begin, Complete, Service, Whole, unannounced
 from orchestra_core.resilience.budget import Retries, RetryBudget
 from orchestra_core.routing.catalog import Catalog
 
@@ -40,6 +40,7 @@ class Pipeline:
         queue_seconds: float = 30.0,
         retries: Retries | None = None,
         whole: Whole | None = None,
+        begin: Begin = unannounced,
     ) -> None:
         retries = retries or Retries()
         self.fallbacks = fallbacks or Fallbacks()
@@ -75,6 +76,7 @@ class Pipeline:
             budget=self.budget,
             clock=clock,
             whole=whole,
+            begin=begin,
         )
 
     def configure(self, retries: Retries, whole: Whole) -> None:

@@ -12,7 +12,7 @@ from orchestra_core.accounting.pricing import cost_of
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
-from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.decision import Candidate, Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.price import Price
 from orchestra_core.domain.result import Tried
@@ -32,11 +32,13 @@ GONE = "the endpoint was removed while the request waited"
 class Run:
     """One request on its way through the chain. `call` is the one to send next, which a continuation changes.
 
-    `probe` is the breaker's token where the request is sent although the breaker is open, and nowhere else.
+    `probe` is the breaker's token where the request is sent although the breaker is open, and nowhere else. `begin`
+    is to be called before it is sent, until it has been.
     """
 
     __slots__ = (
         "attempts",
+        "begin",
         "call",
         "deadline",
         "decision",
@@ -64,6 +66,7 @@ class Run:
         self.deadline = deadline
         self.probe = probe
         self.attempts: Attempts
+        self.begin: Callable[[Call, Decision, Candidate], None] | None = None
         self.failed: Outcome | None = None
         # Seconds the next attempt waited for its model.
         self.loading = 0.0
@@ -191,6 +194,9 @@ class Chain:
         whole = run.attempts.answer_limit(first, at.candidate)
         told = self._serving(run, at)
         run.price = at.endpoint.spec.price
+        begin, run.begin = run.begin, None
+        if begin is not None:
+            begin(run.call, run.decision, at.candidate)
         try:
             return await self._execute(run.call, at.endpoint, run.sink, told, first, whole)
         except asyncio.CancelledError as gone:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
 
+import msgspec
 from msgspec.structs import replace
 
 from orchestra_core.accounting.days import Days
@@ -19,11 +20,14 @@ from orchestra_core.telemetry.ended import Entry
 _SUCCESS = Verdict.SUCCESS
 # However long these took, it was no server's time.
 _NO_WORK = frozenset({Verdict.UNREACHABLE, Verdict.UNSUPPORTED})
-Record = Callable[[tuple[object, ...], Sequence[tuple[object, ...]]], None]
+Record = Callable[[tuple[object, ...], Sequence[tuple[object, ...]], bytes], None]
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Completion:
-    """Totals what ended. `record` gets the rows of storage/tables.py in field order, `spent` whom to debit."""
+    """Totals what ended. `record` gets the rows of storage/tables.py in field order and the decision in MessagePack,
+    every number as it was when it was made; `spent` whom to debit.
+    """
 
     def __init__(
         self,
@@ -100,7 +104,7 @@ class Completion:
             *self._further(decision, self._find(last.endpoint), tried, began),
         )
         self._spent(call.key, tokens_in + tokens_out)
-        self._record(row, _attempt_rows(call.id, tried) if several else ())
+        self._record(row, _attempt_rows(call.id, tried) if several else (), _encode(decision))
         return cost
 
     def _further(

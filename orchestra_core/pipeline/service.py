@@ -14,7 +14,7 @@ import msgspec
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
-from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.decision import Candidate, Decision
 from orchestra_core.domain.errors import Unavailable
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.result import Result, Tried
@@ -47,6 +47,16 @@ class Complete(Protocol):
         """Records it and returns its cost, None when a price is unknown."""
 
 
+class Begin(Protocol):
+    """Told of every request that is about to be sent to a backend for the first time, before it is."""
+
+    def __call__(self, call: Call, decision: Decision, candidate: Candidate) -> None: ...
+
+
+def unannounced(call: Call, decision: Decision, candidate: Candidate) -> None:
+    """The default: nobody is told."""
+
+
 class Service:
     def __init__(
         self,
@@ -61,6 +71,7 @@ class Service:
         budget: RetryBudget,
         clock: Clock,
         whole: Whole | None = None,
+        begin: Begin = unannounced,
     ) -> None:
         self._planning = planning
         self._find = find
@@ -69,6 +80,7 @@ class Service:
         self._execute = execute
         self._chain = chain
         self._complete = complete
+        self._begin = begin
         self._budget = budget
         self._clock = clock
         self.whole = whole or Whole()
@@ -97,6 +109,7 @@ class Service:
         outcome: Outcome | None = None
         try:
             told = Serving(best.model, best.backend, decision.id, 1, False, decision)
+            self._begin(call, decision, best)
             outcome = await self._execute(call, endpoint, sink, told)
         except asyncio.CancelledError as gone:
             return self._cancelled(
@@ -127,6 +140,8 @@ class Service:
             deadline = call.received + (self.whole.streamed if call.stream else self.whole.plain)
         tried = [] if first is None else [first]
         run = Run(call, decision, sink, tried, deadline, probe)
+        if first is None:
+            run.begin = self._begin
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
                 outcome = await self._chain(run, at)

@@ -1,22 +1,29 @@
-"""The record of every request: taken in O(1) on the event loop, written in groups by one thread.
+"""The record of every request: in the journal before the client has its last byte, in the database soon after.
 
-Between `record` and the commit lie at most 50 ms of gathering and the commit itself; a killed process loses
-what is younger than that. The append-only journal that closes this gap belongs to a later version.
+`begin` and `record` append to the journal on the event loop; one thread reads it from there and stores it in groups.
+What an engine that was killed left is stored by the next one, and what it had begun is marked as interrupted.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import msgspec
 
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.history import History
-from orchestra_core.storage.backlog import Backlog
+from orchestra_core.storage.bell import Bell
+from orchestra_core.storage.journal.files import Files
+from orchestra_core.storage.journal.records import UNSTORABLE
+from orchestra_core.storage.journal.replay import Replay
+from orchestra_core.storage.journal.writing import DISK, Bounds, Journal
+from orchestra_core.storage.location import locate
 from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.queries import ModelTotals, Queries
-from orchestra_core.storage.store import Connection, Entry, Row
+from orchestra_core.storage.store import Connection, Row
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 from orchestra_core.storage.writer import Policy, Tally, Writer
 
@@ -28,7 +35,11 @@ _REMEMBERED_SECONDS = 7 * 86_400.0
 
 
 class LedgerStats(msgspec.Struct, frozen=True):
-    """Requests since the engine started. `problem` is "" while all is well, else one line for people."""
+    """Requests since the engine started. `problem` is "" while all is well, else one line for people.
+
+    `dropped` are lost. `behind` are bytes of the journal that are not in the database yet, `journal_bytes` those that
+    the journal takes of the disk, at most `journal_limit`.
+    """
 
     offered: int
     written: int
@@ -38,6 +49,9 @@ class LedgerStats(msgspec.Struct, frozen=True):
     dropped: int
     commits: int
     problem: str
+    behind: int = 0
+    journal_bytes: int = 0
+    journal_limit: int = 0
 
 
 def _ignore(_problem: str) -> None:
@@ -46,7 +60,12 @@ def _ignore(_problem: str) -> None:
 
 class Ledger:
     """`on_problem(text)` is called when the state changes, "" when all is well again, mostly from the writer
-    thread: hand over with `loop.call_soon_threadsafe`.
+    thread: hand over with `loop.call_soon_threadsafe`. `on_flaw(text)` tells once of journal files that could not
+    be read to their end, also from there.
+
+    `state` is asked, inside `begin` and `record`, for what the records before that one amount to, and is given back
+    by `open`: who counts along counts a record after it was recorded. `journal` is the directory of the journal, by
+    default beside the file of the database.
     """
 
     def __init__(
@@ -55,78 +74,127 @@ class Ledger:
         clock: Clock | None = None,
         on_problem: Callable[[str], None] = _ignore,
         policy: Policy = DEFAULT_POLICY,
+        *,
+        journal: Path | None = None,
+        bounds: Bounds | None = None,
+        state: Callable[[], bytes] = bytes,
+        on_flaw: Callable[[str], None] = _ignore,
+        files: Files = DISK,
     ) -> None:
         self.url = url
         self._store, reader = store_at(url, busy_timeout=policy.busy_timeout)
         self._on_problem = on_problem
         self._clock = clock or SystemClock()
-        self._overflowing = False
+        self._told = ""
+        self._telling = Lock()
         self._tally = Tally()
-        self._backlog: Backlog[Entry] = Backlog(policy.capacity, policy.batch_rows, policy.window)
+        self._bell = Bell(policy.batch_rows, policy.window)
+        self._journal = Journal(
+            journal or locate(url).parent / "journal",
+            self._clock,
+            changed=self._changed,
+            found=on_flaw,
+            files=files,
+            bounds=bounds,
+            state=state,
+        )
         self._writer = Writer(
             self._store,
-            self._backlog,
+            self._journal,
+            self._bell,
             self._tally,
             policy=policy,
             clock=self._clock,
-            on_problem=self._changed,
+            on_problem=lambda _: self._changed(),
         )
         self.queries = Queries(reader)
 
-    def open(self) -> None:
-        """Creates the file if there is none and starts writing; StoreError if the file must not be written.
+    def open(self) -> Replay:
+        """Starts writing, and returns what the engine before this one left.
 
-        A file that is merely locked, full or read-only now is no error: rows wait and `stats()` says why.
+        Creates the database if there is none; StoreError if it must not be written to, or another engine uses the
+        journal. One that is merely locked, full or read-only now is no error: rows wait and `stats()` says why.
         """
         self._store.check()
+        left = self._journal.open()
         self._writer.start()
+        return left
 
-    def record(self, request: Row, attempts: Sequence[Row] = ()) -> None:
+    def begin(self, begin: Row) -> None:
+        """A request is about to be sent; `begin` in the field order of journal.records.Begin. Never waits or raises."""
+        self._journal.begin(begin)
+
+    def record(
+        self,
+        request: Row,
+        attempts: Sequence[Row] = (),
+        decision: bytes | None = None,
+        prompt: str | None = None,
+        answer: str | None = None,
+    ) -> None:
         """Takes one finished request, in the field order of RequestRow and AttemptRow. Never waits or raises.
 
         Plain str, int, float, bool and None are cheapest; a StrEnum works and costs the writer more.
         """
-        self._tally.offered += 1
-        if not self._backlog.put(Entry(request, attempts)):
-            self._overflow()
+        tally = self._tally
+        tally.offered += 1
+        try:
+            taken = self._journal.end((request, attempts, decision, prompt, answer))
+        except UNSTORABLE as error:
+            tally.refused += 1
+            tally.fault = str(error)
+            return
+        if taken:
+            self._bell.ring()
+        else:
+            tally.dropped += 1
+            if tally.dropped == 1:
+                self._changed()
 
-    def _changed(self, problem: str) -> None:
-        if not problem:
-            self._overflowing = False
-        self._on_problem(problem)
+    def tick(self) -> None:
+        """To be called about once a second: a disk that refused may take records again."""
+        self._journal.tick()
 
-    def _overflow(self) -> None:
-        self._tally.dropped += 1
-        if not self._overflowing:
-            self._overflowing = True
-            self._on_problem(self._problem())
+    def _changed(self) -> None:
+        """One line for both the journal and the database; counts are in `stats()`, or each would be news."""
+        with self._telling:
+            now = "; ".join(part for part in (self._writer.problem, self._journal.trouble) if part)
+            if now != self._told:
+                self._told = now
+                self._on_problem(self._problem() if now else "")
 
     def _problem(self) -> str:
         tally = self._tally
+        rejected = tally.rejected + tally.refused
         parts = [
             self._writer.problem,
+            self._journal.trouble,
             f"{tally.dropped} requests were not recorded" if tally.dropped else "",
-            f"{tally.rejected} malformed rows were left out ({tally.fault})" if tally.rejected else "",
+            f"{tally.unread} requests could not be read back from the journal" if tally.unread else "",
+            f"{rejected} malformed rows were left out ({tally.fault})" if rejected else "",
         ]
         return "; ".join(part for part in parts if part)
 
     def stats(self) -> LedgerStats:
-        tally = self._tally
+        tally, journal = self._tally, self._journal
         return LedgerStats(
             offered=tally.offered,
             written=tally.written,
-            pending=len(self._backlog),
+            pending=self._bell.count - tally.settled,
             duplicates=tally.duplicates,
-            rejected=tally.rejected,
-            dropped=tally.dropped,
+            rejected=tally.rejected + tally.refused,
+            dropped=tally.dropped + tally.unread,
             commits=tally.commits,
             problem=self._problem(),
+            behind=self._writer.reading.behind,
+            journal_bytes=journal.occupied,
+            journal_limit=journal.bounds.total,
         )
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Blocking: whether everything recorded so far was committed within `timeout` seconds."""
-        self._backlog.hurry()
-        return self.wait_settled(self._tally.offered - self._tally.dropped, timeout)
+        self._bell.hurry()
+        return self._writer.wait_settled(self._bell.count, timeout)
 
     def wait_settled(self, count: int, timeout: float) -> bool:
         """Blocking, without haste: whether `count` requests in all are settled within `timeout` seconds."""
@@ -137,8 +205,9 @@ class Ledger:
         return self._writer.run(work)
 
     async def close(self, patience: float = 10.0) -> None:
-        """Writes all that waits, ends the thread; `stats()` tells what `patience` seconds left over."""
+        """Stores all that waits, ends the thread; what `patience` seconds leave over stays in the journal."""
         await asyncio.to_thread(self._writer.stop, patience)
+        self._tally.dropped += self._journal.close()
         self.queries.close()
 
     def passed(self) -> list[tuple[str, str]]:

@@ -13,8 +13,10 @@ T = TypeVar("T")
 Row = tuple[object, ...]
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What is kept of one request, rows in the field order of tables.py.
+
+    It stands in the journal in this form: fields come last and have defaults.
 
     `decision` is the encoded explanation; `prompt` and `answer` only where storing texts is switched on.
     """

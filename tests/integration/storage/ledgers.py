@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
+from orchestra_core.storage.journal.writing import Bounds
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.writer import Policy
 
@@ -68,11 +69,12 @@ def values(row: SQLModel) -> tuple[object, ...]:
 
 
 class Place:
-    """A database: its URL, and a connection that the ledger knows nothing of."""
+    """A database: its URL, a connection that the ledger knows nothing of, and a place for the journal before it."""
 
-    def __init__(self, url: str, outside: Any) -> None:
+    def __init__(self, url: str, outside: Any, journal: Path) -> None:
         self.url = url
         self.outside = outside
+        self.journal = journal
 
     def rows(self, sql: str) -> list[Any]:
         return list(self.outside.execute(sql).fetchall())
@@ -101,10 +103,11 @@ class Problems:
 
 @contextlib.asynccontextmanager
 async def opened(
-    at: Path | Place, policy: Policy = QUICK, problems: Problems | None = None
+    at: Path | Place, policy: Policy = QUICK, problems: Problems | None = None, bounds: Bounds | None = None
 ) -> AsyncIterator[Ledger]:
-    url = at.url if isinstance(at, Place) else f"sqlite:///{at}"
-    ledger = Ledger(url, on_problem=problems or Problems(), policy=policy)
+    url, journal = (at.url, at.journal) if isinstance(at, Place) else (f"sqlite:///{at}", None)
+    told = problems or Problems()
+    ledger = Ledger(url, on_problem=told, policy=policy, bounds=bounds, journal=journal)
     ledger.open()
     try:
         yield ledger

@@ -46,7 +46,7 @@ class Counted(World):
             clock=self.clock,
             find=self.catalog.get,
             ended=self.ended.add,
-            record=lambda row, _: self.rows.append(
+            record=lambda row, _attempts, _decision: self.rows.append(
                 {"verdict": row[9], "prompt": row[12], "completion": row[13], "cost": row[20]}
             ),
             failed=lambda *_: None,

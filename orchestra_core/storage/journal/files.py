@@ -1,0 +1,104 @@
+"""The file operations of the journal and nothing else, so that a test can let any of them fail."""
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+
+
+class Files(Protocol):
+    """Everything raises OSError. `write` may take less than it was given, as the system's may."""
+
+    # Not a method: the system's own function, without a call in between, because every request pays for it.
+    write: Callable[[int, bytes], int]
+
+    def names(self, directory: Path) -> list[str]:
+        """Makes the directory, for its owner only, where there is none."""
+
+    def lock(self, path: Path) -> int:
+        """A descriptor that holds the file until it is closed; BlockingIOError where another process does."""
+
+    def create(self, path: Path) -> int:
+        """A new empty file to write to, in place of one of that name."""
+
+    def reserve(self, fd: int, size: int) -> None:
+        """Room for so many bytes, read as zeros until they are written."""
+
+    def cut(self, fd: int, size: int) -> None: ...
+
+    def size(self, path: Path) -> int: ...
+
+    def open(self, path: Path) -> int:
+        """To read from."""
+
+    def read(self, fd: int, size: int, offset: int) -> bytes: ...
+
+    def sync(self, path: Path) -> None:
+        """A file's content or a directory's names to the disk."""
+
+    def rename(self, old: Path, new: Path) -> None: ...
+
+    def unlink(self, path: Path) -> None: ...
+
+    def close(self, fd: int) -> None: ...
+
+
+class Disk:
+    """The system's files."""
+
+    write: Callable[[int, bytes], int] = staticmethod(os.write)
+
+    def names(self, directory: Path) -> list[str]:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.listdir(directory)
+
+    def lock(self, path: Path) -> int:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:  # whatever it was: a descriptor that nobody knows is never closed
+            os.close(fd)
+            raise
+        return fd
+
+    def create(self, path: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+    def reserve(self, fd: int, size: int) -> None:
+        try:
+            os.posix_fallocate(fd, 0, size)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+
+    def cut(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, size)
+
+    def size(self, path: Path) -> int:
+        return path.stat().st_size
+
+    def open(self, path: Path) -> int:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, fd: int, size: int, offset: int) -> bytes:
+        return os.pread(fd, size, offset)
+
+    def sync(self, path: Path) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def rename(self, old: Path, new: Path) -> None:
+        os.rename(old, new)
+
+    def unlink(self, path: Path) -> None:
+        os.unlink(path)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)

@@ -64,6 +64,7 @@ class AnswerMetrics(msgspec.Struct, frozen=True):
     tokens_prompt: int | None = None
     time_to_first_token_ms: float | None = None
     response_time_ms: float | None = None
+    cost: float | None = None
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.memory import Rule
+from orchestra_core.domain.price import view as price_view
 from orchestra_core.domain.snapshot import (
     BackendView,
     BreakerView,
@@ -46,6 +47,7 @@ class Sources(msgspec.Struct, frozen=True):
     pools: Callable[[], tuple[PoolView, ...]] = tuple
     foresight: Callable[[], tuple[ForesightView, ...]] = tuple
     alerts: Callable[[], tuple[AlertView, ...]] = tuple
+    currency: Callable[[], str] = lambda: "USD"
     place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
 
 
@@ -102,6 +104,7 @@ class Snapshots:
             queues=sources.queues(),
             pools=sources.pools(),
             foresight=sources.foresight(),
+            currency=sources.currency(),
             alerts=sources.alerts(),
         )
 
@@ -130,8 +133,7 @@ class Snapshots:
             parameters=spec.parameters,
             quantization=spec.quantization,
             memory_bytes=endpoint.memory_bytes,
-            price_input=None if spec.price is None else spec.price.input,
-            price_output=None if spec.price is None else spec.price.output,
+            price=price_view(spec.price, self._sources.currency(), rfc3339),
             tokens_per_second=None if endpoint.rate is None else round(endpoint.rate, 1),
             first_token_seconds=None if endpoint.first_token is None else round(endpoint.first_token, 4),
             speed_observations=endpoint.speed.observations,

@@ -10,6 +10,7 @@ from orchestra_core.cli.client import EngineClient, connect
 from orchestra_core.cli.failure import Code
 from orchestra_core.cli.options import TASK, Session, talks_to_engine
 from orchestra_core.cli.spelling import amount, join, pairs, seconds
+from orchestra_core.domain.price import PriceView, in_words
 from orchestra_core.domain.snapshot import ModelView, Snapshot
 
 
@@ -102,7 +103,7 @@ def models(session: Session, include_metrics: bool, task: str | None) -> None:
     elif not entries:
         out.talk("No models. `ai-orchestra doctor` says what can be done about it.")
     else:
-        heads = ("MODEL", "STATUS", "BACKEND", "SIZE", "CONTEXT", "CAPABILITIES")
+        heads = ("MODEL", "STATUS", "BACKEND", "SIZE", "CONTEXT", "PRICE", "CAPABILITIES")
         more = ("CALLS", "FAILED", "TOK/S", "FIRST TOKEN") if include_metrics else ()
         out.table((*heads, *more), [_row(entry, include_metrics) for entry in entries])
 
@@ -129,6 +130,7 @@ def _row(entry: dict[str, Any], include_metrics: bool) -> tuple[str, ...]:
         str(entry.get("backend", "")),
         str(entry.get("size") or "-"),
         str(entry.get("context") or "-"),
+        in_words(msgspec.convert(entry.get("price", {}), PriceView)),
         join(entry.get("capabilities")),
     )
     if not include_metrics:
@@ -154,3 +156,11 @@ def metrics(session: Session) -> None:
         return
     for name in ("requests", "performance", "models"):
         session.out.line(f"{name:<12}{pairs(report.get(name, {}))}")
+    session.out.line(f"{'cost':<12}{_cost(report)}")
+
+
+def _cost(report: dict[str, Any]) -> str:
+    """What is known, and of how many requests nothing is: their sum is never told as if it were all."""
+    unknown = report.get("cost_unknown_requests", 0)
+    known = f"{report.get('cost', 0):.6g} {report.get('currency', 'USD')}"
+    return f"{known}, and {unknown} requests of unknown cost" if unknown else known

@@ -1,5 +1,6 @@
 """What an endpoint charges for its work. An unknown price is None wherever a price is expected, never a zero."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -61,3 +62,49 @@ class Price(msgspec.Struct, frozen=True, gc=False):
 
 
 FREE = Price()
+
+
+class PriceView(msgspec.Struct, frozen=True):
+    """A price as it is shown: `hour` that of an hour's use by one request, `since` RFC 3339, the rest as in Price.
+
+    An unknown one is a PriceView of source "unknown", whose prices are None.
+    """
+
+    input: float | None = None
+    output: float | None = None
+    cached: float | None = None
+    hour: float | None = None
+    request: float | None = None
+    above: tuple[tuple[int, float, float], ...] = ()
+    currency: str = "USD"
+    source: str = "unknown"
+    since: str | None = None
+    origin: str = ""
+
+
+def view(price: Price | None, currency: str, spell: Callable[[float], str]) -> PriceView:
+    """`currency` is that of unknown prices, `spell` writes Unix seconds."""
+    if price is None:
+        return PriceView(currency=currency)
+    return PriceView(
+        price.input,
+        price.output,
+        price.input if price.cached is None else price.cached,
+        price.second * 3600,
+        price.request,
+        tuple((start, other.input, other.output) for start, other in price.above),
+        price.currency,
+        price.source.value,
+        None if price.since is None else spell(price.since),
+        price.origin,
+    )
+
+
+def in_words(shown: PriceView) -> str:
+    """`0.25/2 USD` for tokens in and out, per million; an unknown price is called so."""
+    if shown.input is None or shown.output is None:
+        return "unknown"
+    parts = [f"{shown.input:g}/{shown.output:g}"] if shown.input or shown.output else []
+    parts += [f"{shown.request:g} a request"] if shown.request else []
+    parts += [f"{shown.hour:g} an hour"] if shown.hour else []
+    return f"{' + '.join(parts)} {shown.currency}" if parts else "free"

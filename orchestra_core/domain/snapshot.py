@@ -7,6 +7,7 @@ import msgspec
 
 from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.price import PriceView
 
 
 class MemoryView(msgspec.Struct, frozen=True):
@@ -90,8 +91,7 @@ class ModelView(msgspec.Struct, frozen=True):
     parameters: int | None = None
     quantization: str | None = None
     memory_bytes: int | None = None
-    price_input: float | None = None
-    price_output: float | None = None
+    price: PriceView = PriceView()
     tokens_per_second: float | None = None
     first_token_seconds: float | None = None
     speed_observations: int = 0
@@ -182,7 +182,10 @@ class Throughput(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Since the engine started; percentiles and averages over the last 5 minutes' answers, in seconds."""
+    """Since the engine started; percentiles and averages over the last 5 minutes' answers, in seconds.
+
+    `cost` is the known part, `cost_unknown` the requests that cost nobody knows what.
+    """
 
     requests: int = 0
     successful: int = 0
@@ -193,6 +196,7 @@ class Totals(msgspec.Struct, frozen=True):
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float = 0.0
+    cost_unknown: int = 0
     failovers: int = 0
     requests_per_minute: float = 0.0
     average_seconds: float | None = None
@@ -208,7 +212,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Everything at one moment. `sequence` rises with each one; `now` is RFC 3339 UTC.
 
     `loop_lag` is the longest the event loop was blocked in the last half minute or more, `loop_stalls` how often it
-    was for more than 250 ms since the start.
+    was for more than 250 ms since the start. Costs and prices are in `currency`.
     """
 
     sequence: int
@@ -236,3 +240,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     pools: tuple[PoolView, ...] = ()
     foresight: tuple[ForesightView, ...] = ()
     alerts: tuple[AlertView, ...] = ()
+    currency: str = "USD"

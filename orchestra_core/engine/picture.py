@@ -68,6 +68,7 @@ def picture(
         queues=lanes.queues,
         pools=lambda: loading.memory.view(clock.monotonic()),
         foresight=lambda: seen(loading.forecasting, clock.monotonic()),
+        currency=lambda: config().accounting.currency,
         place=lambda key: loading.memory.places.get(key, NOWHERE),
     )
     return Snapshots(sources, clock, __version__, os.getpid(), simulated=simulated)

@@ -71,6 +71,7 @@ class Ended:
         cell.tokens_in += sum(read)
         cell.tokens_out += tokens
         cell.cost += sum(filter(None, costs))
+        cell.cost_unknown += costs.count(None)
         if success:
             known = [first for first in firsts if first is not None]
             cell.seconds.add(*seconds)

@@ -46,13 +46,14 @@ class Histogram:
 class Cell:
     """Everything counted under one combination of labels."""
 
-    __slots__ = ("cost", "first_tokens", "requests", "seconds", "tokens_in", "tokens_out")
+    __slots__ = ("cost", "cost_unknown", "first_tokens", "requests", "seconds", "tokens_in", "tokens_out")
 
     def __init__(self) -> None:
         self.requests = 0
         self.tokens_in = 0
         self.tokens_out = 0
         self.cost = 0.0
+        self.cost_unknown = 0
         self.seconds = Histogram()
         self.first_tokens = Histogram()
 
@@ -110,6 +111,7 @@ class Metrics:
             tokens_in=sum(cell.tokens_in for cell in cells),
             tokens_out=sum(cell.tokens_out for cell in cells),
             cost=sum(cell.cost for cell in cells),
+            cost_unknown=sum(cell.cost_unknown for cell in cells),
             failovers=self.failovers,
             requests_per_minute=series.rate_per_minute(int(now)),
             average_seconds=latencies.average(now),
@@ -168,8 +170,11 @@ def _requests(page: Page, metrics: Metrics) -> None:
     tokens = [({**names, "direction": "in"}, cell.tokens_in) for names, cell in labelled]
     tokens += [({**names, "direction": "out"}, cell.tokens_out) for names, cell in labelled]
     page.counter("orchestra_tokens_total", "Tokens read and written.", tokens)
-    help_text = "Cost in the currency of the configured prices, where they are known."
-    page.counter("orchestra_cost_total", help_text, [(names, cell.cost) for names, cell in labelled])
+    help_text = "Cost in the configured currency, of requests whose cost is known."
+    known = [(names, cell.cost) for names, cell in labelled if cell.requests > cell.cost_unknown]
+    page.counter("orchestra_cost_total", help_text, known)
+    unknown = [(names, cell.cost_unknown) for names, cell in labelled]
+    page.counter("orchestra_cost_unknown_requests_total", "Requests of unknown cost.", unknown)
     waited = _by_endpoint(cells, lambda cell: cell.seconds)
     page.histogram("orchestra_request_duration_seconds", "Until clients had whole answers.", BOUNDS, waited)
     first = _by_endpoint(cells, lambda cell: cell.first_tokens)

@@ -26,6 +26,7 @@ class Answer(msgspec.Struct):
     pieces: int = 0
     tokens: int | None = None
     prompt_tokens: int | None = None
+    cost: float | None = None
     engine_first: float | None = None
     engine_total: float | None = None
     ended: str = ""
@@ -145,6 +146,8 @@ def _rows(answer: Answer, now: float, unknown: str) -> list[tuple[str, str, str]
     ]
     if answer.prompt_tokens is not None:
         rows.append(("prompt", f"{answer.prompt_tokens} tokens", ""))
+    if answer.ended == "done":
+        rows.append(("cost", "unknown" if answer.cost is None else f"{answer.cost:.6g}", ""))
     return rows
 
 

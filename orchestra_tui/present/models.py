@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from rich.cells import cell_len
 
+from orchestra_core.domain.price import PriceView, in_words
 from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.snapshot import ModelView, Snapshot
 from orchestra_tui.present.glyphs import Glyphs
@@ -107,7 +108,7 @@ def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
         *((("last load", seconds(view.load_seconds), ""),) if view.load_seconds else ()),
         ("calls", f"{count(view.calls)}, {count(view.failed)} failed", "warn" if view.failed else ""),
         ("last used", _ago(since(now, view.last_used), dash), ""),
-        ("price", _price(view, dash), ""),
+        ("price", price(view.price), ""),
         ("can", ", ".join(view.capabilities) or dash, ""),
         ("tasks", ", ".join(view.tasks) or dash, ""),
     ]
@@ -208,9 +209,17 @@ def _ago(value: float | None, dash: str) -> str:
     return dash if value is None else f"{age(value)} ago"
 
 
-def _price(view: ModelView, dash: str) -> str:
-    if view.price_input is None and view.price_output is None:
-        return dash
-    if not view.price_input and not view.price_output:
-        return "free"
-    return f"{view.price_input or 0:g} in, {view.price_output or 0:g} out per million tokens"
+def price(shown: PriceView) -> str:
+    """In one line: what it is, whose word it is, and since when."""
+    words = in_words(shown)
+    if shown.source == "unknown":
+        return words
+    if shown.input or shown.output:
+        words += " per million tokens in/out"
+        if shown.cached is not None and shown.cached != shown.input:
+            words += f", cached {shown.cached:g}"
+        words += "".join(
+            f", {read:g}/{written:g} above {start} tokens" for start, read, written in shown.above
+        )
+    day = f" since {shown.since[:10]}" if shown.since else ""
+    return f"{words} ({shown.source}{day}{f': {shown.origin}' if shown.origin else ''})"

@@ -195,6 +195,7 @@ def _finish(answer: Answer, done: Done) -> None:
     answer.why = done.reasoning or answer.why
     answer.tokens = done.metrics.tokens_generated
     answer.prompt_tokens = done.metrics.tokens_prompt
+    answer.cost = done.metrics.cost
     if done.metrics.time_to_first_token_ms is not None:
         answer.engine_first = done.metrics.time_to_first_token_ms / 1000
     if done.metrics.response_time_ms is not None:

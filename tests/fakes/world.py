@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.price import PriceView
 from orchestra_core.domain.snapshot import (
     BackendView,
     BreakerView,
@@ -15,6 +16,8 @@ from orchestra_core.domain.snapshot import (
 )
 
 GIB = 1024**3
+FREE = PriceView(0.0, 0.0, 0.0, 0.0, 0.0, source="local")
+CLOUD_PRICE = PriceView(0.25, 2.0, 0.025, 0.0, 0.0, source="published", origin="a list, gpt-5-mini")
 
 BASE = datetime(2026, 3, 2, 12, 58, 0, tzinfo=UTC)
 
@@ -176,8 +179,7 @@ class World:
             parameters=None if billions is None else int(billions * 1e9),
             quantization=quant,
             memory_bytes=int(size * (1.15 if gigs and gigs < 50 else 1.0)) if size and loaded else None,
-            price_input=0.25 if backend == "cloud" else 0.0,
-            price_output=2.0 if backend == "cloud" else 0.0,
+            price=CLOUD_PRICE if backend == "cloud" else FREE,
             tokens_per_second=speed if loaded else None,
             first_token_seconds=0.05 + 4 / speed if speed and loaded else None,
             speed_observations=calls if speed else 0,

@@ -108,6 +108,8 @@ class Operations:
             },
             "tokens": {"prompt": totals.tokens_in, "generated": totals.tokens_out},
             "cost": totals.cost,
+            "cost_unknown_requests": totals.cost_unknown,
+            "currency": self._ports.snapshot().currency,
         }
         self._send(exchange, request_id, body)
 
@@ -227,7 +229,7 @@ def _model(view: ModelView) -> dict[str, object]:
         "context": view.context,
         "features": view.capabilities,
         "quantization": view.quantization,
-        "price": {"input": view.price_input, "output": view.price_output},
+        "price": view.price,
         "breaker": view.circuit,
         "speed": {
             "tokens_per_second": view.tokens_per_second,

@@ -81,10 +81,44 @@ def test_models_lists_and_adds_metrics_when_asked(capsys: pytest.CaptureFixture[
     }
     head, row = run(capsys, answers, "models", "--include-metrics").out.splitlines()
     assert head.split()[:4] == ["MODEL", "STATUS", "BACKEND", "SIZE"]
-    assert row.split() == ["m:1", "running", "local", "4.9GB", "-", "chat", "7", "1", "41.5", "-"]
+    assert row.split() == ["m:1", "running", "local", "4.9GB", "-", "unknown", "chat", "7", "1", "41.5", "-"]
     listed = json.loads(run(capsys, answers, "models", "--include-metrics", "--json").out)
     assert listed["total"] == 1
     assert listed["models"][0]["metrics"]["calls"] == 7
+
+
+@pytest.mark.parametrize(
+    ("price", "told"),
+    [
+        ({"input": 0.25, "output": 2.0, "currency": "EUR", "source": "published"}, "0.25/2 EUR"),
+        ({"input": 0.0, "output": 0.0, "source": "local"}, "free"),
+        ({"input": 0.0, "output": 0.0, "hour": 0.5, "source": "local"}, "0.5 an hour USD"),
+        ({"input": None, "output": None, "source": "unknown"}, "unknown"),
+        ({"input": 1.0, "output": 1.0, "request": 0.01, "hour": 0.0}, "1/1 + 0.01 a request USD"),
+    ],
+)
+def test_models_tell_their_prices(
+    capsys: pytest.CaptureFixture[str], price: dict[str, object], told: str
+) -> None:
+    """Tokens in and out, per million; what nobody knows is called unknown and not free."""
+    (entry,) = LISTING["models"]
+    answers: dict[tuple[str, str], Answer] = {
+        ("GET", "/api/v1/models"): (200, {**LISTING, "models": [{**entry, "price": price}]})
+    }
+    head, row = run(capsys, answers, "models").out.splitlines()
+    assert row[head.index("PRICE") : head.index("CAPABILITIES")].strip() == told
+
+
+@pytest.mark.parametrize(
+    ("unknown", "told"), [(0, "0.5 EUR"), (2, "0.5 EUR, and 2 requests of unknown cost")]
+)
+def test_metrics_tell_what_is_not_in_the_cost(
+    capsys: pytest.CaptureFixture[str], unknown: int, told: str
+) -> None:
+    """The known part is never told as if it were all."""
+    report = {"requests": {"total": 3}, "cost": 0.5, "cost_unknown_requests": unknown, "currency": "EUR"}
+    out = run(capsys, {("GET", "/api/v1/metrics"): (200, report)}, "metrics").out
+    assert f"cost        {told}" in out.splitlines()
 
 
 def test_query_prints_the_answer_on_stdout_and_the_rest_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,7 +99,14 @@ def test_models(http: httpx.Client) -> None:
         "backend": re.compile("sim-.*"),
         "tier": {"low", "medium", "high"},
         "context": int,
-        "price": {"input": (*NUMBER, NONE), "output": (*NUMBER, NONE)},
+        "price": {
+            **dict.fromkeys(("input", "output", "cached", "hour", "request"), (*NUMBER, NONE)),
+            "above": list,
+            "currency": str,
+            "source": str,
+            "since": (str, NONE),
+            "origin": str,
+        },
         "breaker": {"closed", "open", "half_open"},
         "speed": {"tokens_per_second": (*NUMBER, NONE), "observations": int},
     }

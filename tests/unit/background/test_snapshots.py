@@ -1,8 +1,11 @@
 """How old the picture of the engine may be."""
 
+import msgspec
+
 from orchestra_core.background.hub import Hub
 from orchestra_core.background.snapshots import FRESH_SECONDS, Snapshots, Sources
 from orchestra_core.domain.catalog import Endpoint, Residency
+from orchestra_core.domain.price import Price, PriceView, Source
 from orchestra_core.domain.snapshot import MemoryView, Throughput, Totals
 from tests.fakes.clock import ManualClock
 from tests.unit.routing.fleet import spec
@@ -66,3 +69,26 @@ async def test_a_model_that_is_being_loaded_tells_since_when() -> None:
     watched.endpoint.changing_since = watched.clock.monotonic()
     watched.clock.advance(12)
     assert watched.snapshots.current().models[0].changing_seconds == 12
+
+
+async def test_a_price_is_shown_with_its_source_and_an_unknown_one_as_unknown() -> None:
+    """By the hour, with its date; what is cached costs what any input does where nothing else is said."""
+    watched = Watched()
+    price = Price(
+        1.0,
+        2.0,
+        second=0.001,
+        above=((9, Price(3.0, 4.0)),),
+        source=Source.PUBLISHED,
+        since=0.0,
+        origin="a list",
+    )
+    watched.endpoint.spec = msgspec.structs.replace(watched.endpoint.spec, price=price)
+    (view,) = watched.snapshots.current().models
+    assert view.price == PriceView(
+        1.0, 2.0, 1.0, 3.6, 0.0, ((9, 3.0, 4.0),), "USD", "published", "1970-01-01T00:00:00.000Z", "a list"
+    )
+    watched.endpoint.spec = msgspec.structs.replace(watched.endpoint.spec, price=None)
+    watched.clock.advance(1.0)
+    (view,) = watched.snapshots.current().models
+    assert (view.price, view.price.source, view.price.input) == (PriceView(), "unknown", None)

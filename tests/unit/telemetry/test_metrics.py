@@ -125,7 +125,7 @@ def totals(metrics: Metrics) -> Totals:
 
 
 def test_totals_tell_success_failure_and_leaving_apart() -> None:
-    """A client that left is neither; tokens and known costs of all are counted."""
+    """A client that left is neither; tokens and known costs of all are counted, and whose cost is not known."""
     metrics = Metrics()
     for verdict in (Verdict.SUCCESS, Verdict.SUCCESS, Verdict.FAILED, Verdict.REJECTED, Verdict.CANCELLED):
         record(metrics, verdict)
@@ -134,6 +134,7 @@ def test_totals_tell_success_failure_and_leaving_apart() -> None:
     found = totals(metrics)
     assert (found.requests, found.successful, found.failed, found.cancelled) == (6, 3, 2, 1)
     assert (found.tokens_in, found.tokens_out, found.cost, found.most_used) == (60, 120, 2.5, "m")
+    assert found.cost_unknown == 1
     assert (found.inflight, found.waiting, found.failovers, found.requests_per_minute) == (1, 2, 1, 4.0)
     assert (found.average_seconds, found.p50, found.p95, found.p99) == pytest.approx(
         (50.5, 50.0, 95.0, 99.0), rel=0.03
@@ -159,6 +160,26 @@ def test_every_request_is_exported_under_its_labels() -> None:
     assert samples["orchestra_cost_total", key] == 0.5
     assert samples["orchestra_tokens_total", tuple(sorted([*labels.items(), ("direction", "out")]))] == 20
     assert types["orchestra_requests_total"] == "counter"
+
+
+def test_an_unknown_cost_is_exported_as_a_number_of_requests() -> None:
+    """Where no cost is known there is none at all, not a zero."""
+    metrics = Metrics()
+    record(metrics, cost=None)
+    record(metrics, cost=0.0, task="analysis")
+    samples, _ = read(prometheus(snapshot(), metrics))
+    costs = {
+        dict(labels)["task"]: value
+        for (name, labels), value in samples.items()
+        if name == "orchestra_cost_total"
+    }
+    unknown = {
+        dict(labels)["task"]: value
+        for (name, labels), value in samples.items()
+        if name == "orchestra_cost_unknown_requests_total"
+    }
+    assert costs == {"analysis": 0.0}
+    assert unknown == {"creative": 1.0, "analysis": 0.0}
 
 
 def test_histograms_are_cumulative_and_complete() -> None:

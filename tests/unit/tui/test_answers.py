@@ -66,3 +66,16 @@ def test_the_numbers_are_told_beside_or_below() -> None:
     row = plain(ticker(answer, "auto", 78, 12.0, UNICODE))
     assert "m on b" in row
     assert "4.0 tok/s" in row
+
+
+def test_an_unknown_cost_is_not_zero() -> None:
+    """An answer that is done says what it cost, and where nobody knows, that."""
+    answer = streamed()
+    for ended, cost, told in (
+        ("done", None, "cost        unknown"),
+        ("done", 0.0, "cost        0"),
+        ("", 0.0, None),
+    ):
+        answer.ended, answer.cost = ended, cost
+        pane = [plain(row).strip() for row in facts(answer, "auto", 40, 12.0, UNICODE)]
+        assert [row for row in pane if row.startswith("cost")] == ([told] if told else [])

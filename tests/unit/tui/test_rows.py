@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.price import PriceView
 from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot, Throughput
 from orchestra_tui.present import frame, health, models, overview, problems
 from orchestra_tui.present.glyphs import ASCII, UNICODE
@@ -263,3 +264,26 @@ def test_too_small_names_both_sizes() -> None:
     """The message has what is needed and what there is."""
     words = " ".join(plain(row) for row in frame.too_small(picture(), 50, 12))
     assert "needs 60x18, have 50x12" in words
+
+
+def test_a_price_says_whose_word_it_is() -> None:
+    """What nobody knows is called unknown; what costs nothing is free, by the word of whoever says so."""
+    listed = PriceView(
+        0.25,
+        2.0,
+        0.025,
+        0.0,
+        0.0,
+        ((200_000, 0.5, 4.0),),
+        "USD",
+        "published",
+        "2026-01-05T00:00:00.000Z",
+        "a list",
+    )
+    assert models.price(listed) == (
+        "0.25/2 USD per million tokens in/out, cached 0.025, 0.5/4 above 200000 tokens "
+        "(published since 2026-01-05: a list)"
+    )
+    assert models.price(PriceView(0.0, 0.0, 0.0, 0.0, 0.0, source="local")) == "free (local)"
+    assert models.price(PriceView(0.0, 0.0, 0.0, 0.5, 0.0, source="local")) == "0.5 an hour USD (local)"
+    assert models.price(PriceView()) == "unknown"

@@ -60,6 +60,10 @@ def register(
         )
         pipeline.configure(retries(new), whole(new))
 
+    def take_budgets(new: Config) -> None:
+        pipeline.purse.configure(new.budgets)
+        accounts.budgets.start(reload.supervisor)
+
     takers: dict[Callable[[Config], object], Iterable[str]] = {
         take_execution: ("timeouts", *(f"resilience.{key}" for key in ResilienceSettings.__struct_fields__)),
         lambda new: pipeline.fallbacks.replace(new.fallbacks, new.model_fallbacks): (
@@ -72,6 +76,7 @@ def register(
         lambda new: gate.configure(rules(new)): _AT_THE_GATE,
         lambda new: logging.getLogger().setLevel(new.log_level.upper()): ("log_level",),
         lambda new: keys.declare(new.keys): ("keys",),
+        take_budgets: ("budgets",),
         _nobody: _READ_LIVE,
     }
     for taker, names in takers.items():

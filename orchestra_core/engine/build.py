@@ -37,7 +37,8 @@ from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
 from orchestra_core.resilience.admission import Room
-from orchestra_core.resilience.breaker import Breaker, Policy
+from orchestra_core.resilience.breaker import Breaker
+from orchestra_core.resilience.policy import Policy
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.connection import Handler
 from orchestra_core.server.gate import Gate

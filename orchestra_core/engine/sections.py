@@ -14,9 +14,10 @@ from orchestra_core.engine.members import Members
 from orchestra_core.engine.memory import Memory
 from orchestra_core.engine.reload import Reload
 from orchestra_core.pipeline.assembly import Pipeline
-from orchestra_core.pipeline.service import Whole
+from orchestra_core.pipeline.whole import Whole
 from orchestra_core.resilience.budget import Retries
-from orchestra_core.server.gate import Gate, Rules
+from orchestra_core.server.gate import Gate
+from orchestra_core.server.rules import Rules
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.timeouts import Timeouts
 

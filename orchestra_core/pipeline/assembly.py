@@ -17,7 +17,8 @@ from orchestra_core.pipeline.patience import Patience, Readiness
 from orchestra_core.pipeline.placement import Placement
 from orchestra_core.pipeline.planning import Fallbacks, Planning
 from orchestra_core.pipeline.purse import Purse
-from orchestra_core.pipeline.service import Begin, Complete, Service, Whole, unannounced
+from orchestra_core.pipeline.service import Begin, Complete, Service, unannounced
+from orchestra_core.pipeline.whole import Whole
 from orchestra_core.resilience.budget import Retries, RetryBudget
 from orchestra_core.routing.catalog import Catalog
 

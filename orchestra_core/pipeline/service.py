@@ -24,19 +24,13 @@ from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.placement import Placement
 from orchestra_core.pipeline.planning import Planning
 from orchestra_core.pipeline.purse import Purse, free
+from orchestra_core.pipeline.whole import Whole
 from orchestra_core.resilience.budget import RetryBudget
 from orchestra_core.resilience.retry import Option
 
 # Seconds: what an engine that stops tells those it could not serve; it may be back by then.
 _COME_BACK = 5.0
 _SUCCESS = Verdict.SUCCESS
-
-
-class Whole(msgspec.Struct, frozen=True):
-    """Seconds a request may take in all, where it has no deadline of its own (reliability.md section 3)."""
-
-    plain: float = 600.0
-    streamed: float = 3600.0
 
 
 class Complete(Protocol):

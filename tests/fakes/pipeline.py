@@ -19,8 +19,9 @@ from orchestra_core.domain.result import Result, Tried
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
-from orchestra_core.resilience.breaker import Breaker, Policy
+from orchestra_core.resilience.breaker import Breaker
 from orchestra_core.resilience.budget import Retries
+from orchestra_core.resilience.policy import Policy
 from orchestra_core.routing.capability import BackendFacts, describe
 from orchestra_core.routing.catalog import Catalog
 from tests.fakes.clock import ManualClock

@@ -42,16 +42,13 @@ class Pipeline:
         rng: Random,
         fallbacks: Fallbacks | None = None,
         queue_seconds: float = 30.0,
-        retries: Retries | None = None,
+        retries: Retries = Retries(),  # noqa: B008  frozen
         whole: Whole = Whole(),  # noqa: B008  frozen
         begin: Begin = unannounced,
         book: Book | None = None,
     ) -> None:
-        retries = retries or Retries()
         self.fallbacks = fallbacks or Fallbacks()
-        self._clock = clock
-        self._catalog = catalog
-        self._lanes = lanes
+        self._catalog, self._clock, self._lanes = catalog, clock, lanes
         self.budget = RetryBudget(retries)
         self.patience = Patience()
         self.purse = Purse(

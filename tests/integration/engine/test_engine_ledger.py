@@ -55,7 +55,7 @@ def test_each_outcome_is_recorded_with_its_facts(mended: FleetProcess) -> None:
         assert engine.stop() == 0
         found, attempts = rows(engine), rows(engine, "attempts")
     assert len(found) == 7 == totals["requests"]
-    assert set(found[0]) == set(RequestRow.model_fields)
+    assert set(found[0]) == {"seq", *RequestRow.model_fields}
     assert [row["id"] for row in found[:6]] == [answer.headers["x-request-id"] for answer in asked]
     assert [row["verdict"] for row in found] == [*["success"] * 5, "interrupted", "cancelled"]
     assert [row["surface"] for row in found] == ["openai", "openai", "native", *["openai"] * 4]

@@ -10,6 +10,7 @@ from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.wire.bodies import (
     Cost,
+    Message,
     Temperature,
     Tokens,
     decode,
@@ -18,7 +19,6 @@ from orchestra_core.wire.bodies import (
     raw_object,
     refuse_many_parts,
 )
-from orchestra_core.wire.messages import Message
 from orchestra_core.wire.strict import LARGE, refuse_crowd, refuse_many, refuse_odd
 
 T = TypeVar("T")

@@ -162,6 +162,14 @@ def test_carriage_returns_are_unified() -> None:
     assert relay.done
 
 
+@pytest.mark.parametrize("end", [b"data:[DONE]", b"id: 7\ndata: [DONE]", b"data: [DONE]\nid: 7"])
+def test_the_end_of_a_stream_is_passed_on_in_one_spelling(end: bytes) -> None:
+    """A sink holds the end back until the ledger has the request, and must know it whoever wrote it."""
+    relay = Relay(keep_usage=True)
+    assert relay.feed(chunk(content="a") + end + b"\n\n") == chunk(content="a") + DONE
+    assert relay.done
+
+
 @pytest.mark.parametrize(
     "event", [b'{"error":{"message":"boom","code":500}}', b'{"error":"boom"}', b"<html>"]
 )

@@ -38,8 +38,11 @@ class Level(StrEnum):
     HIGH = "high"
 
 
-class Requirements(msgspec.Struct, frozen=True, gc=False):
-    """What a client wants of the choice. `max_cost` is in the currency of the configured prices."""
+class Requirements(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What a client wants of the choice. `max_cost` is in the currency of the configured prices.
+
+    Stored with decisions, by the order of its fields.
+    """
 
     speed: Level | None = None
     quality: Level | None = None

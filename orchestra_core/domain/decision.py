@@ -1,4 +1,7 @@
-"""The ranked choice for a call and everything needed to explain it later."""
+"""The ranked choice for a call and everything needed to explain it later.
+
+What is stored of it are the fields in this order, without their names: new ones come last and have a default.
+"""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -29,7 +32,7 @@ def total(points: Iterable[float]) -> float:
     return reduce(add, points, 0.0)
 
 
-class Candidate(msgspec.Struct, frozen=True, gc=False):
+class Candidate(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A feasible endpoint. `utility` is exactly `total` of the points of `terms`.
 
     Predictions in seconds: `seconds` of the whole call and `first_token`, both with `wait`, which is for a
@@ -66,11 +69,10 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
         return tuple(Term(name, value, weight, weight * value) for name, value, weight in parts)
 
 
-class Rejection(msgspec.Struct, frozen=True, gc=False):
+class Rejection(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An endpoint that cannot serve the call. `reason` is a stable code, `detail` says the numbers.
 
-    Codes: capability, model, context, unreachable, breaker_open, cooling_down, draining, not_resident, cost, quality,
-    budget.
+    Codes: capability, model, context, unreachable, breaker_open, cooling_down, draining, not_resident, cost, quality.
     `needed` is what would have let it pass, exactly: of context its tokens, of cost a max_cost, of cooling_down the
     seconds, of quality the highest that could be asked for; None where there is no such number.
     """
@@ -81,11 +83,10 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
     needed: float | str | None = None
 
 
-class Decision(msgspec.Struct, frozen=True, gc=False):
+class Decision(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Ranked candidates, best first. `relaxed`: what had to give way, `quality` or nothing.
 
-    `asked`: the model the client named, where none of its endpoints can take the call and these are its fallbacks; or
-    the quality that a budget leaves no money for.
+    `asked`: the model the client named, where none of its endpoints can take the call and these are its fallbacks.
     `remaining`: seconds to the deadline, where there is one.
     """
 

@@ -40,7 +40,7 @@ CUBES: tuple[frozenset[By], ...] = (
 FAILURES: dict[str, tuple[str, ...]] = {
     "cancelled": ("cancelled",),
     "request": ("rejected", "unsupported", "context_overflow", "content_filter", "poison"),
-    "capacity": ("busy", "limited", "loading"),
+    "capacity": ("busy", "limited", "loading", "over_budget"),
     "timeout": ("timeout",),
     "interrupted": ("interrupted",),
     "backend": ("failed", "unreachable", "dropped", "misconfigured", "missing"),

@@ -7,6 +7,7 @@ import msgspec
 
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.alerts import AlertView
+from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.memory import Rule
@@ -46,6 +47,7 @@ class Sources(msgspec.Struct, frozen=True):
     queues: Callable[[], tuple[QueueView, ...]] = tuple
     pools: Callable[[], tuple[PoolView, ...]] = tuple
     foresight: Callable[[], tuple[ForesightView, ...]] = tuple
+    budgets: Callable[[], tuple[BudgetView, ...]] = tuple
     alerts: Callable[[], tuple[AlertView, ...]] = tuple
     currency: Callable[[], str] = lambda: "USD"
     place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
@@ -105,6 +107,7 @@ class Snapshots:
             pools=sources.pools(),
             foresight=sources.foresight(),
             currency=sources.currency(),
+            budgets=sources.budgets(),
             alerts=sources.alerts(),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orchestra_core.config.settings import BackendSettings, Config, StorageSettings, hide_password
+from orchestra_core.config.settings import BackendSettings, Config, hide_password
 from orchestra_core.trust.redaction import redact_command
 
 Line = tuple[str, str, str]
@@ -26,7 +26,7 @@ def describe(config: Config) -> list[Line]:
         "logging.access": str(config.logging.access or "(none)"),
         "server.grace_seconds": _spell(config.server.grace_seconds),
         **_table("accounting", config.accounting),
-        **_storage(config.storage),
+        "storage.url": hide_password(config.storage.url),
         "discovery.enabled": _spell(config.discovery.enabled),
         "discovery.ports": _spell(config.discovery.ports),
         "embedded.enabled": _spell(config.embedded),
@@ -52,6 +52,7 @@ def describe(config: Config) -> list[Line]:
                 config.sources.get(f"keys.{key.name}", "default"),
             )
         )
+    lines += _budgets(config)
     for name, model in config.models.items():
         source = config.sources.get(f"models.{name}", "default")
         given = msgspec.structs.asdict(model)
@@ -70,17 +71,16 @@ def describe(config: Config) -> list[Line]:
     return lines + list(_paths(config))
 
 
-def _storage(settings: StorageSettings) -> dict[str, str]:
-    days = settings.retention_days
-    return {
-        "storage.url": hide_password(settings.url),
-        "storage.retention_days": "for ever" if days is None else _spell(days),
-        "storage.max_bytes": str(settings.max_bytes or "(none)"),
-    }
-
-
 def _table(name: str, settings: msgspec.Struct) -> dict[str, str]:
     return {f"{name}.{key}": _spell(value) for key, value in msgspec.structs.asdict(settings).items()}
+
+
+def _budgets(config: Config) -> Iterator[Line]:
+    for budget in config.budgets:
+        at = f"budgets.{budget.name}"
+        limit = f"{budget.limit:g} {config.accounting.currency} a {budget.period}, {budget.scope()}, {budget.kind}"
+        over = f", {budget.over} when over" if budget.hard else ""
+        yield at, limit + over, config.sources.get(at, "default")
 
 
 def _backend(backend: BackendSettings, source: str) -> Iterator[Line]:

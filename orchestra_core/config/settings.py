@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from orchestra_core.config.accounting import AccountingSettings
+from orchestra_core.domain.budgets import Budget
 from orchestra_core.domain.call import Level
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.trust.keys import ApiKey
@@ -80,13 +81,9 @@ class LoggingSettings(msgspec.Struct, frozen=True):
 
 
 class StorageSettings(msgspec.Struct, frozen=True):
-    """`url` names the database; a relative SQLite path has been made absolute. Requests are kept for
-    `retention_days`, and the oldest go when they take more than `max_bytes`; None: for ever.
-    """
+    """`url` is what SQLAlchemy opens; a relative SQLite path has been made absolute."""
 
     url: str
-    retention_days: float | None = None
-    max_bytes: int | None = None
     redis: str | None = None
 
     def __repr__(self) -> str:
@@ -238,3 +235,4 @@ class Config(msgspec.Struct, frozen=True):
     queue: QueueSettings = QueueSettings()
     memory: MemorySettings = MemorySettings()
     accounting: AccountingSettings = AccountingSettings()
+    budgets: tuple[Budget, ...] = ()

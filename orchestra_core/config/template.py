@@ -31,16 +31,23 @@ tokens_per_minute = 0
 # access = "access.log"               # a JSON line for each request; relative: under the state directory
 
 [storage]
-url = "sqlite:///orchestra.db"        # a relative file is under the data directory (see `config show`);
-                                      # "postgresql://user:password@host:5432/orchestra" needs the postgres extra
-# retention_days = 400                # requests older than this are removed; what they sum up to is kept
-# max_bytes = "20GB"                  # the oldest are removed where the database grows beyond it
+url = "sqlite:///orchestra.db"        # a relative file is under the data directory (see `config show`)
 
 [accounting]
 currency = "USD"                      # ISO 4217 code; every price and cost is in it
 timezone = "UTC"                      # IANA name; whose days, weeks and months are counted
 price_per_kwh = 0                     # of the energy that backends with watts use
 # usd_rate = 1                        # what a US dollar costs in another currency: published prices are in dollars
+
+# What may be spent. Of hard budgets the worst case is set aside before a request is sent: they are never exceeded.
+# [[budgets]]
+# name = "team"
+# limit = 50.0                        # in the currency of [accounting]; currency = "USD" here must be the same
+# period = "month"                    # day, week (from Monday) or month, in the time zone of [accounting]
+# kind = "hard"                       # soft: cost weighs more the further spending is ahead of the calendar
+# over = "degrade"                    # refuse: what has to be answered by a lower tier is refused instead
+# key = "laptop"                      # or task or model, or per = "key" for each key one; without: everything
+# alerts = [0.5, 0.8, 1.0]            # shares of the limit to tell of
 
 [discovery]
 enabled = true                        # look for local servers on their usual ports

@@ -72,7 +72,8 @@ class Candidate(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Rejection(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An endpoint that cannot serve the call. `reason` is a stable code, `detail` says the numbers.
 
-    Codes: capability, model, context, unreachable, breaker_open, cooling_down, draining, not_resident, cost, quality.
+    Codes: capability, model, context, unreachable, breaker_open, cooling_down, draining, not_resident, cost, quality,
+    budget.
     `needed` is what would have let it pass, exactly: of context its tokens, of cost a max_cost, of cooling_down the
     seconds, of quality the highest that could be asked for; None where there is no such number.
     """
@@ -86,7 +87,8 @@ class Rejection(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Decision(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Ranked candidates, best first. `relaxed`: what had to give way, `quality` or nothing.
 
-    `asked`: the model the client named, where none of its endpoints can take the call and these are its fallbacks.
+    `asked`: the model the client named, where none of its endpoints can take the call and these are its fallbacks; or
+    the quality that a budget leaves no money for.
     `remaining`: seconds to the deadline, where there is one.
     """
 

@@ -7,6 +7,7 @@ OrchestraError
 │   ├── UnknownModel 404
 │   ├── NotFound 404 · MethodNotAllowed 405 · TooLarge 413 · UnsupportedMedia 415
 │   └── ContextTooLong 400
+├── OverBudget 402 or 429     a budget leaves too little; 429 where that ends soon
 ├── TooManyRequests 429       over a limit, ours or a backend's; says when to come back
 ├── Unavailable 503           nothing can serve this now; says what to do
 │   └── QueueFull 503
@@ -104,6 +105,22 @@ class TooManyRequests(OrchestraError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limited"
+
+
+class OverBudget(OrchestraError):
+    """The words are OpenAI's. `retry_after` None: the budget does not start anew soon enough to wait for it."""
+
+    status = 402
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    # Client libraries give up waiting for more than this by themselves, and would ask again at once.
+    _PATIENCE = 60.0
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        again = retry_after is not None and retry_after <= self._PATIENCE
+        super().__init__(message, retry_after=retry_after, should_retry=None if again else False)
+        if retry_after is not None:
+            self.status = 429
 
 
 class Unavailable(OrchestraError):

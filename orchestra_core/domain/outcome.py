@@ -6,7 +6,8 @@ loaded (`loading`) are no failures; 401/403 is the operator's configuration; 5xx
 failures. `unreachable` is a connection that could not be made, `dropped` one that was lost after the request had
 been sent and before any byte of an answer: the request itself may be what kills the backend. `poison` is never the
 end of an attempt: it is that of a request which was dropped by two backends. `unsupported` is a call that cannot be
-said in the format of the backend: nothing was sent, and an endpoint of another kind may well take it.
+said in the format of the backend: nothing was sent, and an endpoint of another kind may well take it. `over_budget`:
+nothing was sent either, because a budget left too little for it.
 """
 
 from enum import StrEnum
@@ -34,6 +35,7 @@ class Verdict(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     POISON = "poison"
+    OVER_BUDGET = "over_budget"
 
 
 _ELSEWHERE = frozenset(

@@ -6,6 +6,7 @@ Memory is in bytes, times in seconds, rates per second, prices per million token
 import msgspec
 
 from orchestra_core.domain.alerts import AlertView
+from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.price import PriceView
 
@@ -239,5 +240,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     queues: tuple[QueueView, ...] = ()
     pools: tuple[PoolView, ...] = ()
     foresight: tuple[ForesightView, ...] = ()
+    budgets: tuple[BudgetView, ...] = ()
     alerts: tuple[AlertView, ...] = ()
     currency: str = "USD"

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 
+from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
+from orchestra_core.engine.budgets import Budgets
 from orchestra_core.engine.prices import Prices
 from orchestra_core.engine.tidings import Tidings
 from orchestra_core.pipeline.announcing import Announcing
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.routing.catalog import Catalog
+from orchestra_core.server.gate import Gate
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.telemetry.ended import Entry
 
 
 class Accounts:
-    """`ended` and `spent` are told of every request that ended, beside the ledger."""
+    """`ended` and `gate` are told of every request that ended, beside the ledger."""
 
     def __init__(
         self,
@@ -23,7 +26,7 @@ class Accounts:
         clock: Clock,
         catalog: Catalog,
         ended: Callable[[Entry], None],
-        spent: Callable[[str, int], None],
+        gate: Gate,
         tidings: Tidings,
     ) -> None:
         self.prices = Prices(config, clock, tidings.no_prices)
@@ -35,16 +38,22 @@ class Accounts:
             on_flaw=tidings.ledger_flaw,
         )
         self.announcing = Announcing(clock, self.ledger.begin, config.accounting.zone)
+        self.budgets = Budgets(config, clock, keys=lambda: gate.keys, ledger=self.ledger, say=tidings.publish)
         self.completion = Completion(
             clock=clock,
             find=catalog.get,
             ended=ended,
             record=self.ledger.record,
             failed=tidings.failed,
-            spent=spent,
+            spent=gate.spent,
             zone=config.accounting.zone,
         )
 
     def tick(self) -> None:
         """About once a second."""
         self.ledger.tick()
+
+    def open(self, supervisor: Supervisor) -> None:
+        """Opens the ledger and finds out what was spent before."""
+        self.ledger.open()
+        self.budgets.start(supervisor)

@@ -37,7 +37,8 @@ from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
 from orchestra_core.resilience.admission import Room
-from orchestra_core.resilience.breaker import Breaker, Policy
+from orchestra_core.resilience.breaker import Breaker
+from orchestra_core.resilience.policy import Policy
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.connection import Handler
 from orchestra_core.server.gate import Gate
@@ -94,7 +95,7 @@ class Engine:
             clock=clock,
             catalog=self.catalog,
             ended=self.ended.add,
-            spent=self.gate.spent,
+            gate=self.gate,
             tidings=self.tidings,
         )
         self.ledger = self.accounts.ledger
@@ -163,6 +164,7 @@ class Engine:
             retries=retries(config),
             whole=whole(config),
             begin=self.accounts.announcing,
+            book=self.accounts.budgets.book,
         )
         self.service = self.pipeline.service
 
@@ -251,6 +253,7 @@ class Engine:
                 reload=self.reload,
                 refusing=self.stopping.refusing,
                 keys=self.keys,
+                budgets=self.pipeline.purse.views,
             ),
             self.gate,
             self.audit,
@@ -270,6 +273,7 @@ class Engine:
             ended=self.ended,
             config=lambda: self.config,
             address=lambda: self.address,
+            budgets=self.pipeline.purse.views,
             simulated=simulated,
         )
 
@@ -294,7 +298,7 @@ class Engine:
         self.gate.listening(port)
         self.address = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"
         await self.listener.unix(Path(settings.socket))
-        self.ledger.open()
+        self.accounts.open(self.supervisor)
         await self.loading.start()
         for ended in await asyncio.to_thread(Managed.end_orphans, self.config.paths.state_dir):
             self.hub.publish(
@@ -363,10 +367,6 @@ class Engine:
         """Ends the children and stores what is recorded, without waiting for anybody; the process must exit now."""
         Managed.end_children(self.config.paths.state_dir)
         self.ledger.flush(_FLUSH_SECONDS)
-
-    def reload_soon(self) -> None:
-        """Reads the configuration again; what comes of it is an event."""
-        self.reload.soon()
 
     # -- loops -----------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from orchestra_core.background.snapshots import Snapshots, Sources
 from orchestra_core.background.watchdog import Watchdog
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
+from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.snapshot import Throughput, Totals
 from orchestra_core.engine.foresight import seen
 from orchestra_core.engine.loading import Loading
@@ -35,6 +36,7 @@ def picture(
     ended: Ended,
     config: Callable[[], Config],
     address: Callable[[], str],
+    budgets: Callable[[], tuple[BudgetView, ...]],
     simulated: bool,
 ) -> Snapshots:
     def totals() -> Totals:
@@ -69,6 +71,7 @@ def picture(
         pools=lambda: loading.memory.view(clock.monotonic()),
         foresight=lambda: seen(loading.forecasting, clock.monotonic()),
         currency=lambda: config().accounting.currency,
+        budgets=budgets,
         place=lambda key: loading.memory.places.get(key, NOWHERE),
     )
     return Snapshots(sources, clock, __version__, os.getpid(), simulated=simulated)

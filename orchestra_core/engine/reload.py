@@ -48,7 +48,7 @@ class Reload:
         self._members = members
         self._begin = begin
         self._watch = watch
-        self._supervisor = supervisor
+        self.supervisor = supervisor
         self._say = say
         self._takers: dict[str, Callable[[Config], object]] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -62,11 +62,11 @@ class Reload:
 
         Once asked for it goes on to its end, also when whoever asked leaves: half of a configuration is none.
         """
-        return await self._supervisor.finish(self._reload(), "reload")
+        return await self.supervisor.finish(self._reload(), "reload")
 
     def soon(self) -> None:
         """The same, where nobody waits: what comes of it is an event."""
-        self._supervisor.start(self._quietly(), "reload")
+        self.supervisor.start(self._quietly(), "reload")
 
     async def _quietly(self) -> None:
         with contextlib.suppress(InvalidConfig):
@@ -187,7 +187,7 @@ class Reload:
         if self._members.get(name) is None:
             return False
         member, endpoints = self._members.leave(name)
-        self._supervisor.start(self._see_off(member, endpoints, successor), f"end of {name}")
+        self.supervisor.start(self._see_off(member, endpoints, successor), f"end of {name}")
         return _busy(endpoints)
 
     async def _see_off(

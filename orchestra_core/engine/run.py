@@ -71,7 +71,7 @@ async def _serve(config: Config, read: Callable[[], Config]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, engine)
-    loop.add_signal_handler(signal.SIGHUP, engine.reload_soon)
+    loop.add_signal_handler(signal.SIGHUP, engine.reload.soon)
     try:
         if await _started(engine):
             _rest_the_collector()

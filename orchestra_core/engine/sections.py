@@ -14,9 +14,10 @@ from orchestra_core.engine.members import Members
 from orchestra_core.engine.memory import Memory
 from orchestra_core.engine.reload import Reload
 from orchestra_core.pipeline.assembly import Pipeline
-from orchestra_core.pipeline.service import Whole
+from orchestra_core.pipeline.whole import Whole
 from orchestra_core.resilience.budget import Retries
-from orchestra_core.server.gate import Gate, Rules
+from orchestra_core.server.gate import Gate
+from orchestra_core.server.rules import Rules
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.timeouts import Timeouts
 
@@ -60,6 +61,10 @@ def register(
         )
         pipeline.configure(retries(new), whole(new))
 
+    def take_budgets(new: Config) -> None:
+        pipeline.purse.configure(new.budgets)
+        accounts.budgets.start(reload.supervisor)
+
     takers: dict[Callable[[Config], object], Iterable[str]] = {
         take_execution: ("timeouts", *(f"resilience.{key}" for key in ResilienceSettings.__struct_fields__)),
         lambda new: pipeline.fallbacks.replace(new.fallbacks, new.model_fallbacks): (
@@ -72,6 +77,7 @@ def register(
         lambda new: gate.configure(rules(new)): _AT_THE_GATE,
         lambda new: logging.getLogger().setLevel(new.log_level.upper()): ("log_level",),
         lambda new: keys.declare(new.keys): ("keys",),
+        take_budgets: ("budgets",),
         _nobody: _READ_LIVE,
     }
     for taker, names in takers.items():

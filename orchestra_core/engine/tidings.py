@@ -32,7 +32,7 @@ class Tidings:
     def __init__(
         self, publish: Publish, suspect: Callable[[str], None], loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._publish = publish
+        self.publish = publish
         self._suspect = suspect
         self._loop = loop
         self.database = "connected"
@@ -40,19 +40,17 @@ class Tidings:
 
     def circuit_changed(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:
         endpoint.circuit = circuit
-        self._publish(f"breaker.{circuit}", endpoint.id, why or "", _LEVELS.get(circuit, "info"))
+        self.publish(f"breaker.{circuit}", endpoint.id, why or "", _LEVELS.get(circuit, "info"))
         if circuit is Circuit.OPEN:
             self._suspect(endpoint.spec.backend)
 
     def failed_over(self, call: Call, outcome: Outcome, to: str) -> None:
-        self._publish(
-            "request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning"
-        )
+        self.publish("request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning")
         if outcome.verdict in (Verdict.UNREACHABLE, Verdict.DROPPED):
             self._suspect(outcome.endpoint.partition("/")[0])
 
     def no_prices(self, why: str) -> None:
-        self._publish("prices.missing", "accounting", f"published prices are not known: {why}", "warning")
+        self.publish("prices.missing", "accounting", f"published prices are not known: {why}", "warning")
 
     def misconfigured(self, endpoint: Endpoint, outcome: Outcome) -> None:
         """Said once a minute of each: nothing but the operator's hand changes it."""
@@ -61,11 +59,11 @@ class Tidings:
             return
         self._complained[endpoint.id] = now
         what = f"refused us with {outcome.status}: check its key and its configuration; {outcome.message}"
-        self._publish("backend.misconfigured", endpoint.id, what, "error")
+        self.publish("backend.misconfigured", endpoint.id, what, "error")
 
     def failed(self, call: Call, outcome: Outcome) -> None:
         why = f"{outcome.endpoint}: {outcome.verdict}: {outcome.message}"
-        self._publish("request.failed", call.id, why, "error")
+        self.publish("request.failed", call.id, why, "error")
 
     def ledger_problem(self, problem: str) -> None:
         """Called from the writer's thread."""
@@ -74,7 +72,7 @@ class Tidings:
     def _ledger(self, problem: str) -> None:
         self.database = f"unavailable: {problem}" if problem else "connected"
         level = "error" if problem else "info"
-        self._publish("engine.ledger", "ledger", problem or "records are written again", level)
+        self.publish("engine.ledger", "ledger", problem or "records are written again", level)
 
     def ledger_flaw(self, flaw: str) -> None:
         """From any thread: what of the journal could not be read."""
@@ -82,7 +80,7 @@ class Tidings:
 
     def from_thread(self, kind: str, subject: str, message: str, level: str) -> None:
         """An event of something that runs beside the loop."""
-        self._loop.call_soon_threadsafe(self._publish, kind, subject, message, level)
+        self._loop.call_soon_threadsafe(self.publish, kind, subject, message, level)
 
     def journal_problem(self, problem: str) -> None:
-        self._publish("engine.journal", "journal", problem, "error")
+        self.publish("engine.journal", "journal", problem, "error")

@@ -1,8 +1,10 @@
 """The stages of the pipeline put together, in the order a request meets them."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC
 from random import Random
 
+from orchestra_core.accounting.budget import Book
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Circuit, Endpoint
@@ -14,7 +16,9 @@ from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.patience import Patience, Readiness
 from orchestra_core.pipeline.placement import Placement
 from orchestra_core.pipeline.planning import Fallbacks, Planning
-from orchestra_core.pipeline.service import Begin, Complete, Service, Whole, unannounced
+from orchestra_core.pipeline.purse import Purse
+from orchestra_core.pipeline.service import Begin, Complete, Service, unannounced
+from orchestra_core.pipeline.whole import Whole
 from orchestra_core.resilience.budget import Retries, RetryBudget
 from orchestra_core.routing.catalog import Catalog
 
@@ -38,18 +42,19 @@ class Pipeline:
         rng: Random,
         fallbacks: Fallbacks | None = None,
         queue_seconds: float = 30.0,
-        retries: Retries | None = None,
-        whole: Whole | None = None,
+        retries: Retries = Retries(),  # noqa: B008  frozen
+        whole: Whole = Whole(),  # noqa: B008  frozen
         begin: Begin = unannounced,
+        book: Book | None = None,
     ) -> None:
-        retries = retries or Retries()
         self.fallbacks = fallbacks or Fallbacks()
-        self._clock = clock
-        self._catalog = catalog
-        self._lanes = lanes
+        self._catalog, self._clock, self._lanes = catalog, clock, lanes
         self.budget = RetryBudget(retries)
         self.patience = Patience()
-        self.planning = Planning(catalog, clock, lanes.retry_at, nothing, self.fallbacks)
+        self.purse = Purse(
+            book or Book((), UTC, "USD", 0.0), clock, catalog.get, self.patience, queue_seconds
+        )
+        self.planning = Planning(catalog, clock, lanes.retry_at, nothing, self.fallbacks, self.purse)
         placement = Placement(lanes, clock, circuit_changed, misconfigured)
         self._chain = Chain(
             lanes=lanes,
@@ -64,6 +69,7 @@ class Pipeline:
             retries=retries,
             rng=rng,
             queue_seconds=queue_seconds,
+            purse=self.purse,
         )
         self.service = Service(
             planning=self.planning,
@@ -74,17 +80,21 @@ class Pipeline:
             chain=self._chain,
             complete=complete,
             budget=self.budget,
+            purse=self.purse,
             clock=clock,
             whole=whole,
             begin=begin,
         )
+        self.configure(retries, whole)
 
     def configure(self, retries: Retries, whole: Whole) -> None:
         """From the next request or retry on; what is left in the budget stays."""
         self.budget.retries = self._chain.retries = retries
         self.service.whole = whole
+        self.purse.longest = (whole.plain, whole.streamed)
 
     def tick(self) -> None:
         """Tells streaming clients that wait that they are not forgotten; forgets backends that left."""
         self._lanes.forget({endpoint.spec.backend for endpoint in self._catalog.all})
         self.patience.tick(self._clock.monotonic())
+        self.purse.tick()

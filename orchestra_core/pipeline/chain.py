@@ -9,7 +9,9 @@ from random import Random
 import msgspec
 
 from orchestra_core.accounting.pricing import cost_of
+from orchestra_core.accounting.reservation import Hold
 from orchestra_core.clock import Clock
+from orchestra_core.domain.budgets import Over
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.decision import Candidate, Decision
@@ -21,6 +23,7 @@ from orchestra_core.pipeline.degradation import Alternatives, serving
 from orchestra_core.pipeline.lanes import Lane, Lanes
 from orchestra_core.pipeline.patience import Patience, Readiness
 from orchestra_core.pipeline.placement import Placement
+from orchestra_core.pipeline.purse import Purse, Stake
 from orchestra_core.pipeline.queueing import Queueing
 from orchestra_core.resilience.budget import Retries, RetryBudget
 from orchestra_core.resilience.continuation import continued
@@ -43,10 +46,13 @@ class Run:
         "deadline",
         "decision",
         "failed",
+        "hold",
         "loading",
         "price",
         "probe",
         "sink",
+        "stake",
+        "strict",
         "tried",
     )
 
@@ -71,6 +77,11 @@ class Run:
         # Seconds the next attempt waited for its model.
         self.loading = 0.0
         self.price: Price | None = None
+        # What is set aside for the attempt under way, and what budgets know of the whole request.
+        self.stake: Stake | None = None
+        self.hold = Hold()
+        # A budget that nothing of less quality may stand in for refused it.
+        self.strict = False
 
 
 class Chain:
@@ -91,7 +102,9 @@ class Chain:
         retries: Retries,
         rng: Random,
         queue_seconds: float,
+        purse: Purse,
     ) -> None:
+        self._purse = purse
         self._lanes = lanes
         self._placement = placement
         self._execute = execute
@@ -138,6 +151,29 @@ class Chain:
         now = self._clock.monotonic()
         options = self._alternatives.all(run.call, run.decision)
         beside = run.attempts.beside(option, now, options)
+        if not self._purse.on:
+            return await self._placed(run, option, beside, options)
+        return await self._within_budgets(run, option, beside, options)
+
+    async def _within_budgets(
+        self, run: Run, option: Option, beside: list[Option], options: list[Option]
+    ) -> Step:
+        """Money before a slot: who holds a slot never waits for money."""
+        purse, call, task = self._purse, run.call, run.decision.task
+        stake = await purse.take(call, task, run.sink, run.hold, option, run.deadline)
+        if not isinstance(stake, Stake):
+            run.strict = run.strict or stake.account.budget.over is Over.REFUSE
+            return self._refused(run, option, purse.outcome(option, stake))
+        run.stake = stake
+        try:
+            return await self._placed(
+                run, option, purse.no_dearer(call, option, beside, run.deadline), options
+            )
+        finally:
+            run.stake = None
+            purse.settle(stake, run.decision)
+
+    async def _placed(self, run: Run, option: Option, beside: list[Option], options: list[Option]) -> Step:
         place = await self._queueing.slot(run.call, run.sink, option, beside, run.deadline)
         if isinstance(place, Outcome):
             return self._refused(run, option, place)
@@ -197,10 +233,12 @@ class Chain:
         begin, run.begin = run.begin, None
         if begin is not None:
             begin(run.call, run.decision, at.candidate)
+        if run.stake is not None:
+            run.stake.sent = True
         try:
             return await self._execute(run.call, at.endpoint, run.sink, told, first, whole)
         except asyncio.CancelledError as gone:
-            run.tried.append(cancelled(at, gone, run.sink, run.price, run.loading))
+            self._ended(run, cancelled(at, gone, run.sink, run.decision, run.price, run.loading))
             raise
 
     def _serving(self, run: Run, at: Option) -> Serving:
@@ -209,7 +247,7 @@ class Chain:
     def _follow(self, run: Run, at: Option, outcome: Outcome) -> Step:
         """Accounts for the attempt and decides what comes next."""
         outcome = charged(outcome, run.decision)
-        run.tried.append(Tried(at.candidate, outcome, at.asked != "", run.loading, run.price))
+        self._ended(run, Tried(at.candidate, outcome, at.asked != "", run.loading, run.price))
         cost = cost_of(run.price, outcome.usage, outcome.seconds) or 0.0
         if run.sink.committed and not outcome.ok:
             outcome = _interrupted(outcome, run.call)
@@ -223,6 +261,12 @@ class Chain:
             run.call = following
         return self._move(run, at, step)
 
+    @staticmethod
+    def _ended(run: Run, tried: Tried) -> None:
+        run.tried.append(tried)
+        if run.stake is not None:
+            run.stake.tried = tried
+
     def _move(self, run: Run, at: Option, step: Step) -> Step:
         if step.option is not None and step.option.endpoint is not at.endpoint:
             run.failed = run.failed or step.outcome
@@ -233,7 +277,8 @@ class Chain:
         """As they are now: endpoints come and go while a request waits."""
         if run.probe:
             return []
-        return self._alternatives.all(run.call, run.decision)
+        options = self._alternatives.all(run.call, run.decision)
+        return [option for option in options if not option.asked] if run.strict else options
 
     def _now(self) -> float:
         return self._clock.monotonic()
@@ -243,6 +288,8 @@ def charged(outcome: Outcome, decision: Decision) -> Outcome:
     """With the prompt's tokens estimated where the backend began to work on it and reported nothing."""
     usage = outcome.usage
     worked = outcome.committed or outcome.status == 200 or outcome.verdict is Verdict.TIMEOUT
+    # One that was still being connected took no time, and nobody has read its prompt.
+    worked = worked or (outcome.verdict is Verdict.CANCELLED and outcome.seconds > 0)
     if outcome.ok or usage.prompt or not worked:
         return outcome
     estimate = msgspec.structs.replace(usage, prompt=decision.input_tokens, estimated=True)
@@ -250,14 +297,19 @@ def charged(outcome: Outcome, decision: Decision) -> Outcome:
 
 
 def cancelled(
-    at: Option, gone: asyncio.CancelledError, sink: Sink, price: Price | None, loading: float = 0.0
+    at: Option,
+    gone: asyncio.CancelledError,
+    sink: Sink,
+    decision: Decision,
+    price: Price | None,
+    loading: float = 0.0,
 ) -> Tried:
     """The attempt that was under way; what had arrived of it comes with the error where that is known."""
     known = gone.args[0] if gone.args and isinstance(gone.args[0], Outcome) else None
     if known is None:
         why = "ended before its answer was complete"
         known = Outcome(Verdict.CANCELLED, at.endpoint.id, 499, why, committed=sink.committed)
-    return Tried(at.candidate, known, at.asked != "", loading, price)
+    return Tried(at.candidate, charged(known, decision), at.asked != "", loading, price)
 
 
 def _interrupted(outcome: Outcome, call: Call) -> Outcome:

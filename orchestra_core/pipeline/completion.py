@@ -57,9 +57,9 @@ class Completion:
             outcome = replace(outcome, usage=last.usage)
         usage = outcome.usage
         if usage.estimated and not usage.prompt:
-            usage = _with_prompt(usage, decision, outcome)
+            usage = with_prompt(usage, decision, outcome)
         # Where nothing was sent nothing was charged, whatever the price.
-        cost = _cost(tried[-1], usage) if tried else 0.0
+        cost = paid(tried[-1], usage) if tried else 0.0
         backend, _, model = outcome.endpoint.partition("/")
         verdict = outcome.verdict
         several = len(tried) > 1
@@ -139,19 +139,20 @@ class Completion:
             if outcome.committed:
                 begun += outcome.usage.completion
             if cost is not None:
-                more = _cost(one, outcome.usage)
+                more = paid(one, outcome.usage)
                 cost = None if more is None else cost + more
         if begun:
             usage = Usage(usage.prompt, usage.completion + begun, usage.cached, estimated=True)
         return usage, cost
 
 
-def _cost(attempt: Tried, usage: Usage) -> float | None:
+def paid(attempt: Tried, usage: Usage) -> float | None:
+    """The cost of one attempt; None: unknown."""
     outcome = attempt.outcome
     return cost_of(attempt.price, usage, 0.0 if outcome.verdict in _NO_WORK else outcome.seconds)
 
 
-def _with_prompt(usage: Usage, decision: Decision, outcome: Outcome) -> Usage:
+def with_prompt(usage: Usage, decision: Decision, outcome: Outcome) -> Usage:
     """Where the backend reported nothing, an answer that began had its prompt read."""
     return Usage(decision.input_tokens, usage.completion, 0, estimated=True) if outcome.committed else usage
 
@@ -175,6 +176,6 @@ def _attempt_row(request_id: str, number: int, attempt: Tried) -> tuple[object, 
         usage.prompt,
         usage.completion,
         outcome.message,
-        _cost(attempt, usage),
+        paid(attempt, usage),
         1 if usage.estimated else 0,
     )

@@ -69,6 +69,10 @@ def serving(option: Option, decision: Decision, number: int, failed: Outcome | N
     if not asked:
         return Serving(candidate.model, candidate.backend, decision.id, number, False, decision)
     why = "nothing that has it can take a request now"
+    for no in decision.rejected:
+        if no.reason == "budget":
+            why = no.detail
+            break
     if failed is not None:
         why = f"{failed.endpoint} failed ({safe_text(failed.message)[:200] or failed.verdict})"
     reason = f"Asked for {asked}, served by {candidate.model} on {candidate.backend}: {why}."

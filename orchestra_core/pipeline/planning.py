@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec.structs import replace
 
 from orchestra_core.clock import Clock
-from orchestra_core.domain.call import Call, Profile
+from orchestra_core.domain.call import Call, Level, Profile
 from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.decision import Candidate, Decision, Rejection
 from orchestra_core.domain.errors import (
@@ -16,6 +16,8 @@ from orchestra_core.domain.errors import (
     Unavailable,
     UnknownModel,
 )
+from orchestra_core.pipeline.affording import within_budgets
+from orchestra_core.pipeline.purse import Purse
 from orchestra_core.resilience.shedding import EVERYBODY, NOBODY
 from orchestra_core.routing.analyzer import analyze
 from orchestra_core.routing.catalog import Catalog
@@ -51,6 +53,7 @@ class Planning:
         retry_at: Callable[[Sequence[str]], float | None],
         nothing: Callable[[], str],
         fallbacks: Fallbacks,
+        purse: Purse,
     ) -> None:
         """`retry_at` is the first probe of these endpoints; `nothing` says why there is no endpoint at all.
 
@@ -61,6 +64,7 @@ class Planning:
         self._retry_at = retry_at
         self._nothing = nothing
         self._fallbacks = fallbacks
+        self._purse = purse
         # The lowest priority that is served: whoever watches memory sets it.
         self.least = EVERYBODY
 
@@ -73,13 +77,11 @@ class Planning:
         if not endpoints and not self._catalog.all:
             raise Unavailable(self._nothing(), code="no_backend", retry_after=_RETRY_SECONDS)
         decision = decide(profile, endpoints, self._clock.monotonic(), call.id)
-        if decision.ranked:
-            return decision
-        if call.model is not None and call.model in self._fallbacks.by_model:
-            standing_in = self.fallbacks(call)
-            if standing_in:
-                return replace(decision, ranked=standing_in, asked=call.model)
-        raise self._refusal(call, profile, decision)
+        if not decision.ranked and call.model is not None and call.model in self._fallbacks.by_model:
+            decision = replace(decision, ranked=self.fallbacks(call), asked=call.model)
+        if not decision.ranked:
+            raise self._refusal(call, profile, decision)
+        return within_budgets(self, self._purse, call, decision) if self._purse.on else decision
 
     def fallbacks(self, call: Call) -> tuple[Candidate, ...]:
         """What may stand in for the model the call names: those configured for it, in their order."""
@@ -95,6 +97,10 @@ class Planning:
         profile = analyze(call)
         profile = replace(profile, requirements=replace(profile.requirements, quality=None))
         return decide(profile, self._catalog.all, self._clock.monotonic(), call.id).ranked
+
+    def tier(self, candidate: Candidate) -> Level:
+        endpoint = self._catalog.get(candidate.endpoint)
+        return Level.LOW if endpoint is None else endpoint.spec.tier
 
     def behind_breakers(self, call: Call) -> Decision | None:
         """The decision if no breaker were open, where nothing but breakers stands in the way."""

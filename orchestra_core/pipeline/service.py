@@ -23,19 +23,14 @@ from orchestra_core.pipeline.chain import Chain, Run, cancelled, charged
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.placement import Placement
 from orchestra_core.pipeline.planning import Planning
+from orchestra_core.pipeline.purse import Purse, free
+from orchestra_core.pipeline.whole import Whole
 from orchestra_core.resilience.budget import RetryBudget
 from orchestra_core.resilience.retry import Option
 
 # Seconds: what an engine that stops tells those it could not serve; it may be back by then.
 _COME_BACK = 5.0
 _SUCCESS = Verdict.SUCCESS
-
-
-class Whole(msgspec.Struct, frozen=True):
-    """Seconds a request may take in all, where it has no deadline of its own (reliability.md section 3)."""
-
-    plain: float = 600.0
-    streamed: float = 3600.0
 
 
 class Complete(Protocol):
@@ -69,6 +64,7 @@ class Service:
         chain: Chain,
         complete: Complete,
         budget: RetryBudget,
+        purse: Purse,
         clock: Clock,
         whole: Whole | None = None,
         begin: Begin = unannounced,
@@ -82,6 +78,7 @@ class Service:
         self._complete = complete
         self._begin = begin
         self._budget = budget
+        self._purse = purse
         self._clock = clock
         self.whole = whole or Whole()
         self._ending = ""
@@ -99,7 +96,13 @@ class Service:
             return await self._probe(call, sink, refusal)
         best = decision.ranked[0]
         endpoint = self._find(best.endpoint)
-        if endpoint is None or call.deadline is not None or decision.relaxed is not None or decision.asked:
+        if (
+            endpoint is None
+            or call.deadline is not None
+            or decision.relaxed is not None
+            or decision.asked
+            or (self._purse.on and not free(endpoint.spec))
+        ):
             return await self._through_chain(call, decision, sink)
         lane = self._lanes.of(endpoint)
         token = self._placement.begin(lane, best)
@@ -113,7 +116,7 @@ class Service:
             outcome = await self._execute(call, endpoint, sink, told)
         except asyncio.CancelledError as gone:
             return self._cancelled(
-                call, decision, [cancelled(Option(best, endpoint), gone, sink, price)], sink
+                call, decision, [cancelled(Option(best, endpoint), gone, sink, decision, price)], sink
             )
         finally:
             self._placement.end(lane, endpoint, call, decision.task, best, token, outcome, sink)
@@ -145,11 +148,14 @@ class Service:
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
                 outcome = await self._chain(run, at)
+            return self._end(call, decision, tuple(tried), outcome)
         except TimeoutError:
             outcome = _late(decision, tried, sink)
+            return self._end(call, decision, tuple(tried), outcome)
         except asyncio.CancelledError:
             return self._cancelled(call, decision, tried, sink)
-        return self._end(call, decision, tuple(tried), outcome)
+        finally:
+            self._purse.close(run.hold)
 
     async def _probe(self, call: Call, sink: Sink, refusal: Unavailable) -> Result:
         """Nothing can serve it: where only breakers stand in the way, one request at a time finds out."""
@@ -200,7 +206,6 @@ def _late(decision: Decision, tried: list[Tried], sink: Sink) -> Outcome:
     )
     late = _with_work(late, tried)
     if tried and tried[-1].outcome.verdict is Verdict.CANCELLED:
-        # One that was still being connected took no time, and nobody has read its prompt.
         late = charged(late, decision) if late.seconds else late
         tried[-1] = msgspec.structs.replace(tried[-1], outcome=late)
     return late

@@ -22,10 +22,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from orchestra_core.domain.catalog import Circuit
 from orchestra_core.domain.snapshot import BreakerView, TripView
+from orchestra_core.resilience.policy import Policy, Trip
 
 if TYPE_CHECKING:
     from random import Random
@@ -37,30 +36,6 @@ _REQUESTS = 10
 # Seconds before the regular probe in which a forced one takes its place; health checks look every second.
 _CLOSE_BEFORE = 1.5
 BY_OPERATOR = "tripped by operator"
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """Times in seconds; `ratio` and `jitter` are fractions. Sources: reliability.md section 3."""
-
-    consecutive: int = 5
-    ratio: float = 0.5
-    minimum: int = 10
-    window: float = 30.0
-    open_for: float = 5.0
-    open_max: float = 60.0
-    jitter: float = 0.5
-    probes: int = 1
-    successes: int = 2
-    patience: float = 120.0
-    ramp: float = 10.0
-    least: float = 0.1
-    force_every: float = 1.0
-
-
-class _Trip(msgspec.Struct, frozen=True, gc=False):
-    at: float
-    reason: str
-    requests: tuple[str, ...]
 
 
 class Breaker:
@@ -94,7 +69,7 @@ class Breaker:
         self._seconds: deque[list[int]] = deque()
         self._recent: deque[bool] = deque(maxlen=_SHOWN)
         self._failing: deque[str] = deque(maxlen=_REQUESTS)
-        self._trips: deque[_Trip] = deque(maxlen=_TRIPS)
+        self._trips: deque[Trip] = deque(maxlen=_TRIPS)
 
     def admit(self, now: float) -> int | None:
         """A token for one attempt, or None: refused. An open breaker whose time is over becomes half-open."""
@@ -150,7 +125,7 @@ class Breaker:
         was = self._state
         self._held = True
         self._reason = f"{BY_OPERATOR}: {reason}" if reason else BY_OPERATOR
-        self._trips.append(_Trip(now, self._reason, ()))
+        self._trips.append(Trip(now, self._reason, ()))
         if was is not Circuit.OPEN:
             self._opened += 1
         self._retry_at = float("inf")
@@ -280,7 +255,7 @@ class Breaker:
         self._opened += 1
         self._retry_at = now + min(seconds, policy.open_max)
         self._reason = reason
-        self._trips.append(_Trip(now, reason, tuple(filter(None, self._failing))))
+        self._trips.append(Trip(now, reason, tuple(filter(None, self._failing))))
         self._failing.clear()
         return self._become(Circuit.OPEN, now)
 

@@ -29,6 +29,7 @@ _REASONS = {
     "memory": "may not be loaded now",
     "cost": "cost more than allowed",
     "quality": "are below the wanted quality",
+    "budget": "cost more than a budget leaves",
 }
 
 

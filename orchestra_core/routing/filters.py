@@ -6,11 +6,10 @@ promise about money: unlike in routing.md it is never relaxed, the call is refus
 
 from collections.abc import Sequence
 
-import msgspec
-
 from orchestra_core.domain.call import Kind, Level, Profile, Task
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.decision import Rejection
+from orchestra_core.routing.sifted import Sifted
 
 RANK = {Level.LOW: 0, Level.MEDIUM: 1, Level.HIGH: 2}
 # Tokens of an answer where neither the client nor experience says; judgement, learned away in use.
@@ -29,14 +28,6 @@ _CLOSED = Circuit.CLOSED
 _READY = Residency.READY
 _NO_FLOOR = (None, Level.LOW)
 _LEAVING = (Residency.DRAINING, Residency.UNLOADING)
-
-
-class Sifted(msgspec.Struct, frozen=True):
-    """`feasible` endpoints in the order given; `relaxed` names what had to give way for them."""
-
-    feasible: Sequence[Endpoint]
-    rejected: Sequence[Rejection]
-    relaxed: str | None
 
 
 def expected_output(endpoint: Endpoint, profile: Profile) -> float:

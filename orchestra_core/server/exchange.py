@@ -32,8 +32,8 @@ class Request:
     """
 
     # Defaults of the class, because most requests keep them and setting each would cost on every one.
-    principal = ANONYMOUS
-    extra = echo = ""
+    extra = ""
+    echo = ""
     id = ""
 
     def __init__(
@@ -45,6 +45,7 @@ class Request:
         self.fields = headers
         self.body = body
         self.peer = peer
+        self.principal = ANONYMOUS
 
     def header(self, name: bytes) -> str | None:
         """The value of a header, by its lower-case name."""

@@ -4,6 +4,7 @@ from orchestra_core.domain.errors import (
     ContextTooLong,
     InvalidRequest,
     OrchestraError,
+    OverBudget,
     TooManyRequests,
     Unavailable,
     UpstreamFailed,
@@ -39,6 +40,8 @@ _ERRORS: dict[Verdict, tuple[type[OrchestraError], str, str]] = {
 
 def failure(outcome: Outcome) -> OrchestraError:
     """Says which endpoint failed and why, in words the client can act on."""
+    if outcome.verdict is Verdict.OVER_BUDGET:
+        return OverBudget(outcome.message, retry_after=outcome.retry_after)
     kind, code, advice = _ERRORS.get(outcome.verdict, _FAILED)
     why = f"{outcome.endpoint}: {safe_text(outcome.message)[:500]}{advice}"
     wait = (outcome.retry_after or RETRY_SECONDS) if kind in _WAITING else None

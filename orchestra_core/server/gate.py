@@ -18,6 +18,7 @@ from orchestra_core.domain.errors import Forbidden, TooManyRequests, Unauthorize
 from orchestra_core.domain.principal import ANONYMOUS, LOCAL, OWNER, Principal, Scope
 from orchestra_core.server.exchange import Request
 from orchestra_core.server.peer import OWNER as OWNER_PEER
+from orchestra_core.server.rules import Rules
 from orchestra_core.trust.hosts import Hosts, is_loopback
 from orchestra_core.trust.keys import ApiKey, Keyring, Known, token_in
 from orchestra_core.trust.limits import Buckets, Standing
@@ -30,17 +31,6 @@ _NO_KEY = (
 )
 
 _ADMIN = Scope.ADMIN
-
-
-class Rules(msgspec.Struct, frozen=True):
-    """What is configured. `require_key` None: as soon as there is a key; limits of 0 are none."""
-
-    host: str = "127.0.0.1"
-    allowed_hosts: tuple[str, ...] = ()
-    cors_origins: tuple[str, ...] = ()
-    require_key: bool | None = None
-    requests_per_minute: int = 0
-    tokens_per_minute: int = 0
 
 
 class Balances:

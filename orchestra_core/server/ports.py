@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from orchestra_core.clock import Clock
+from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.errors import OrchestraError
@@ -79,3 +80,4 @@ class Ports(msgspec.Struct, frozen=True):
     guard: Callable[[str, str, str], BreakerView]
     reload: Callable[[], Awaitable[Reloaded]]
     refusing: Callable[[], OrchestraError | None]
+    budgets: Callable[[], tuple[BudgetView, ...]] = tuple

@@ -79,6 +79,7 @@ class Routes:
             "/metrics": {"GET": (operations.prometheus, use)},
             "/api/v1/snapshot": {"GET": (operations.snapshot, use)},
             "/api/v1/events": {"GET": (operations.events, use)},
+            "/api/v1/budgets": {"GET": (operations.budgets, use)},
             "/api/v1/keys": {"GET": (keys.list, admin), "POST": (keys.create, admin)},
             "/api/v1/shutdown": {"POST": (operations.shutdown, admin)},
             "/api/v1/reload": {"POST": (steering.reload, admin)},

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from random import Random
 from typing import Any
 
 import msgspec
 
+from orchestra_core.accounting.budget import Book
+from orchestra_core.domain.budgets import Budget
 from orchestra_core.domain.call import Call, Kind
 from orchestra_core.domain.catalog import BackendKind, Circuit, Endpoint, ModelInfo, Residency
 from orchestra_core.domain.decision import Decision
@@ -16,8 +19,9 @@ from orchestra_core.domain.result import Result, Tried
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
-from orchestra_core.resilience.breaker import Breaker, Policy
+from orchestra_core.resilience.breaker import Breaker
 from orchestra_core.resilience.budget import Retries
+from orchestra_core.resilience.policy import Policy
 from orchestra_core.routing.capability import BackendFacts, describe
 from orchestra_core.routing.catalog import Catalog
 from tests.fakes.clock import ManualClock
@@ -41,6 +45,7 @@ class World:
         model_fallbacks: Mapping[str, Sequence[str]] | None = None,
         queue_seconds: float = 30.0,
         retries: Retries | None = None,
+        budgets: Sequence[Budget] = (),
     ) -> None:
         self.clock = ManualClock()
         self.execution = execution
@@ -70,7 +75,11 @@ class World:
             queue_seconds=queue_seconds,
             # No back-off: the loop's time is real.
             retries=retries or Retries(base=0.0),
+            book=Book(budgets, UTC, "USD", self.clock.wall()),
         )
+        self.purse = self.pipeline.purse
+        for budget in budgets:
+            self.purse.book.learn(budget.name, {}, {}, self.clock.wall())
         self.service = self.pipeline.service
 
     def join(self, name: str, slots: int = 1, models: Sequence[str] = (MODEL,)) -> None:

@@ -63,8 +63,7 @@ class PostgresServer:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        # Its files go away, so what is not written to them need not be.
-        self.stop(signal.SIGQUIT)
+        self.stop()
         shutil.rmtree(self._place, ignore_errors=True)
 
     def start(self) -> None:

@@ -13,9 +13,10 @@ from orchestra_core.clock import SystemClock
 from orchestra_core.domain.call import Task
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_core.server.gate import Gate, Rules
+from orchestra_core.server.gate import Gate
 from orchestra_core.server.ports import Ports
 from orchestra_core.server.routes import Routes
+from orchestra_core.server.rules import Rules
 from tests.fakes.engine_process import EngineProcess, sse
 from tests.integration.engine.shapes import NONE, NUMBER, SIZE, TIME, Listed, Maybe, fits
 

@@ -13,7 +13,8 @@ from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.price import Price
 from orchestra_core.pipeline.lanes import Lane
 from orchestra_core.resilience.admission import ModelQueue, Room
-from orchestra_core.resilience.breaker import Breaker, Policy
+from orchestra_core.resilience.breaker import Breaker
+from orchestra_core.resilience.policy import Policy
 from tests.fakes.clock import ManualClock
 from tests.fakes.execution import ScriptedExecution
 from tests.fakes.turns import one_turn

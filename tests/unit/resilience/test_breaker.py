@@ -4,7 +4,8 @@ import random
 import tracemalloc
 
 from orchestra_core.domain.catalog import Circuit
-from orchestra_core.resilience.breaker import Breaker, Policy
+from orchestra_core.resilience.breaker import Breaker
+from orchestra_core.resilience.policy import Policy
 
 CLOSED, OPEN, HALF_OPEN = Circuit.CLOSED, Circuit.OPEN, Circuit.HALF_OPEN
 

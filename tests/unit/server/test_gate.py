@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from orchestra_core.domain.errors import Forbidden, OrchestraError, TooManyRequests, Unauthorized
 from orchestra_core.domain.principal import ANONYMOUS, LOCAL, OWNER, Scope
 from orchestra_core.server.exchange import Request
-from orchestra_core.server.gate import Gate, Rules, spell_seconds
+from orchestra_core.server.gate import Gate, spell_seconds
+from orchestra_core.server.rules import Rules
 from orchestra_core.trust.keys import ApiKey, digest_of, mint
 from tests.fakes.clock import ManualClock
 

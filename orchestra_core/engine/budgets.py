@@ -1,0 +1,85 @@
+"""Budgets of a running engine: whose keys they name, what was spent before it started, and other limits by a reload."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from orchestra_core.accounting.budget import Book
+from orchestra_core.background.supervisor import Supervisor
+from orchestra_core.clock import Clock
+from orchestra_core.config import Config
+from orchestra_core.domain.budgets import Budget
+from orchestra_core.storage.failures import StoreError
+from orchestra_core.storage.ledger import Ledger
+from orchestra_core.storage.spending import spent_since
+from orchestra_core.trust.keys import ApiKey
+
+_RETRY_SECONDS = 2.0
+Publish = Callable[[str, str, str, str], None]
+
+
+class Budgets:
+    """`book` knows nothing of what was spent before until `learn` has read it: hard budgets wait for that."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        *,
+        keys: Callable[[], tuple[ApiKey, ...]],
+        ledger: Ledger,
+        say: Publish,
+    ) -> None:
+        self._clock = clock
+        self._keys = keys
+        self._ledger = ledger
+        self._say = say
+        self._told = False
+        self._named: tuple[tuple[ApiKey, ...], Mapping[str, str]] = ((), {})
+        self._learning = asyncio.Lock()
+        money = config.accounting
+        self.book = Book(config.budgets, money.zone, money.currency, clock.wall(), name_of=self._name)
+
+    def _name(self, key: str) -> str:
+        """Asked for every request, answered anew only when the keys have changed."""
+        keys = self._keys()
+        if keys is not self._named[0]:
+            self._named = (keys, {one.id: one.name for one in keys})
+        return self._named[1].get(key, "")
+
+    # -- what was spent before -------------------------------------------------------------------------
+
+    def start(self, supervisor: Supervisor) -> None:
+        if self.book.unknown:
+            supervisor.start(self.learn(), "what was spent before")
+
+    async def learn(self) -> None:
+        """Until it is known of every budget; while the ledger cannot be read it is tried again."""
+        async with self._learning:
+            while self.book.unknown:
+                for budget in self.book.unknown:
+                    await self._learn(budget)
+
+    async def _learn(self, budget: Budget) -> None:
+        book = self.book
+        await asyncio.to_thread(self._ledger.flush)
+        now = self._clock.wall()
+        first_day = book.first_day(budget, now)
+        marks = book.marks(budget.name, now)
+        try:
+            found = await asyncio.wrap_future(self._ledger.run(lambda db: spent_since(db, budget, first_day)))
+        except StoreError as error:
+            if not self._told:
+                self._told = True
+                what = f"what was spent cannot be read, and so hard budgets let nothing pass that costs money: {error}"
+                self._say("budgets.unknown", budget.name, what, "error")
+            await asyncio.sleep(_RETRY_SECONDS)
+            return
+        if book.first_day(budget, self._clock.wall()) == first_day:
+            book.learn(budget.name, self._owned(budget, found), marks, self._clock.wall())
+
+    def _owned(self, budget: Budget, found: Iterable[tuple[str, float]]) -> dict[str, float]:
+        """By owner: each key, where it has a budget of its own, else "" for all that count."""
+        if budget.per_key:
+            return dict(found)
+        counted = (cost for key, cost in found if budget.key is None or budget.key in (key, self._name(key)))
+        return {"": sum(counted)}

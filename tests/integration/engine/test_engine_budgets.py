@@ -1,0 +1,105 @@
+"""Budgets of a whole engine: what clients are told over HTTP, what a restart and a reload keep."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from orchestra_core.domain.budgets import BudgetView
+from tests.fakes.chaos import ChaosBackend
+from tests.fakes.chaos_steps import wait, well
+from tests.fakes.engine_here import EngineHere
+
+# A prompt of three tokens and an answer of one cost 0.4; what may be asked in 10 tokens up to about 40 more.
+PRICE = '[models.m]\nmemory = "4GB"\ncost_per_million_input = 100000\ncost_per_million_output = 100000\n'
+COST = 0.4
+
+
+def budget(limit: float, more: str = "") -> str:
+    return f'{PRICE}[[budgets]]\nname = "team"\nlimit = {limit}\n{more}'
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[ChaosBackend]:
+    async with ChaosBackend("a", "openai") as made:
+        made.well = well()
+        yield made
+
+
+async def stand(engine: EngineHere) -> BudgetView:
+    answered = await engine.get("/api/v1/budgets")
+    assert answered.status == 200
+    (view,) = answered.json["budgets"]
+    return BudgetView(**view)
+
+
+async def test_a_client_over_budget_is_told_which_and_until_when(
+    tmp_path: Path, backend: ChaosBackend
+) -> None:
+    """402 in OpenAI's words; what was spent is shown to operators, in the snapshot too, and by whom it was barred."""
+    async with EngineHere(tmp_path, [backend], budget(40)) as engine:
+        assert (await engine.chat(max_tokens=10)).status == 200
+        view = await stand(engine)
+        assert (view.reserved, view.refused) == (0, 0)
+        assert view.settled == pytest.approx(COST)
+        refused = await engine.chat(max_tokens=200)
+        assert (refused.status, refused.error["code"]) == (402, "insufficient_quota")
+        assert 'the budget "team" (40 USD a month, everything) leaves no room' in refused.error["message"]
+        assert f"starts anew at {view.resets}" in refused.error["message"]
+        assert refused.headers["x-should-retry"] == "false"
+        native = await engine.post("/api/v1/route", {"prompt": "Hi", "max_tokens": 200})
+        assert (native.status, native.error["type"]) == (402, "insufficient_quota")
+        selected = await engine.post("/api/v1/select-model", {"task": "creative"})
+        assert selected.status == 402
+        assert len(backend.calls) == 1
+        assert engine.snapshot().budgets[0].refused == 3
+
+
+async def test_requests_at_once_wait_for_each_other_and_are_all_answered(
+    tmp_path: Path, backend: ChaosBackend
+) -> None:
+    """Each may cost more than half of what is left; none is refused, and never two are under way."""
+    async with EngineHere(tmp_path, [backend], budget(45)) as engine:
+        backend.script(wait("on"), *well())
+        asked = [asyncio.ensure_future(engine.chat(max_tokens=10)) for _ in range(5)]
+        await backend.reached("on")
+        view = await stand(engine)
+        assert view.limit / 2 < view.reserved < view.limit
+        assert len(backend.calls) == 1
+        backend.open("on")
+        assert [one.status for one in await asyncio.gather(*asked)] == [200] * 5
+        view = await stand(engine)
+        assert (view.reserved, view.waiting, view.overruns) == (0, 0, 0)
+        assert view.settled == pytest.approx(5 * COST)
+        rows = await engine.rows()
+        assert sum(row.cost or 0.0 for row in rows) == pytest.approx(view.settled)
+
+
+async def test_a_restart_keeps_what_was_spent(tmp_path: Path, backend: ChaosBackend) -> None:
+    """The next engine begins where the last one ended."""
+    async with EngineHere(tmp_path, [backend], budget(40)) as engine:
+        for _ in range(3):
+            await engine.chat(max_tokens=10)
+        before = await stand(engine)
+    async with EngineHere(tmp_path, [backend], budget(40)) as engine:
+        assert (await engine.chat(max_tokens=10)).status == 200
+        after = await stand(engine)
+    assert before.settled == pytest.approx(3 * COST)
+    assert after.settled == pytest.approx(4 * COST)
+    assert after.known
+
+
+async def test_a_reload_keeps_what_was_spent(tmp_path: Path, backend: ChaosBackend) -> None:
+    """What was spent stays; a budget that is new counts what the ledger has of its period."""
+    async with EngineHere(tmp_path, [backend], budget(30)) as engine:
+        text = engine.file.read_text()
+        assert (await engine.chat(max_tokens=10)).status == 402
+        await engine.reload(text.replace("limit = 30", "limit = 60"))
+        assert (await engine.chat(max_tokens=10)).status == 200
+        new = text.replace('"team"', '"day"') + 'period = "day"\nmodel = "m"\n'
+        await engine.reload(new.replace("limit = 30", "limit = 60"))
+        assert (await engine.chat(max_tokens=10)).status == 200
+        view = await stand(engine)
+        assert (view.name, view.scope, view.period) == ("day", "model m", "day")
+        assert view.settled == pytest.approx(2 * COST)

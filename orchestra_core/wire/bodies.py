@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect
 
 from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.wire.messages import Message
 from orchestra_core.wire.strict import refuse_many
 
 T = TypeVar("T")
@@ -101,18 +102,6 @@ def _choices(kind: inspect.Type) -> Iterable[object]:
     if isinstance(kind, inspect.EnumType):
         return [member.value for member in kind.cls]
     return kind.values if isinstance(kind, inspect.LiteralType) else ()
-
-
-class Part(msgspec.Struct):
-    """One part of a multi-part message content; only what analysis reads."""
-
-    type: str
-    text: str = ""
-
-
-class Message(msgspec.Struct):
-    role: str
-    content: str | list[Part] | None = None
 
 
 def last_user_text(messages: list[Message]) -> str:

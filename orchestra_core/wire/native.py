@@ -10,7 +10,6 @@ from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.wire.bodies import (
     Cost,
-    Message,
     Temperature,
     Tokens,
     decode,
@@ -19,6 +18,7 @@ from orchestra_core.wire.bodies import (
     raw_object,
     refuse_many_parts,
 )
+from orchestra_core.wire.messages import Message
 from orchestra_core.wire.strict import LARGE, refuse_crowd, refuse_many, refuse_odd
 
 T = TypeVar("T")

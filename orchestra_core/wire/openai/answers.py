@@ -10,66 +10,22 @@ from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.reply import Delta, Embeddings, Usage
 from orchestra_core.wire.framing import SseSplitter
-from orchestra_core.wire.openai.streams import MALFORMED, NOTHING, ToolFunction, UsageBody, given, read_calls
+from orchestra_core.wire.openai.shapes import (
+    Detail,
+    Identity,
+    ToolFunction,
+    answer_body,
+    embeddings_body,
+    error_body,
+    tally_body,
+)
+from orchestra_core.wire.openai.streams import MALFORMED, given, read_calls
 from orchestra_core.wire.waiting import retry_after
 
 _OBJECTS = {
     Kind.CHAT: ("chat.completion", "chat.completion.chunk"),
     Kind.COMPLETION: ("text_completion",) * 2,
 }
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    tool_calls: msgspec.Raw = NOTHING
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    message: _Message | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice]
-    usage: UsageBody | None = None
-
-
-class _Tally(msgspec.Struct):
-    class Choice(msgspec.Struct):
-        finish_reason: str | None = None
-
-    choices: list[Choice] = []
-    data: list[msgspec.Raw] = []
-    usage: UsageBody | None = None
-
-
-class _Embeddings(msgspec.Struct):
-    class Item(msgspec.Struct):
-        embedding: tuple[float, ...]
-        index: int = 0
-
-    data: list[Item]
-    usage: UsageBody | None = None
-
-
-class _Detail(msgspec.Struct):
-    message: str = ""
-    type: str | None = None
-    code: str | int | None = None
-
-
-class _Error(msgspec.Struct):
-    error: _Detail | str = ""
-    message: str = ""
-
-
-_answer = msgspec.json.Decoder(_Answer)
-_tally = msgspec.json.Decoder(_Tally)
-_embeddings = msgspec.json.Decoder(_Embeddings)
-_error = msgspec.json.Decoder(_Error)
 
 
 def _junk(error: Exception) -> WireError:
@@ -79,7 +35,7 @@ def _junk(error: Exception) -> WireError:
 def tally(body: bytes) -> tuple[Usage | None, str | None]:
     """Usage and finish reason of a body that is passed on unread otherwise; WireError if it is no answer."""
     try:
-        seen = _tally.decode(body)
+        seen = tally_body.decode(body)
     except MALFORMED as error:
         raise _junk(error) from error
     if not seen.choices and not seen.data:
@@ -90,7 +46,7 @@ def tally(body: bytes) -> tuple[Usage | None, str | None]:
 def read_answer(kind: Kind, body: bytes) -> tuple[list[Delta], Usage]:  # noqa: ARG001  one signature for all formats
     """A non-streamed answer."""
     try:
-        answer = _answer.decode(body)
+        answer = answer_body.decode(body)
     except MALFORMED as error:
         raise _junk(error) from error
     deltas = [
@@ -108,7 +64,7 @@ def read_answer(kind: Kind, body: bytes) -> tuple[list[Delta], Usage]:  # noqa: 
 
 def read_embeddings(body: bytes) -> Embeddings:
     try:
-        found = _embeddings.decode(body)
+        found = embeddings_body.decode(body)
     except MALFORMED as error:
         raise _junk(error) from error
     vectors = tuple(item.embedding for item in sorted(found.data, key=lambda item: item.index))
@@ -130,17 +86,15 @@ _BY_STATUS = {
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     """What an error answer means, by status, code and the words llama.cpp, vLLM and OpenAI use."""
     try:
-        parsed = _error.decode(body)
-        detail = (
-            parsed.error if isinstance(parsed.error, _Detail) else _Detail(parsed.error or parsed.message)
-        )
+        parsed = error_body.decode(body)
+        detail = parsed.error if isinstance(parsed.error, Detail) else Detail(parsed.error or parsed.message)
     except MALFORMED:
-        detail = _Detail(body[:300].decode("utf-8", "replace"))
+        detail = Detail(body[:300].decode("utf-8", "replace"))
     message = detail.message or f"HTTP {status}"
     return Fault(_verdict(status, detail, message.lower()), status, message, retry_after(headers))
 
 
-def _verdict(status: int, detail: _Detail, words: str) -> Verdict:
+def _verdict(status: int, detail: Detail, words: str) -> Verdict:
     kind = f"{detail.type or ''} {detail.code or ''}"
     if (
         "exceed_context_size" in kind
@@ -181,20 +135,14 @@ def render_error(error: OrchestraError, request_id: str) -> bytes:
 # -- for clients -----------------------------------------------------------------------------------------
 
 
-class _Identity(msgspec.Struct):
-    id: str = ""
-    model: str = ""
-    created: int = 0
-
-
-def _identity(events: bytes) -> _Identity:
+def _identity(events: bytes) -> Identity:
     """What the chunks of an answer are called; nothing when the backend does not say."""
     for payload in SseSplitter().feed(events):
         try:
-            return msgspec.json.decode(payload, type=_Identity)
+            return msgspec.json.decode(payload, type=Identity)
         except MALFORMED:
             continue
-    return _Identity()
+    return Identity()
 
 
 class Renderer:

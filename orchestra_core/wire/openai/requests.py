@@ -7,17 +7,8 @@ import msgspec
 from orchestra_core.domain.auto import read_model
 from orchestra_core.domain.call import Call, Kind, Task
 from orchestra_core.domain.errors import InvalidRequest
-from orchestra_core.wire.bodies import (
-    Fraction,
-    Message,
-    Temperature,
-    Tokens,
-    decode,
-    has_images,
-    last_user_text,
-    raw_object,
-    refuse_many_parts,
-)
+from orchestra_core.wire.bodies import decode, has_images, last_user_text, raw_object, refuse_many_parts
+from orchestra_core.wire.openai.asked import chat_body, completion_body, embedding_body
 from orchestra_core.wire.openai.fields import TEXTS, check_fields
 from orchestra_core.wire.strict import LARGE, MOST_TOKENS, refuse_crowd, refuse_many, refuse_odd
 
@@ -29,39 +20,6 @@ NOTHING = frozenset[str]()
 _VISION = frozenset({"vision"})
 _TOOLS = frozenset({"tools"})
 _NO_TOOLS = b"[] \t\r\n"
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool = False
-
-
-class _Sampling(msgspec.Struct):
-    model: str
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    max_tokens: Tokens | None = None
-    temperature: Temperature | None = None
-    top_p: Fraction | None = None
-
-
-class _Chat(_Sampling):
-    messages: list[Message] = msgspec.field(default_factory=list)
-    max_completion_tokens: Tokens | None = None
-    tools: msgspec.Raw = msgspec.Raw()
-
-
-class _Completion(_Sampling):
-    prompt: str | list[str | int | list[int]] = ""
-
-
-class _Embedding(msgspec.Struct):
-    model: str
-    input: str | list[str | int | list[int]]
-
-
-_chat = msgspec.json.Decoder(_Chat)
-_completion = msgspec.json.Decoder(_Completion)
-_embedding = msgspec.json.Decoder(_Embedding)
 
 
 def _fields(kind: Kind, body: bytes, entries: int = 0) -> dict[str, Any]:
@@ -78,7 +36,7 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     large = len(body) > LARGE
     if large:
         refuse_crowd(body)
-    chat = decode(_chat, body)
+    chat = decode(chat_body, body)
     if not chat.messages:
         raise InvalidRequest("field `messages` is required and must not be empty", param="messages")
     if large:
@@ -112,7 +70,7 @@ def read_completion(body: bytes, call_id: str, now: float, key: str = "") -> Cal
     """POST /v1/completions."""
     if len(body) > LARGE:
         refuse_crowd(body, MOST_TOKENS)
-    wanted = decode(_completion, body)
+    wanted = decode(completion_body, body)
     refuse_many("prompt", wanted.prompt)
     fields = _fields(Kind.COMPLETION, body)
     if "prompt" not in fields:
@@ -142,7 +100,7 @@ def read_embedding(body: bytes, call_id: str, now: float, key: str = "") -> Call
     """POST /v1/embeddings."""
     if len(body) > LARGE:
         refuse_crowd(body, MOST_TOKENS)
-    wanted = decode(_embedding, body)
+    wanted = decode(embedding_body, body)
     if wanted.input == []:
         raise InvalidRequest("field `input` must not be empty", param="input")
     refuse_many("input", wanted.input)

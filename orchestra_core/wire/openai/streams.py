@@ -7,6 +7,7 @@ from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.reply import Delta, Usage
 from orchestra_core.wire.framing import LIMIT, SseSplitter
+from orchestra_core.wire.openai.shapes import Chunk, DeltaBody, ErrorBody, ToolCall, calls_body, chunk_body
 
 DONE = b"[DONE]"
 _END = b"data: [DONE]"
@@ -15,67 +16,6 @@ _BOM = b"\xef\xbb\xbf"
 _MOST_PIECES = 4096
 # What decoding raises: msgspec's own errors are ValueErrors, and so is UnicodeDecodeError.
 MALFORMED = (ValueError, RecursionError)
-# A Raw field takes any JSON only when it is no union, so that absence is empty bytes, not None.
-NOTHING = msgspec.Raw(b"")
-
-
-class UsageBody(msgspec.Struct):
-    class Details(msgspec.Struct):
-        cached_tokens: int | None = None
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: Details | None = None
-
-    def usage(self) -> Usage:
-        details = self.prompt_tokens_details
-        return Usage(
-            self.prompt_tokens or 0,
-            self.completion_tokens or 0,
-            (details.cached_tokens or 0) if details else 0,
-        )
-
-
-class ToolFunction(msgspec.Struct, omit_defaults=True):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class ToolCall(msgspec.Struct, omit_defaults=True):
-    """A fragment of a call."""
-
-    index: int | None = None
-    id: str | None = None
-    type: str | None = None
-    function: ToolFunction | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: msgspec.Raw = NOTHING
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Delta | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: UsageBody | None = None
-    error: msgspec.Raw = NOTHING
-
-
-class _ErrorBody(msgspec.Struct):
-    message: str = ""
-
-
-_chunk = msgspec.json.Decoder(_Chunk)
-_calls = msgspec.json.Decoder(list[ToolCall])
 
 
 def given(raw: msgspec.Raw) -> bool:
@@ -83,9 +23,9 @@ def given(raw: msgspec.Raw) -> bool:
     return bytes(raw) not in (b"", b"null")
 
 
-def _decode(payload: bytes) -> _Chunk:
+def _decode(payload: bytes) -> Chunk:
     try:
-        chunk = _chunk.decode(payload)
+        chunk = chunk_body.decode(payload)
     except MALFORMED as error:
         raise WireError(
             Fault(Verdict.FAILED, 200, f"the backend sent an event that is not a chunk: {error}")
@@ -98,7 +38,7 @@ def _decode(payload: bytes) -> _Chunk:
 def read_calls(fragment: msgspec.Raw) -> list[ToolCall]:
     """The fragments of one increment; WireError if they cannot be joined with others."""
     try:
-        return _calls.decode(fragment)
+        return calls_body.decode(fragment)
     except MALFORMED as error:
         raise WireError(
             Fault(Verdict.FAILED, 200, f"the backend sent a tool call that is none: {error}")
@@ -107,15 +47,15 @@ def read_calls(fragment: msgspec.Raw) -> list[ToolCall]:
 
 def _error_text(raw: msgspec.Raw) -> str:
     try:
-        return msgspec.json.decode(raw, type=_ErrorBody).message
+        return msgspec.json.decode(raw, type=ErrorBody).message
     except MALFORMED:
         return bytes(raw)[:300].decode("utf-8", "replace")
 
 
-def _deltas(chunk: _Chunk) -> list[Delta]:
+def _deltas(chunk: Chunk) -> list[Delta]:
     found = []
     for choice in chunk.choices:
-        delta = choice.delta or _Delta()
+        delta = choice.delta or DeltaBody()
         calls = delta.tool_calls if given(delta.tool_calls) else None
         text = delta.content or choice.text or ""
         reasoning = delta.reasoning_content or delta.reasoning or ""

@@ -1,0 +1,126 @@
+"""Shapes of what backends answer, and their decoders; apart from what reads them so that that can be compiled."""
+
+import msgspec
+
+from orchestra_core.domain.reply import Usage
+
+# A Raw field takes any JSON only when it is no union, so that absence is empty bytes, not None.
+NOTHING = msgspec.Raw(b"")
+
+
+class UsageBody(msgspec.Struct):
+    class Details(msgspec.Struct):
+        cached_tokens: int | None = None
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: Details | None = None
+
+    def usage(self) -> Usage:
+        details = self.prompt_tokens_details
+        return Usage(
+            self.prompt_tokens or 0,
+            self.completion_tokens or 0,
+            (details.cached_tokens or 0) if details else 0,
+        )
+
+
+class ToolFunction(msgspec.Struct, omit_defaults=True):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCall(msgspec.Struct, omit_defaults=True):
+    """A fragment of a call."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: ToolFunction | None = None
+
+
+class DeltaBody(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: msgspec.Raw = NOTHING
+
+
+class ChunkChoice(msgspec.Struct):
+    index: int = 0
+    delta: DeltaBody | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(msgspec.Struct):
+    choices: list[ChunkChoice] = []
+    usage: UsageBody | None = None
+    error: msgspec.Raw = NOTHING
+
+
+class ErrorBody(msgspec.Struct):
+    message: str = ""
+
+
+chunk_body = msgspec.json.Decoder(Chunk)
+calls_body = msgspec.json.Decoder(list[ToolCall])
+
+
+class MessageBody(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: msgspec.Raw = NOTHING
+
+
+class AnswerChoice(msgspec.Struct):
+    index: int = 0
+    message: MessageBody | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class Answer(msgspec.Struct):
+    choices: list[AnswerChoice]
+    usage: UsageBody | None = None
+
+
+class TallyBody(msgspec.Struct):
+    class Choice(msgspec.Struct):
+        finish_reason: str | None = None
+
+    choices: list[Choice] = []
+    data: list[msgspec.Raw] = []
+    usage: UsageBody | None = None
+
+
+class EmbeddingsBody(msgspec.Struct):
+    class Item(msgspec.Struct):
+        embedding: tuple[float, ...]
+        index: int = 0
+
+    data: list[Item]
+    usage: UsageBody | None = None
+
+
+class Detail(msgspec.Struct):
+    message: str = ""
+    type: str | None = None
+    code: str | int | None = None
+
+
+class ErrorAnswer(msgspec.Struct):
+    error: Detail | str = ""
+    message: str = ""
+
+
+class Identity(msgspec.Struct):
+    id: str = ""
+    model: str = ""
+    created: int = 0
+
+
+answer_body = msgspec.json.Decoder(Answer)
+tally_body = msgspec.json.Decoder(TallyBody)
+embeddings_body = msgspec.json.Decoder(EmbeddingsBody)
+error_body = msgspec.json.Decoder(ErrorAnswer)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orchestra_core.config.settings import BackendSettings, Config, hide_password
+from orchestra_core.config.settings import BackendSettings, Config, StorageSettings, hide_password
 from orchestra_core.trust.redaction import redact_command
 
 Line = tuple[str, str, str]
@@ -26,7 +26,7 @@ def describe(config: Config) -> list[Line]:
         "logging.access": str(config.logging.access or "(none)"),
         "server.grace_seconds": _spell(config.server.grace_seconds),
         **_table("accounting", config.accounting),
-        "storage.url": hide_password(config.storage.url),
+        **_storage(config.storage),
         "discovery.enabled": _spell(config.discovery.enabled),
         "discovery.ports": _spell(config.discovery.ports),
         "embedded.enabled": _spell(config.embedded),
@@ -69,6 +69,15 @@ def describe(config: Config) -> list[Line]:
         at = f'fallbacks.models."{name}"'
         lines.append((at, _spell(models), config.sources.get(at, "default")))
     return lines + list(_paths(config))
+
+
+def _storage(settings: StorageSettings) -> dict[str, str]:
+    days = settings.retention_days
+    return {
+        "storage.url": hide_password(settings.url),
+        "storage.retention_days": "for ever" if days is None else _spell(days),
+        "storage.max_bytes": str(settings.max_bytes or "(none)"),
+    }
 
 
 def _table(name: str, settings: msgspec.Struct) -> dict[str, str]:

@@ -34,9 +34,9 @@ from orchestra_core.config.settings import (
     QueueSettings,
     ResilienceSettings,
     ServerSettings,
-    StorageSettings,
     TimeoutSettings,
 )
+from orchestra_core.config.storage import port_unused, read_storage
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.errors import ConfigError
 from orchestra_core.trust.hosts import is_loopback
@@ -140,7 +140,7 @@ def _compose(
     }
     return Config(
         server=_server(values, sources, paths, environ, cwd, document.problems),
-        storage=StorageSettings(url=_storage_url(values.get("storage.url"), paths, document.problems)),
+        storage=read_storage(values, paths, document.problems),
         discovery=DiscoverySettings(values.get("discovery.enabled", True), values.get("discovery.ports", ())),
         backends=backends,
         models=models,
@@ -152,6 +152,7 @@ def _compose(
         sources=sources,
         notes=(
             *unused(environ),
+            *port_unused(values),
             *_missing_keys(backends),
             *rate_missing(accounting, [backend.kind for backend in backends]),
         ),
@@ -212,21 +213,6 @@ def _server(
 def _logging(access: str | None, paths: Paths, environ: Mapping[str, str]) -> LoggingSettings:
     """A relative path is under the state directory, where the other logs are."""
     return LoggingSettings(None if access is None else absolute(access, paths.state_dir, environ))
-
-
-def _storage_url(url: str | None, paths: Paths, problems: list[str]) -> str:
-    """Relative SQLite paths are under the data directory: where the engine started is nobody's choice."""
-    if url is None:
-        return f"sqlite:///{paths.data_dir / 'orchestra.db'}"
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite":
-        file = rest[1:]
-        return (
-            url if file in {"", ":memory:"} or file.startswith("/") else f"sqlite:///{paths.data_dir / file}"
-        )
-    if importlib.util.find_spec("psycopg") is None:
-        problems.append("storage.url: PostgreSQL needs its driver: pip install 'ai-orchestra[postgres]'")
-    return f"postgresql+psycopg://{rest}"
 
 
 def _of(table: str, values: Mapping[str, Any]) -> dict[str, Any]:

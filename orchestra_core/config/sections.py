@@ -25,6 +25,7 @@ from orchestra_core.config.fields import (
 )
 from orchestra_core.config.lines import Path
 from orchestra_core.config.settings import BackendSettings, ModelSettings, Secret, TimeoutSettings
+from orchestra_core.config.storage import STORAGE
 from orchestra_core.domain.call import TASK_ALIASES, Level, Task
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.principal import Scope
@@ -79,14 +80,6 @@ def _digest(value: object) -> str:
     return value.removeprefix("sha256:").lower()
 
 
-def _storage(value: object) -> str:
-    if not isinstance(value, str) or not value.startswith(
-        ("sqlite://", "postgresql://", "postgresql+psycopg://")
-    ):
-        raise ValueError
-    return value
-
-
 def _kind(value: object) -> BackendKind:
     return BackendKind(str(value))
 
@@ -101,10 +94,6 @@ def _device(value: object) -> str:
     if not isinstance(value, str) or not _DEVICE.fullmatch(value):
         raise ValueError
     return value
-
-
-def _absent(value: object) -> None:
-    raise ValueError(value)
 
 
 SCALARS: dict[str, dict[str, Field]] = {
@@ -125,10 +114,7 @@ SCALARS: dict[str, dict[str, Field]] = {
         "require_key": SWITCH,
         "grace_seconds": number(0, 86_400),
     },
-    "storage": {
-        "url": Field(_storage, "sqlite:///file.db or postgresql://…"),
-        "redis": Field(_absent, "left out: sharing state through Redis is not in this version"),
-    },
+    "storage": STORAGE,
     "discovery": {"enabled": SWITCH},
     "embedded": {"enabled": SWITCH},
     "queue": {"seconds": number(0, 3600), "per_slot": whole(1, 1024), "total": whole(1, 65536)},

@@ -81,9 +81,13 @@ class LoggingSettings(msgspec.Struct, frozen=True):
 
 
 class StorageSettings(msgspec.Struct, frozen=True):
-    """`url` is what SQLAlchemy opens; a relative SQLite path has been made absolute."""
+    """`url` names the database; a relative SQLite path has been made absolute. Requests are kept for
+    `retention_days`, and the oldest go when they take more than `max_bytes`; None: for ever.
+    """
 
     url: str
+    retention_days: float | None = None
+    max_bytes: int | None = None
     redis: str | None = None
 
     def __repr__(self) -> str:

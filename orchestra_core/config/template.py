@@ -31,7 +31,10 @@ tokens_per_minute = 0
 # access = "access.log"               # a JSON line for each request; relative: under the state directory
 
 [storage]
-url = "sqlite:///orchestra.db"        # a relative file is under the data directory (see `config show`)
+url = "sqlite:///orchestra.db"        # a relative file is under the data directory (see `config show`);
+                                      # "postgresql://user:password@host:5432/orchestra" needs the postgres extra
+# retention_days = 400                # requests older than this are removed; what they sum up to is kept
+# max_bytes = "20GB"                  # the oldest are removed where the database grows beyond it
 
 [accounting]
 currency = "USD"                      # ISO 4217 code; every price and cost is in it

@@ -238,15 +238,17 @@ def test_every_environment_name_of_the_contract_is_used_or_spoken_of(tmp_path: P
         LOG_LEVEL="error",
         RESOURCE_PORTS_OLLAMA="1234",
         UI_PORT="3001",
-        RESOURCE_PORTS_POSTGRES="5432",
+        RESOURCE_PORTS_POSTGRES="5439",
+        DATABASE_URL="sqlite:////srv/o.db",
         RESOURCE_PORTS_REDIS="6379",
     )
     assert (config.server.host, config.server.port, config.log_level) == ("localhost", 81, "debug")
     assert config.discovery.ports == (1234,)
+    assert config.storage.url == "sqlite:////srv/o.db"
     assert [note.split()[0] for note in config.notes[:3]] == [
         "UI_PORT",
-        "RESOURCE_PORTS_POSTGRES",
         "RESOURCE_PORTS_REDIS",
+        "RESOURCE_PORTS_POSTGRES",
     ]
 
 

@@ -121,7 +121,7 @@ class Reload:
     async def _take(self, keys: Sequence[str], new: Config) -> dict[str, BaseException]:
         """Tells each taker once; the keys of those that failed, and how."""
         takers = {key: taker for key in keys if (taker := self._taker(key)) is not None}
-        failed = await _all({taker: _call(taker, new) for taker in takers.values()})
+        failed = await _all({taker: _call(taker, new) for taker in dict.fromkeys(takers.values())})
         return {key: failed[taker] for key, taker in takers.items() if taker in failed}
 
     def _keep(self, failed: Mapping[str, BaseException], before: Mapping[str, BackendSettings]) -> None:

@@ -5,6 +5,7 @@ import msgspec
 from orchestra_core.alerting.machine import Machine, State
 from orchestra_core.alerting.signals import Signal
 from orchestra_core.domain.alerts import Severity, identity
+from orchestra_core.domain.text import one_line
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ class Alert:
     def __init__(self, rule: str, subject: str, now: float) -> None:
         self.id = identity(rule, subject)
         self.rule = rule
-        self.subject = subject
+        self.subject = one_line(subject)
         self.machine = Machine()
         self.state = State.OK
         self.since = now
@@ -78,7 +79,8 @@ class Alert:
         raised = kept = Severity.NONE
         if signal is not None:
             raised, kept = signal.raised, signal.kept
-            self.message, self.value, self.limit = signal.message, signal.value, signal.limit
+            self.message = one_line(signal.message)
+            self.value, self.limit = signal.value, signal.limit
         self.machine.step(raised, kept, now, hold, clear)
         self.severity = self.machine.level or raised or self.severity
         self._turn(self.machine.state, wall)

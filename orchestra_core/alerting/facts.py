@@ -22,18 +22,9 @@ class Backlog(msgspec.Struct, frozen=True):
     dropped: int = 0
 
 
-class Spending(msgspec.Struct, frozen=True):
-    """A budget: the share of its limit that is spent or promised, and when it begins anew, in words."""
-
-    name: str
-    share: float
-    told: str = ""
-
-
 class Facts(msgspec.Struct, frozen=True):
     """All of one moment. What nobody tells is absent."""
 
     snapshot: Snapshot
     disks: tuple[Disk, ...] = ()
     backlog: Backlog | None = None
-    budgets: tuple[Spending, ...] = ()

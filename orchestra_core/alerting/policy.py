@@ -10,7 +10,7 @@ RULES = {
     "errors": "the share of requests that fail",
     "latency": "each endpoint's speed against its own baseline",
     "breakers": "breakers that close and open again",
-    "budgets": "money spent of what budgets allow",
+    "budgets": "money spent, by the thresholds of each budget",
     "journal": "records that wait for the database",
     "database": "trouble with the database",
     "disk": "free space where the engine writes",
@@ -44,9 +44,6 @@ class Policy(msgspec.Struct, frozen=True):
     latency_seconds: float = 30.0
     breakers_openings: int = 3
     breakers_window: float = 600.0
-    budgets_info: float = 0.5
-    budgets_warning: float = 0.8
-    budgets_critical: float = 1.0
     journal_warning: float = 0.25
     journal_critical: float = 0.75
     journal_seconds: float = 10.0

@@ -6,6 +6,7 @@ from orchestra_core.alerting.facts import Facts
 from orchestra_core.alerting.policy import Policy
 from orchestra_core.alerting.signals import Signal, grade
 from orchestra_core.domain.alerts import Severity
+from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.snapshot import Snapshot
 
 # How far below its limit a value must be to count as better, as a share of the limit.
@@ -78,25 +79,38 @@ def errors(facts: Facts, policy: Policy) -> Iterator[Signal]:
         yield Signal("errors", "requests", raised, kept, told, share, limit)
 
 
-def budgets(facts: Facts, policy: Policy) -> Iterator[Signal]:
-    """Of what is settled and reserved: reserved money may still come back, and then this is over."""
-    limits = (
-        (Severity.INFO, policy.budgets_info),
-        (Severity.WARNING, policy.budgets_warning),
-        (Severity.CRITICAL, policy.budgets_critical),
-    )
-    for budget in facts.budgets:
-        raised, kept, limit = grade(budget.share, limits, 0.0)
+def budgets(facts: Facts, _policy: Policy) -> Iterator[Signal]:
+    """By each budget's own thresholds, of what is settled: what is reserved may still come back."""
+    for view in facts.snapshot.budgets:
+        limits = [(_loudness(threshold), threshold) for threshold in view.thresholds]
+        raised, kept, limit = grade(view.used, limits, 0.0)
         if kept:
-            yield Signal(
-                "budgets",
-                budget.name,
-                raised,
-                kept,
-                f"{budget.share:.0%} used{budget.told}",
-                budget.share,
-                limit,
+            owned = "" if view.scope == "everything" else f", {view.scope}"
+            told = (
+                f"{view.used:.0%} of {view.limit:g} {view.currency} a {view.period} spent{owned}; "
+                f"it begins anew in {_long(view.resets_in)}"
             )
+            yield Signal("budgets", _subject(view), raised, kept, told, round(view.used, 4), limit)
+
+
+def _subject(view: BudgetView) -> str:
+    """One budget may stand for each key."""
+    return f"{view.name} {view.key}" if view.key else view.name
+
+
+def _loudness(threshold: float) -> Severity:
+    """Half of the money gone is news, most of it a warning, all of it what the limit is for."""
+    if threshold >= 1.0:
+        return Severity.CRITICAL
+    return Severity.WARNING if threshold >= 0.75 else Severity.INFO
+
+
+def _long(seconds: float) -> str:
+    """To the hour, or the minute where it is less: what changes each second would be news each second."""
+    hours = seconds / 3600
+    if hours >= 48:
+        return f"{hours / 24:.0f} days"
+    return f"{hours:.0f} h" if hours >= 2 else f"{max(seconds / 60, 1):.0f} min"
 
 
 def journal(facts: Facts, policy: Policy) -> Iterator[Signal]:

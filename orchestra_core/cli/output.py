@@ -28,6 +28,10 @@ _STATES = {
     "down": "red",
     "open": "red",
     "fail": "red",
+    "critical": "red",
+    "warning": "yellow",
+    "firing": "red",
+    "resolved": "green",
 }
 
 

@@ -29,6 +29,8 @@ COMMANDS = {
     "resume": ("operate", "Let a drained backend take requests again."),
     "breaker": ("operate", "Trip or reset the circuit breaker of an endpoint."),
     "shutdown": ("operate", "Stop the engine; requests that run may finish."),
+    "alerts": ("alerts", "What is wrong; take note of it, or keep it quiet for a while."),
+    "audit": ("audit", "What operators did, newest first."),
     "keys": ("keys", "Make, list or revoke API keys."),
     "doctor": ("diagnose", "Check everything that may be wrong here, with the fix for each."),
     "config": ("configuration", "Write, show, check or reload the configuration."),

@@ -46,6 +46,11 @@ def join(values: Iterable[object] | None) -> str:
     return ", ".join(str(value) for value in values or ()) or "-"
 
 
+def brief(stamp: str) -> str:
+    """A time of the engine without fractions of a second: `2026-11-23 08:15:07Z`."""
+    return f"{stamp[:10]} {stamp[11:19]}Z"
+
+
 def pairs(values: Mapping[str, object]) -> str:
     """`available_models 3, uptime 2h 45m`"""
     return ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in values.items()) or "-"

@@ -18,6 +18,7 @@ from orchestra_core.config.settings import (
     Secret,
     ServerSettings,
     StorageSettings,
+    WebhookSettings,
     hide_password,
 )
 from orchestra_core.config.template import template
@@ -36,6 +37,7 @@ __all__ = [
     "Secret",
     "ServerSettings",
     "StorageSettings",
+    "WebhookSettings",
     "default_file",
     "describe",
     "embedded_installed",

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orchestra_core.config.settings import BackendSettings, Config, StorageSettings, hide_password
+from orchestra_core.config.settings import (
+    BackendSettings,
+    Config,
+    StorageSettings,
+    WebhookSettings,
+    hide_password,
+)
 from orchestra_core.trust.redaction import redact_command
 
 Line = tuple[str, str, str]
@@ -12,38 +18,11 @@ Line = tuple[str, str, str]
 
 def describe(config: Config) -> list[Line]:
     """(key, value, source) of everything in effect; secrets are said to be set and never shown."""
-    plain = {
-        "server.host": config.server.host,
-        "server.port": str(config.server.port),
-        "server.socket": config.server.socket,
-        "server.allowed_hosts": _spell(config.server.allowed_hosts),
-        "server.cors_origins": _spell(config.server.cors_origins),
-        "server.require_key": "as soon as there is a key"
-        if config.server.require_key is None
-        else _spell(config.server.require_key),
-        "limits.requests_per_minute": str(config.limits.requests_per_minute or "(none)"),
-        "limits.tokens_per_minute": str(config.limits.tokens_per_minute or "(none)"),
-        "logging.access": str(config.logging.access or "(none)"),
-        "server.grace_seconds": _spell(config.server.grace_seconds),
-        **_table("accounting", config.accounting),
-        **_storage(config.storage),
-        "discovery.enabled": _spell(config.discovery.enabled),
-        "discovery.ports": _spell(config.discovery.ports),
-        "embedded.enabled": _spell(config.embedded),
-        **_table("timeouts", config.timeouts),
-        **_table("resilience", config.resilience),
-        **_table("queue", config.queue),
-        **_table("memory", config.memory),
-        "memory.headroom": "8 %, at least 1 GiB of more than 8"
-        if config.memory.headroom is None
-        else _spell(config.memory.headroom),
-        "alerts.memory_warning": _spell(config.alerts.memory_warning),
-        "alerts.memory_critical": _spell(config.alerts.memory_critical),
-        "log_level": config.log_level,
-    }
-    lines = [(key, value, config.sources.get(key, "default")) for key, value in plain.items()]
+    lines = [(key, value, config.sources.get(key, "default")) for key, value in _plain(config).items()]
     for backend in config.backends:
         lines += _backend(backend, config.sources.get(f"backends.{backend.name}", "default"))
+    for webhook in config.webhooks:
+        lines += _webhook(webhook, config.sources.get(f"webhooks.{webhook.name}", "default"))
     for key in config.keys:
         lines.append(
             (
@@ -80,6 +59,39 @@ def _storage(settings: StorageSettings) -> dict[str, str]:
     }
 
 
+def _plain(config: Config) -> dict[str, str]:
+    """What stands in tables of which there is one each."""
+    return {
+        "server.host": config.server.host,
+        "server.port": str(config.server.port),
+        "server.socket": config.server.socket,
+        "server.allowed_hosts": _spell(config.server.allowed_hosts),
+        "server.cors_origins": _spell(config.server.cors_origins),
+        "server.require_key": "as soon as there is a key"
+        if config.server.require_key is None
+        else _spell(config.server.require_key),
+        "limits.requests_per_minute": str(config.limits.requests_per_minute or "(none)"),
+        "limits.tokens_per_minute": str(config.limits.tokens_per_minute or "(none)"),
+        "logging.access": str(config.logging.access or "(none)"),
+        "server.grace_seconds": _spell(config.server.grace_seconds),
+        **_table("accounting", config.accounting),
+        **_storage(config.storage),
+        "discovery.enabled": _spell(config.discovery.enabled),
+        "discovery.ports": _spell(config.discovery.ports),
+        "embedded.enabled": _spell(config.embedded),
+        **_table("timeouts", config.timeouts),
+        **_table("resilience", config.resilience),
+        **_table("queue", config.queue),
+        **_table("memory", config.memory),
+        "memory.headroom": "8 %, at least 1 GiB of more than 8"
+        if config.memory.headroom is None
+        else _spell(config.memory.headroom),
+        **_table("alerts", config.alerts),
+        "alerts.command": _spell(tuple(redact_command(config.alerts.command))),
+        "log_level": config.log_level,
+    }
+
+
 def _table(name: str, settings: msgspec.Struct) -> dict[str, str]:
     return {f"{name}.{key}": _spell(value) for key, value in msgspec.structs.asdict(settings).items()}
 
@@ -104,6 +116,15 @@ def _backend(backend: BackendSettings, source: str) -> Iterator[Line]:
             yield f"backends.{backend.name}.{key}", _spell(value), source
     if backend.embedded:
         yield f"backends.{backend.name}.embedded", "true", source
+
+
+def _webhook(webhook: WebhookSettings, source: str) -> Iterator[Line]:
+    name = f"webhooks.{webhook.name}"
+    yield f"{name}.url", webhook.shown, source
+    yield f"{name}.events", _spell(webhook.events), source
+    if webhook.secret_env:
+        state = "set" if webhook.secret else "not set"
+        yield f"{name}.secret", f"({state})", f"environment {webhook.secret_env}"
 
 
 def _paths(config: Config) -> Iterator[Line]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from orchestra_core.config.accounting import rate_missing, read_accounting
+from orchestra_core.config.alerts import read_alerts, read_webhooks, unsigned
 from orchestra_core.config.budgets import read_budgets
 from orchestra_core.config.document import Document, must_be, read_document
 from orchestra_core.config.environment import read_environment, unused
@@ -133,7 +134,9 @@ def _compose(
     sources |= {f"models.{name}": document.where(("models", name)) for name in models}
     fallbacks = read_fallbacks(document)
     sources |= {f"fallbacks.{name}": document.where(("fallbacks", name)) for name in fallbacks}
-    alerts = _alerts(values, sources, document.problems)
+    alerts = read_alerts(_of("alerts", values), sources, document.problems)
+    webhooks = read_webhooks(document, environ)
+    sources |= {f"webhooks.{webhook.name}": document.where(("webhooks",)) for webhook in webhooks}
     standing_in = read_model_fallbacks(document)
     sources |= {
         f'fallbacks.models."{name}"': document.where(("fallbacks", "models", name)) for name in standing_in
@@ -154,6 +157,7 @@ def _compose(
             *unused(environ),
             *port_unused(values),
             *_missing_keys(backends),
+            *unsigned(webhooks),
             *rate_missing(accounting, [backend.kind for backend in backends]),
         ),
         timeouts=TimeoutSettings(**_of("timeouts", values)),
@@ -168,6 +172,7 @@ def _compose(
         memory=_memory(values, sources, alerts, document.problems),
         accounting=accounting,
         budgets=budgets,
+        webhooks=webhooks,
     )
 
 
@@ -218,17 +223,6 @@ def _logging(access: str | None, paths: Paths, environ: Mapping[str, str]) -> Lo
 def _of(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """What is set of one table, by the names of its keys."""
     return {key.partition(".")[2]: value for key, value in values.items() if key.partition(".")[0] == table}
-
-
-def _alerts(values: Mapping[str, Any], sources: Mapping[str, str], problems: list[str]) -> AlertSettings:
-    alerts = AlertSettings(**_of("alerts", values))
-    if alerts.memory_warning >= alerts.memory_critical:
-        source = sources.get("alerts.memory_warning") or sources.get("alerts.memory_critical", "alerts")
-        problems.append(
-            f"{source}: alerts.memory_warning ({alerts.memory_warning:g}) must be below "
-            f"alerts.memory_critical ({alerts.memory_critical:g})"
-        )
-    return alerts
 
 
 def _memory(

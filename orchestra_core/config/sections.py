@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestra_core.config.accounting import ACCOUNTING
+from orchestra_core.config.alerts import ALERTS
 from orchestra_core.config.document import Document
 from orchestra_core.config.fields import (
     LEVEL_OF_LOG,
@@ -134,10 +135,7 @@ SCALARS: dict[str, dict[str, Field]] = {
         "swap_seconds": number(1, 3600),
         "predict": SWITCH,
     },
-    "alerts": {
-        "memory_warning": number(0, 1, above=True),
-        "memory_critical": number(0, 1, above=True),
-    },
+    "alerts": ALERTS,
 }
 TOP: dict[str, Field] = {"log_level": LEVEL_OF_LOG}
 TABLES = (
@@ -151,6 +149,7 @@ TABLES = (
     "models",
     "fallbacks",
     "alerts",
+    "webhooks",
     "keys",
     "limits",
     "logging",

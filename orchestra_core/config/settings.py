@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from orchestra_core.alerting.policy import Policy
 from orchestra_core.config.accounting import AccountingSettings
 from orchestra_core.domain.budgets import Budget
 from orchestra_core.domain.call import Level
@@ -194,11 +195,37 @@ class MemorySettings(msgspec.Struct, frozen=True):
     predict: bool = True
 
 
-class AlertSettings(msgspec.Struct, frozen=True):
-    """Shares of memory in use at which a gauge warns and alarms."""
+class AlertSettings(Policy, frozen=True):
+    """What is alarming (alerting/policy.py), and the `command` that is run for it, for at most `command_seconds`.
 
-    memory_warning: float = 0.70
-    memory_critical: float = 0.90
+    The shares of memory are also those at which a gauge warns and alarms.
+    """
+
+    command: tuple[str, ...] = ()
+    command_seconds: float = 10.0
+
+    def __repr__(self) -> str:
+        """Without the command: people put secrets into its options."""
+        return f"AlertSettings(off={self.off!r})"
+
+
+class WebhookSettings(msgspec.Struct, frozen=True):
+    """Where alerts are posted to. The path and query of a `url` are often its password."""
+
+    name: str
+    url: str
+    secret_env: str | None = None
+    secret: Secret | None = None
+    events: tuple[str, ...] = ("alert.fired", "alert.escalated", "alert.resolved")
+
+    @property
+    def shown(self) -> str:
+        """The URL without what may be secret."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}{'/…' if parts.path.strip('/') or parts.query else ''}"
+
+    def __repr__(self) -> str:
+        return f"WebhookSettings(name={self.name!r}, url={self.shown!r})"
 
 
 class Paths(msgspec.Struct, frozen=True):
@@ -240,3 +267,4 @@ class Config(msgspec.Struct, frozen=True):
     memory: MemorySettings = MemorySettings()
     accounting: AccountingSettings = AccountingSettings()
     budgets: tuple[Budget, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = ()

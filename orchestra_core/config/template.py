@@ -138,8 +138,40 @@ swap_seconds = 10                     # a request that waits this long for room 
 predict = true                        # load models before they are asked for, while memory is calm
 
 [alerts]
-memory_warning = 0.70                 # share of memory in use
+# off = ["latency"]                   # memory models backends errors latency breakers budgets journal database disk
+resolve_seconds = 60                  # better than its limit for so long, an alert is over
+memory_warning = 0.70                 # share of memory in use; the gauges show it too
 memory_critical = 0.90
+memory_seconds = 30                   # …_seconds: it must be so for so long before it fires
+models_seconds = 15                   # no model that can serve
+backends_seconds = 30                 # a configured backend is down
+errors_warning = 0.10                 # share of requests that fail, of those in the last errors_window seconds
+errors_critical = 0.50
+errors_window = 60                    # at most 300
+errors_requests = 20                  # fewer say nothing
+errors_seconds = 10
+latency_warning = 2                   # times slower than the endpoint's own baseline
+latency_critical = 5
+latency_samples = 50                  # answers that make a baseline
+latency_seconds = 30
+breakers_openings = 3                 # of one breaker, each after it had closed, in breakers_window seconds
+breakers_window = 600
+journal_warning = 0.25                # share of the room for records that wait for the database
+journal_critical = 0.75
+journal_seconds = 10
+database_seconds = 10                 # the database does not take records
+disk_warning = "2GiB"                 # free where the engine writes
+disk_critical = "512MiB"
+disk_seconds = 30
+# command = ["/usr/local/bin/page"]   # run for each alert, without a shell; what it is about is in its environment
+command_seconds = 10                  # and then it is ended
+
+# Where alerts are posted to, as JSON, signed with the secret.
+# [[webhooks]]
+# name = "chat"
+# url = "https://hooks.example.com/T123"
+# secret_env = "WEBHOOK_SECRET"       # name of the variable that holds the secret
+# events = ["alert.fired", "alert.escalated", "alert.resolved"]    # and "alert.eased"
 """
 
 

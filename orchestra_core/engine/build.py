@@ -19,9 +19,11 @@ from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, Config
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint, ModelInfo
-from orchestra_core.domain.errors import ConfigError, OrchestraError
+from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.engine.accounting import Accounts
+from orchestra_core.engine.alerts import Alerts
+from orchestra_core.engine.journals import Journals
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.loops import Housekeeping, keep_discovering
@@ -40,9 +42,7 @@ from orchestra_core.resilience.admission import Room
 from orchestra_core.resilience.breaker import Breaker
 from orchestra_core.resilience.policy import Policy
 from orchestra_core.routing.catalog import Catalog
-from orchestra_core.server.connection import Handler
 from orchestra_core.server.gate import Gate
-from orchestra_core.server.journal import Access, Audit, Journal
 from orchestra_core.server.listener import Listener
 from orchestra_core.server.ports import Ports
 from orchestra_core.server.refusals import own_ids
@@ -50,17 +50,12 @@ from orchestra_core.server.routes import Routes
 from orchestra_core.telemetry.ended import Ended
 from orchestra_core.telemetry.metrics import Metrics, prometheus
 from orchestra_core.telemetry.window import Latencies, Series
-from orchestra_core.trust.hosts import is_loopback
 from orchestra_core.upstream.dialing import Dialer
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.guarded import Guarded
 from orchestra_core.upstream.managed import Managed
 
 _FLUSH_SECONDS = 0.5
-_NO_KEYS = (
-    "listening on {host} lets other machines in, so it needs an API key first: `ai-orchestra keys create NAME` makes "
-    "one in the database, [[keys]] declares one in the configuration; 127.0.0.1 needs none"
-)
 
 
 class Engine:
@@ -168,14 +163,23 @@ class Engine:
         )
         self.service = self.pipeline.service
 
+        self.alerts = self._watching(config)
         self._operators_side(config, read)
         self.snapshots = self._picture(simulated)
-        journal = Journal(config.paths.state_dir / "audit.log", self.tidings.journal_problem)
-        self.audit = Audit(journal, clock)
-        self.access: Access | None = None
+        self.journals = Journals(config, clock, self.tidings.journal_problem)
         self.routes = self._routes()
         self.listener: Listener | None = None
         self.address = ""
+
+    def _watching(self, config: Config) -> Alerts:
+        return Alerts(
+            config,
+            clock=self.clock,
+            client=self.client,
+            supervisor=self.supervisor,
+            say=self.hub.publish,
+            snapshot=lambda: self.snapshots.current(),  # noqa: PLW0108  made below
+        )
 
     def _operators_side(self, config: Config, read: Callable[[], Config]) -> None:
         turned = with_lanes(self.lanes, self.clock, self.tidings.circuit_changed)
@@ -233,6 +237,7 @@ class Engine:
             keys=self.keys,
             execution=self.execution,
             accounts=self.accounts,
+            alerts=self.alerts,
         )
 
     def _routes(self) -> Routes:
@@ -254,9 +259,11 @@ class Engine:
                 refusing=self.stopping.refusing,
                 keys=self.keys,
                 budgets=self.pipeline.purse.views,
+                alerts=self.alerts,
+                audit=self.journals.page,
             ),
             self.gate,
-            self.audit,
+            self.journals.audit,
         )
 
     def _picture(self, simulated: bool) -> Snapshots:
@@ -271,6 +278,7 @@ class Engine:
             tidings=self.tidings,
             watchdog=self.watchdog,
             ended=self.ended,
+            alerts=self.alerts,
             config=lambda: self.config,
             address=lambda: self.address,
             budgets=self.pipeline.purse.views,
@@ -289,10 +297,12 @@ class Engine:
         settings = self.config.server
         # Before anything listens: an engine that does not know its keys yet would let everybody in.
         self.keys.load()
-        if not is_loopback(settings.host) and not any(key.revoked is None for key in self.gate.keys):
-            raise ConfigError(_NO_KEYS.format(host=settings.host))
+        self.keys.require(settings.host)
         self.listener = Listener(
-            self._handler(), clock=self.clock, next_id=self.routes.next_id, invites=self.routes.invites
+            self.journals.around(self.routes),
+            clock=self.clock,
+            next_id=self.routes.next_id,
+            invites=self.routes.invites,
         )
         port = await self.listener.tcp(settings.host, settings.port)
         self.gate.listening(port)
@@ -305,22 +315,12 @@ class Engine:
                 "engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning"
             )
         self.supervisor.keep(partial(self.housekeeping.run, self.listener), "housekeeping")
-        self.supervisor.keep(self._note_keys, "when keys were used")
+        self.alerts.start()
+        self.supervisor.keep(self.keys.keep_noting, "when keys were used")
         self.hub.publish("engine.started", "engine", f"{self.address} and {settings.socket}")
         await asyncio.gather(*(self._begin(backend, "configured") for backend in self.config.backends))
         if not self._simulated:
             self.supervisor.keep(self._discover, "discovery")
-
-    def _handler(self) -> Handler:
-        """The routes, with the access log around them where there is one."""
-        self.audit.journal.prepare()
-        path = self.config.logging.access
-        if path is None:
-            return self.routes
-        journal = Journal(path, self.tidings.journal_problem)
-        journal.prepare()
-        self.access = Access(journal, self.clock, self.routes)
-        return self.access
 
     async def _begin(self, settings: BackendSettings, origin: str) -> None:
         member = self.members.join(settings, origin=origin, simulated=self._simulated)
@@ -350,10 +350,9 @@ class Engine:
         if self.listener is not None:
             await self.stopping.finish(self.listener)
         self.hub.close()
-        if self.access is not None:
-            self.access.close()
-        self.audit.close()
+        self.journals.close()
         await self.supervisor.close()
+        self.alerts.close()
         self.watchdog.close()
         self.loading.close()
         self.execution.close()
@@ -369,13 +368,6 @@ class Engine:
         self.ledger.flush(_FLUSH_SECONDS)
 
     # -- loops -----------------------------------------------------------------------------------------
-
-    async def _note_keys(self) -> None:
-        """Once a minute, when each key was used last."""
-        while True:
-            await asyncio.sleep(60)
-            with contextlib.suppress(OrchestraError):
-                await self.keys.note_used()
 
     async def _discover(self) -> None:
         own = int(self.address.rpartition(":")[2])

@@ -1,6 +1,7 @@
 """The keys of a running engine: those of the configuration and those in the ledger's file, kept in the gate."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -10,17 +11,23 @@ import msgspec
 
 from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock, rfc3339
-from orchestra_core.domain.errors import NotFound, OperationFailed, Unavailable
+from orchestra_core.domain.errors import ConfigError, NotFound, OperationFailed, OrchestraError, Unavailable
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.gate import Gate
 from orchestra_core.storage import keys as table
 from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.store import Connection
+from orchestra_core.trust.hosts import is_loopback
 from orchestra_core.trust.keys import ID_BYTES, SECRET_BYTES, ApiKey, digest_of, mint
 
 T = TypeVar("T")
 _PATIENCE_SECONDS = 10.0
+_NOTE_SECONDS = 60.0
+_NO_KEYS = (
+    "listening on {host} lets other machines in, so it needs an API key first: `ai-orchestra keys create NAME` makes "
+    "one in the database, [[keys]] declares one in the configuration; 127.0.0.1 needs none"
+)
 
 
 class Keys:
@@ -52,6 +59,11 @@ class Keys:
         """Blocking, before anything listens: StoreError where the keys cannot be read."""
         self._stored = table.stored_keys(self._ledger.url)
         self._install()
+
+    def require(self, host: str) -> None:
+        """Raises ConfigError where listening on `host` lets others in than this machine, and there is no key."""
+        if not is_loopback(host) and not any(key.revoked is None for key in self._gate.keys):
+            raise ConfigError(_NO_KEYS.format(host=host))
 
     def declare(self, declared: Iterable[ApiKey]) -> None:
         """Those of a configuration that was read again."""
@@ -108,6 +120,13 @@ class Keys:
             at = {key_id: offset + moment for key_id, moment in used.items()}
             await self._run(partial(table.touch, used=at))
             await self._reread()
+
+    async def keep_noting(self) -> None:
+        """Once a minute, for ever."""
+        while True:
+            await asyncio.sleep(_NOTE_SECONDS)
+            with contextlib.suppress(OrchestraError):
+                await self.note_used()
 
     async def _reread(self) -> None:
         self._stored = await self._run(table.read)

@@ -12,6 +12,7 @@ from orchestra_core.clock import Clock
 from orchestra_core.config import Config
 from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.snapshot import Throughput, Totals
+from orchestra_core.engine.alerts import Alerts
 from orchestra_core.engine.foresight import seen
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.members import Members
@@ -34,6 +35,7 @@ def picture(
     tidings: Tidings,
     watchdog: Watchdog,
     ended: Ended,
+    alerts: Alerts,
     config: Callable[[], Config],
     address: Callable[[], str],
     budgets: Callable[[], tuple[BudgetView, ...]],
@@ -69,6 +71,7 @@ def picture(
         loop=lambda: (watchdog.lag, watchdog.stalls),
         queues=lanes.queues,
         pools=lambda: loading.memory.view(clock.monotonic()),
+        alerts=lambda: alerts.views,
         foresight=lambda: seen(loading.forecasting, clock.monotonic()),
         currency=lambda: config().accounting.currency,
         budgets=budgets,

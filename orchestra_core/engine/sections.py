@@ -9,6 +9,7 @@ from orchestra_core.background.memory import HostMemory
 from orchestra_core.config import Config
 from orchestra_core.config.settings import ResilienceSettings
 from orchestra_core.engine.accounting import Accounts
+from orchestra_core.engine.alerts import Alerts
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.members import Members
 from orchestra_core.engine.memory import Memory
@@ -37,12 +38,14 @@ def register(
     keys: Keys,
     execution: Execution,
     accounts: Accounts,
+    alerts: Alerts,
 ) -> None:
     """Each part is told of what it reads."""
 
     def take_alerts(new: Config) -> None:
         for part in (host, members):
             part.alert_at(new.alerts.memory_warning, new.alerts.memory_critical)
+        alerts.configure(new)
         memory.configure(new)
 
     def take_models(new: Config) -> None:
@@ -74,6 +77,7 @@ def register(
         take_models: ("models", "memory"),
         take_prices: ("accounting.price_per_kwh", "accounting.usd_rate"),
         take_alerts: ("alerts",),
+        alerts.configure: ("webhooks",),
         lambda new: gate.configure(rules(new)): _AT_THE_GATE,
         lambda new: logging.getLogger().setLevel(new.log_level.upper()): ("log_level",),
         lambda new: keys.declare(new.keys): ("keys",),

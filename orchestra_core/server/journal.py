@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.errors import ConfigError
 from orchestra_core.domain.principal import Scope
+from orchestra_core.server.equivalents import equivalent
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.gate import account
 from orchestra_core.trust.journal import line
@@ -104,6 +105,8 @@ class Audit:
             "path": redact(request.path)[: _STRANGERS_PATH if brief else None],
             "body": "" if brief else redact(request.body[:512].decode("utf-8", "replace")),
             "status": exchange.status,
+            "outcome": _outcome(exchange.status),
+            "command": "" if brief else equivalent(request.method, request.path, request.body),
         }
         self.journal.append(line(fields))
 
@@ -133,6 +136,15 @@ class Audit:
         if self._timer is not None:
             self._timer.cancel()
             self.tell()
+
+
+def _outcome(status: int) -> str:
+    """In one word; whoever left before the answer has not been told it."""
+    if not status:
+        return "abandoned"
+    if status < 400:
+        return "done"
+    return "refused" if status in _REFUSED else "failed"
 
 
 class Access:

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from orchestra_core.clock import Clock
+from orchestra_core.domain.alerts import AlertView, DeliveryView, SilenceView
 from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Decision
@@ -15,6 +16,7 @@ from orchestra_core.domain.principal import Scope
 from orchestra_core.domain.result import Operation, Reloaded, Result
 from orchestra_core.domain.sink import Sink
 from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
+from orchestra_core.server.audit_log import Page
 from orchestra_core.server.exchange import Request
 
 
@@ -57,12 +59,40 @@ class Keys(Protocol):
         """The view of the key revoked; raises NotFound, or OperationFailed for one that is declared in a file."""
 
 
+class Alerts(Protocol):
+    """What fires, and what operators say to it. The verbs raise NotFound, `acknowledge` also OperationFailed.
+
+    `name` is the id of an alert, or of a rule where that can be silenced as a whole; `by` is who says it.
+    """
+
+    @property
+    def views(self) -> tuple[AlertView, ...]: ...
+
+    @property
+    def silences(self) -> tuple[SilenceView, ...]: ...
+
+    @property
+    def deliveries(self) -> tuple[DeliveryView, ...]: ...
+
+    @property
+    def acknowledge(self) -> Callable[[str, str, str], AlertView]:
+        """Of an alert by id, who, and why."""
+
+    @property
+    def silence(self) -> Callable[[str, float, str, str], SilenceView]:
+        """Of an alert or rule, for so many seconds, who, and why."""
+
+    @property
+    def unsilence(self) -> Callable[[str, str], SilenceView]:
+        """Of an alert or rule, and who."""
+
+
 class Ports(msgspec.Struct, frozen=True):
     """The engine as the surfaces see it. `refusing` tells why new work is not taken, while the engine stops.
 
     `steer` does `drain` or `resume` to a backend, `guard` does `trip` or `reset` to the breaker of an endpoint, with a
     reason; both return the new state and raise NotFound. `still_welcome` is asked for each item of an answer without
-    an end: keys are revoked while it goes on.
+    an end: keys are revoked while it goes on. `audit` reads a page of the audit log: before which place, and how many.
     """
 
     clock: Clock
@@ -76,6 +106,8 @@ class Ports(msgspec.Struct, frozen=True):
     operate: Operate
     shutdown: Callable[[], None]
     keys: Keys
+    alerts: Alerts
+    audit: Callable[[str, int], Awaitable[Page]]
     steer: Callable[[str, str], BackendView]
     guard: Callable[[str, str, str], BreakerView]
     reload: Callable[[], Awaitable[Reloaded]]

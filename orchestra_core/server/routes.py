@@ -9,6 +9,8 @@ from orchestra_core.domain.errors import MethodNotAllowed, NotFound, OrchestraEr
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.answers import require_json, send_error
 from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.facades.alerts import AlertsFacade
+from orchestra_core.server.facades.audit import AuditFacade
 from orchestra_core.server.facades.keys import KeysFacade
 from orchestra_core.server.facades.native import NativeFacade
 from orchestra_core.server.facades.openai import OpenAIFacade
@@ -60,7 +62,7 @@ class Routes:
         self._gate = gate
         self._audit = audit
         native, openai, operations = NativeFacade(ports), OpenAIFacade(ports), Operations(ports)
-        keys, steering = KeysFacade(ports), Steering(ports)
+        keys, steering, alerts = KeysFacade(ports), Steering(ports), AlertsFacade(ports)
         use, operate, admin = Scope.USE, Scope.OPERATE, Scope.ADMIN
         self._exact: dict[str, dict[str, Entry]] = {
             "/v1/chat/completions": {"POST": (openai.chat, use)},
@@ -81,6 +83,8 @@ class Routes:
             "/api/v1/events": {"GET": (operations.events, use)},
             "/api/v1/budgets": {"GET": (operations.budgets, use)},
             "/api/v1/keys": {"GET": (keys.list, admin), "POST": (keys.create, admin)},
+            "/api/v1/alerts": {"GET": (alerts.list, use)},
+            "/api/v1/audit": {"GET": (AuditFacade(ports).list, admin)},
             "/api/v1/shutdown": {"POST": (operations.shutdown, admin)},
             "/api/v1/reload": {"POST": (steering.reload, admin)},
         }
@@ -92,6 +96,9 @@ class Routes:
             (re.compile(r"^/api/v1/backends/(.+)/resume$"), "POST", steering.resume, operate),
             (re.compile(r"^/api/v1/breakers/(.+)/trip$"), "POST", steering.trip, operate),
             (re.compile(r"^/api/v1/breakers/(.+)/reset$"), "POST", steering.reset, operate),
+            (re.compile(r"^/api/v1/alerts/(.+)/ack$"), "POST", alerts.acknowledge, operate),
+            (re.compile(r"^/api/v1/alerts/(.+)/silence$"), "POST", alerts.silence, operate),
+            (re.compile(r"^/api/v1/alerts/(.+)/unsilence$"), "POST", alerts.unsilence, operate),
             (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),
         ]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestra_core.config import Config, load
@@ -38,7 +38,13 @@ class EngineHere:
     its `[models.m]` is in place of the one there is."""
 
     def __init__(
-        self, home: Path, backends: Sequence[ChaosBackend], more: str = "", *, slots: int | None = None
+        self,
+        home: Path,
+        backends: Sequence[ChaosBackend],
+        more: str = "",
+        *,
+        slots: int | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.file = home / "config.toml"
         known = described(backends, slots=slots)
@@ -47,7 +53,7 @@ class EngineHere:
         flags = {"config": str(self.file), "port": 0, "socket": str(home / "engine.sock")}
 
         def read() -> Config:
-            return load(flags, {"HOME": str(home)}, home)
+            return load(flags, {"HOME": str(home), **(environ or {})}, home)
 
         self.engine = Engine(read(), LoopClock(asyncio.get_running_loop()), read, simulated=False)
 

@@ -371,7 +371,7 @@ def test_shutdown_is_served_on_the_unix_socket_only(mended: Any) -> None:
         assert not engine.socket.exists()
 
 
-APART = ("/api/v1/events", "/api/v1/shutdown", "/api/v1/reload")
+APART = ("/api/v1/events", "/api/v1/shutdown", "/api/v1/reload", "/api/v1/audit")
 
 
 def test_every_listed_path_is_served(demo: EngineProcess) -> None:
@@ -379,8 +379,10 @@ def test_every_listed_path_is_served(demo: EngineProcess) -> None:
     ports = cast(Ports, SimpleNamespace(next_id=str, refusing=lambda: None))
     named = {"backends": "sim-cloud", "breakers": "sim-cloud%2Fsim-cloud-mini"}
     for method, path in Routes(ports, Gate(Rules(), SystemClock())).paths:
-        if path in APART or path.startswith("/api/v1/keys"):
-            continue  # an endless one, the end, and what is administrators' (test_engine_keys, test_engine_reload)
+        if path in APART or path.startswith(("/api/v1/keys", "/api/v1/alerts/")):
+            # An endless one, the end, what is administrators' (test_engine_keys, test_engine_reload), and what needs an
+            # alert (test_alerts_of_an_engine).
+            continue
         what = path.split("/")[3] if path.startswith("/api/v1/") else ""
         target = path.replace("{name}", named.get(what, "sim-cloud-mini"))
         answer = demo.post(target, {}) if method == "POST" else demo.get(target)

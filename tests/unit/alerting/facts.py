@@ -25,5 +25,5 @@ def snapshot(**changes: Any) -> Snapshot:
     return msgspec.structs.replace(seen, **(well | changes))
 
 
-def facts(*, disks: Any = (), backlog: Any = None, budgets: Any = (), **changes: Any) -> Facts:
-    return Facts(snapshot(**changes), disks=disks, backlog=backlog, budgets=budgets)
+def facts(*, disks: Any = (), backlog: Any = None, **changes: Any) -> Facts:
+    return Facts(snapshot(**changes), disks=disks, backlog=backlog)

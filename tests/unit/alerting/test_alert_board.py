@@ -195,3 +195,29 @@ def test_a_rule_that_is_not_there_cannot_be_silenced() -> None:
     lines.board.silence("memory", 10, "ann", "", 1000.0)
     with pytest.raises(NotFound, match="its rule is: unsilence memory"):
         lines.board.unsilence("memory:host", 1000.0)
+
+
+def test_what_was_never_told_is_not_told_by_the_next_engine() -> None:
+    """It fired in silence, the engine ended, and so did what was wrong: nobody hears of it."""
+    lines = Lines()
+    lines.board.silence("memory", 1000, "ann", "", 1000.0)
+    lines.go(5, so("host", Severity.CRITICAL))
+    kept = lines.board.memory()
+    lines.board = Board(at)
+    lines.board.restore(kept, 1006.0)
+    lines.board.unsilence("memory", 1006.0)
+    assert lines.go(20) == []
+
+
+def test_an_alert_goes_on_in_the_next_engine() -> None:
+    """It fires on with its acknowledgement and is not told again; its end is told."""
+    lines = Lines()
+    lines.go(3, so("host", Severity.WARNING))
+    lines.board.acknowledge("memory:host", "ann", "known", 1003.0)
+    kept = lines.board.memory()
+    lines.board = Board(at)
+    lines.board.restore(kept, 1100.0)
+    assert lines.go(5, so("host", Severity.WARNING)) == []
+    (view,) = lines.board.views
+    assert (view.state, view.fired, view.acknowledged) == ("firing", "1003", "ann")
+    assert lines.go(4) == ["alert.resolved memory:host warning"]

@@ -1,15 +1,18 @@
 """Each rule: what is alarming, what is not, and what is said of it."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_core.alerting.facts import Backlog, Disk, Facts, Spending
+from orchestra_core.alerting.facts import Backlog, Disk, Facts
 from orchestra_core.alerting.policy import RULES, Policy
 from orchestra_core.alerting.rules import STATELESS, evaluate
 from orchestra_core.alerting.signals import Signal, grade
 from orchestra_core.domain.alerts import Severity
+from orchestra_core.domain.budgets import THRESHOLDS, BudgetView
 from orchestra_core.domain.snapshot import BackendView, MemoryView, PoolView, Throughput
 from tests.unit.alerting.facts import GIB, facts, snapshot
 
@@ -98,13 +101,30 @@ def test_a_share_of_errors_in_words() -> None:
     assert one(facts(throughput=seen)).message == "50% of 120 requests failed in the last 60 s"
 
 
+def budget(used: float, thresholds: tuple[float, ...] = THRESHOLDS, **more: Any) -> BudgetView:
+    fields: dict[str, Any] = {
+        "name": "team", "scope": "everything", "period": "day", "kind": "hard", "over": "refuse",
+        "currency": "EUR", "limit": 20.0, "reserved": 0.0, "settled": 20 * used, "left": 20 * (1 - used),
+        "starts": "", "resets": "", "resets_in": 7250.0, "elapsed": 0.5,
+    }  # fmt: skip
+    return BudgetView(used=used, thresholds=thresholds, **(fields | more))
+
+
 @pytest.mark.parametrize(
-    ("share", "raised"), [(0.49, NONE), (0.5, INFO), (0.8, WARNING), (0.99, WARNING), (1.0, CRITICAL), (1.4, CRITICAL)]
+    ("used", "raised"), [(0.49, NONE), (0.5, INFO), (0.8, WARNING), (0.99, WARNING), (1.0, CRITICAL), (1.4, CRITICAL)]
 )  # fmt: skip
-def test_budgets(share: float, raised: Severity) -> None:
-    """At 50, 80 and 100 %."""
-    found = said(facts(budgets=(Spending("global, day", share, ", begins anew tomorrow"),)))
-    assert [(each.subject, each.raised) for each in found] == ([("global, day", raised)] if raised else [])
+def test_budgets(used: float, raised: Severity) -> None:
+    """At 50, 80 and 100 %, unless a budget says otherwise."""
+    found = said(facts(budgets=(budget(used),)))
+    assert [(each.subject, each.raised) for each in found] == ([("team", raised)] if raised else [])
+    assert said(facts(budgets=(budget(used, ()),))) == []
+
+
+def test_a_budget_in_words() -> None:
+    """What is spent of what, whose it is where each key has its own, and when it begins anew."""
+    signal = one(facts(budgets=(budget(0.85, key="0a", scope="key 0a"),)))
+    assert signal.subject == "team 0a"
+    assert signal.message == "85% of 20 EUR a day spent, key 0a; it begins anew in 2 h"
 
 
 def test_the_backlog_of_the_journal() -> None:
@@ -143,8 +163,9 @@ def test_every_rule_can_be_switched_off() -> None:
         backends=tuple(msgspec.structs.replace(view, health="down") for view in snapshot().backends[:1]),
         throughput=Throughput((9,) * 9, (9,) * 9, (0,) * 9),
         database="unavailable",
+        budgets=(budget(1.0),),
     )
-    all_wrong = Facts(seen, (Disk("state", "/", 0, 1),), Backlog(9, 9), (Spending("all", 1.0),))
+    all_wrong = Facts(seen, (Disk("state", "/", 0, 1),), Backlog(9, 9))
     assert {each.rule for each in said(all_wrong)} == set(STATELESS)
     for name in STATELESS:
         assert {each.rule for each in said(all_wrong, Policy(off=(name,)))} == set(STATELESS) - {name}

@@ -131,3 +131,15 @@ async def test_what_was_left_out_is_told_once(book: Book) -> None:
         book.ask(401)
     book.audit.tell()
     assert [one["refused"] for one in book.lines[10:]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(200, "done"), (202, "done"), (403, "refused"), (429, "refused"), (404, "failed"), (503, "failed")],
+)  # fmt: skip
+async def test_a_line_says_how_it_ended_and_the_command_for_it(book: Book, status: int, outcome: str) -> None:
+    """Who, when, what as one would type it, and what became of it."""
+    book.ask(status, KEY, path="/api/v1/backends/box/drain")
+    (entry,) = book.lines
+    assert (entry["who"], entry["outcome"], entry["command"]) == ("k", outcome, "ai-orchestra drain box")
+    assert entry["at"].startswith("2027-01-15T08:00:00")

@@ -1,0 +1,61 @@
+"""What outlives an engine of its alerts: a small file, replaced as a whole."""
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+import msgspec
+
+from orchestra_core.alerting.board import Memory
+
+_decoder = msgspec.json.Decoder(Memory)
+
+
+class AlertStore:
+    """The file at `path`, of mode 0600. Blocking: both methods belong into a thread once the engine serves."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # An engine that ends writes while a write of its thread may still be under way.
+        self._one_at_a_time = threading.Lock()
+        self._version = 0
+
+    def load(self) -> tuple[Memory, str]:
+        """What was kept, and a problem where it cannot be read: then the file is put aside and nothing is known."""
+        try:
+            return _decoder.decode(self.path.read_bytes()), ""
+        except FileNotFoundError:
+            return Memory(), ""
+        except OSError as error:
+            return Memory(), f"{self.path}: {error.strerror}; silences and acknowledgements are not known"
+        except msgspec.MsgspecError as error:
+            aside = self.path.with_name(self.path.name + ".unreadable")
+            with contextlib.suppress(OSError):
+                self.path.replace(aside)
+            return Memory(), f"{self.path}: {error}; it was put aside as {aside.name}, silences are not known"
+
+    def save(self, memory: Memory, version: int) -> str:
+        """The problem, if it cannot be written: what was there before is left as it is.
+
+        Versions rise; an older one that comes late is left out.
+        """
+        with self._one_at_a_time:
+            if version < self._version:
+                return ""
+            self._version = version
+            return self._replace(msgspec.json.encode(memory))
+
+    def _replace(self, content: bytes) -> str:
+        new = self.path.with_name(self.path.name + ".new")
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.path)
+        except OSError as error:
+            return f"{self.path}: {error.strerror}; silences would be forgotten by a restart"
+        return ""

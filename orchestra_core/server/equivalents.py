@@ -1,0 +1,111 @@
+"""What an operator would type for what was asked over HTTP: the audit log says it in words one can use again."""
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from orchestra_core.trust.redaction import redact
+
+Body = Mapping[str, Any]
+Words = list[str]
+_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+def _load(name: str, body: Body) -> Words:
+    return [
+        "load",
+        name,
+        *_option("--backend", body.get("backend")),
+        *_flag("--dry-run", body.get("dry_run")),
+    ]
+
+
+def _unload(name: str, body: Body) -> Words:
+    return [
+        "unload",
+        name,
+        *_option("--backend", body.get("backend")),
+        *_option("--drain", body.get("drain_seconds")),
+        *_flag("--force", body.get("force")),
+        *_flag("--dry-run", body.get("dry_run")),
+    ]
+
+
+def _plain(*words: str) -> Callable[[str, Body], Words]:
+    return lambda name, _: [*words, *([name] if name else [])]
+
+
+def _reasoned(*words: str) -> Callable[[str, Body], Words]:
+    return lambda name, body: [*words, name, *_option("--reason", body.get("reason"))]
+
+
+def _silence(name: str, body: Body) -> Words:
+    seconds = body.get("seconds")
+    spelt = f"{seconds:g}s" if isinstance(seconds, int | float) else None
+    return ["alerts", "silence", name, *_option("--for", spelt), *_option("--reason", body.get("reason"))]
+
+
+def _key(_: str, body: Body) -> Words:
+    scopes = body.get("scopes")
+    named = [str(scope) for scope in scopes] if isinstance(scopes, list) else []
+    return [
+        "keys",
+        "create",
+        str(body.get("name", "")),
+        *(word for scope in named for word in ("--scope", scope)),
+        *_option("--requests-per-minute", body.get("requests_per_minute")),
+        *_option("--tokens-per-minute", body.get("tokens_per_minute")),
+    ]
+
+
+# Method, path, and the words; the group of a path is a name.
+COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
+    ("POST", "models/(.+)/load", _load),
+    ("POST", "models/(.+)/unload", _unload),
+    ("POST", "backends/(.+)/drain", _plain("drain")),
+    ("POST", "backends/(.+)/resume", _plain("resume")),
+    ("POST", "breakers/(.+)/trip", _reasoned("breaker", "trip")),
+    ("POST", "breakers/(.+)/reset", _plain("breaker", "reset")),
+    ("POST", "alerts/(.+)/ack", _reasoned("alerts", "ack")),
+    ("POST", "alerts/(.+)/silence", _silence),
+    ("POST", "alerts/(.+)/unsilence", _plain("alerts", "unsilence")),
+    ("GET", "keys", _plain("keys", "list")),
+    ("POST", "keys", _key),
+    ("DELETE", "keys/(.+)", _plain("keys", "revoke")),
+    ("GET", "audit", _plain("audit")),
+    ("POST", "shutdown", _plain("shutdown")),
+    ("POST", "reload", _plain("config", "reload")),
+)
+_PATTERNS = tuple((method, re.compile(f"/api/v1/{path}"), words) for method, path, words in COMMANDS)
+
+
+def equivalent(method: str, path: str, body: bytes) -> str:
+    """The command line, with everything of a secret's shape cut; empty where there is none."""
+    for wanted, pattern, words in _PATTERNS:
+        found = pattern.fullmatch(path) if method == wanted else None
+        if found is not None:
+            name = unquote(found[1]) if found.groups() else ""
+            return redact(shlex.join(["ai-orchestra", *words(name, _read(body))]))
+    return ""
+
+
+def _read(body: bytes) -> Body:
+    """What cannot be read has no options: the request was refused for it."""
+    try:
+        return _decoder.decode(body) if body else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _option(name: str, value: object) -> Words:
+    if value is None or value == "" or isinstance(value, bool | list | dict):
+        return []
+    return [name, f"{value:g}" if isinstance(value, float) else str(value)]
+
+
+def _flag(name: str, value: object) -> Words:
+    return [name] if value is True else []

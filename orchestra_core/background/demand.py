@@ -7,6 +7,7 @@ that wait for a load are seen at once. Who used what after what comes from the r
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
+from math import ceil
 
 import msgspec
 
@@ -24,6 +25,9 @@ from orchestra_core.residency.warmup import remember
 Models = Mapping[str, Sequence[Endpoint]]
 # A forecast takes some µs; a thousand of them in a row would hold up the requests that come meanwhile.
 _EACH_TICK = 250
+# Of its share, what a copy is worth that nobody would miss: bursts come. With the whole of it a quarter more loads and
+# 9.7 % of requests cold in `make bench-memory` instead of 7.4 % (0.3: 8.1 %, 0.01: 7.4 %).
+_SPARE = 0.1
 _UP = (Residency.RESERVED, Residency.LOADING, Residency.READY)
 
 
@@ -132,7 +136,11 @@ class Forecasting:
 
 
 def _share(endpoints: Sequence[Endpoint], demand: Demand, model: str, now: float) -> None:
-    """What is expected of a model falls on the endpoints that have it, or else on any of them."""
+    """What is expected of a model falls on the endpoints that have it, or else on any of them.
+
+    Copies beyond what the calls of the last minute fill serve nobody who could not be served without them: they are
+    worth little, so that they make room before the only copy of another model does.
+    """
     up = [e for e in endpoints if e.residency in _UP]
     if not up:
         rate = demand.rate(model, now) / len(endpoints)
@@ -141,6 +149,8 @@ def _share(endpoints: Sequence[Endpoint], demand: Demand, model: str, now: float
         return
     for endpoint in endpoints:
         endpoint.demand = 0.0
-    rate = demand.expected(model, now) / len(up)
-    for endpoint in up:
-        endpoint.demand = rate
+    rate = demand.expected(model, now)
+    needed = min(len(up), max(1, ceil(demand.load(model, now) * len(up) / sum(e.spec.slots for e in up))))
+    up.sort(key=lambda e: (-(e.inflight + e.waiting), e.ready_since))
+    for place, endpoint in enumerate(up):
+        endpoint.demand = rate / needed if place < needed else _SPARE * rate / len(up)

@@ -93,7 +93,7 @@ def test_endpoints_that_come_and_go_are_no_arrivals() -> None:
 
 
 def test_demand_falls_on_those_that_have_the_model() -> None:
-    """Two that have it share it, the third is expected to serve nothing; without any it may fall on each of them."""
+    """Two that are needed share it, the third is expected to serve nothing; without any it may fall on each of them."""
     up, loading, away = (
         endpoint("one/a"),
         endpoint("two/a", live={"residency": Residency.LOADING}),
@@ -101,9 +101,10 @@ def test_demand_falls_on_those_that_have_the_model() -> None:
     )
     away.demand = 1.0  # as it was while it was there
     fleet = Fleet(up, loading, away)
-    up.calls = 9
+    up.inflight, up.waiting = up.spec.slots, 60 * up.spec.slots
     fleet.tick()
     whole = fleet.rate()
+    up.inflight = up.waiting = 0
     assert (up.demand, loading.demand, away.demand) == (
         pytest.approx(whole / 2),
         pytest.approx(whole / 2),
@@ -114,6 +115,19 @@ def test_demand_falls_on_those_that_have_the_model() -> None:
     assert up.demand == loading.demand == away.demand == pytest.approx(fleet.rate() / 3)
     fleet.tick(7200)
     assert up.demand < 0.1 * whole
+
+
+def test_a_copy_that_nobody_would_miss_is_worth_little() -> None:
+    """The busiest keeps the demand as long as it can serve all of it; when it cannot, the copies share it."""
+    busy, spare = endpoint("one/a"), endpoint("two/a")
+    fleet = Fleet(spare, busy)
+    busy.inflight, busy.calls = 1, 20
+    fleet.tick()
+    assert busy.demand == pytest.approx(fleet.rate())
+    assert 0.0 < spare.demand < 0.1 * busy.demand
+    busy.waiting = 200 * busy.spec.slots
+    fleet.tick()
+    assert spare.demand == busy.demand == pytest.approx(fleet.rate() / 2)
 
 
 def test_of_very_many_models_each_has_its_turn() -> None:

@@ -7,6 +7,7 @@ from orchestra_core.clock import Clock
 from orchestra_core.config import Config
 from orchestra_core.engine.budgets import Budgets
 from orchestra_core.engine.prices import Prices
+from orchestra_core.engine.reports import Reports
 from orchestra_core.engine.tidings import Tidings
 from orchestra_core.pipeline.announcing import Announcing
 from orchestra_core.pipeline.completion import Completion
@@ -36,6 +37,13 @@ class Accounts:
             tidings.ledger_problem,
             journal=config.paths.state_dir / "journal",
             on_flaw=tidings.ledger_flaw,
+        )
+        self.reports = Reports(
+            self.ledger,
+            catalog,
+            currency=config.accounting.currency,
+            zone=config.accounting.zone,
+            timezone=config.accounting.timezone,
         )
         self.announcing = Announcing(clock, self.ledger.begin, config.accounting.zone)
         self.budgets = Budgets(config, clock, keys=lambda: gate.keys, ledger=self.ledger, say=tidings.publish)

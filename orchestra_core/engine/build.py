@@ -261,6 +261,7 @@ class Engine:
                 budgets=self.pipeline.purse.views,
                 alerts=self.alerts,
                 audit=self.journals.page,
+                reports=self.accounts.reports,
             ),
             self.gate,
             self.journals.audit,

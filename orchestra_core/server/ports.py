@@ -1,10 +1,13 @@
 """What the surfaces need of the engine; the composition root fills it in."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import tzinfo
 from typing import Protocol
 
 import msgspec
 
+from orchestra_core.accounting import listing
+from orchestra_core.accounting.usage import UsageQuery
 from orchestra_core.clock import Clock
 from orchestra_core.domain.alerts import AlertView, DeliveryView, SilenceView
 from orchestra_core.domain.budgets import BudgetView
@@ -87,6 +90,26 @@ class Alerts(Protocol):
         """Of an alert or rule, and who."""
 
 
+class Reports(Protocol):
+    """The ledger. Every question raises Unavailable while the database cannot be read."""
+
+    currency: str
+    timezone: str
+    zone: tzinfo
+
+    @property
+    def pending(self) -> int:
+        """Requests that ended and are not in the database yet."""
+
+    async def usage(self, query: UsageQuery, limit: int, *, advice: bool) -> dict[str, object]:
+        """At most `limit` rows, with totals, savings, efficiency, and with `advice` suggestions."""
+
+    async def page(self, wanted: listing.Wanted) -> listing.Page: ...
+
+    async def recorded(self, request_id: str) -> dict[str, object] | None:
+        """`request` and `attempts` in the ledger's names, `decision`, `what_if`, `prompt` and `answer`."""
+
+
 class Ports(msgspec.Struct, frozen=True):
     """The engine as the surfaces see it. `refusing` tells why new work is not taken, while the engine stops.
 
@@ -112,4 +135,5 @@ class Ports(msgspec.Struct, frozen=True):
     guard: Callable[[str, str, str], BreakerView]
     reload: Callable[[], Awaitable[Reloaded]]
     refusing: Callable[[], OrchestraError | None]
+    reports: Reports
     budgets: Callable[[], tuple[BudgetView, ...]] = tuple

@@ -15,6 +15,7 @@ from orchestra_core.server.facades.keys import KeysFacade
 from orchestra_core.server.facades.native import NativeFacade
 from orchestra_core.server.facades.openai import OpenAIFacade
 from orchestra_core.server.facades.operations import Operations
+from orchestra_core.server.facades.reports import ReportsFacade
 from orchestra_core.server.facades.steering import Steering
 from orchestra_core.server.gate import Gate
 from orchestra_core.server.ports import Ports
@@ -63,6 +64,7 @@ class Routes:
         self._audit = audit
         native, openai, operations = NativeFacade(ports), OpenAIFacade(ports), Operations(ports)
         keys, steering, alerts = KeysFacade(ports), Steering(ports), AlertsFacade(ports)
+        reports = ReportsFacade(ports)
         use, operate, admin = Scope.USE, Scope.OPERATE, Scope.ADMIN
         self._exact: dict[str, dict[str, Entry]] = {
             "/v1/chat/completions": {"POST": (openai.chat, use)},
@@ -82,6 +84,8 @@ class Routes:
             "/api/v1/snapshot": {"GET": (operations.snapshot, use)},
             "/api/v1/events": {"GET": (operations.events, use)},
             "/api/v1/budgets": {"GET": (operations.budgets, use)},
+            "/api/v1/usage": {"GET": (reports.usage, use)},
+            "/api/v1/requests": {"GET": (reports.requests, use)},
             "/api/v1/keys": {"GET": (keys.list, admin), "POST": (keys.create, admin)},
             "/api/v1/alerts": {"GET": (alerts.list, use)},
             "/api/v1/audit": {"GET": (AuditFacade(ports).list, admin)},
@@ -99,6 +103,7 @@ class Routes:
             (re.compile(r"^/api/v1/alerts/(.+)/ack$"), "POST", alerts.acknowledge, operate),
             (re.compile(r"^/api/v1/alerts/(.+)/silence$"), "POST", alerts.silence, operate),
             (re.compile(r"^/api/v1/alerts/(.+)/unsilence$"), "POST", alerts.unsilence, operate),
+            (re.compile(r"^/api/v1/requests/(.+)$"), "GET", reports.request, use),
             (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),
         ]
 

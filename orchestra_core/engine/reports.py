@@ -1,0 +1,141 @@
+"""What the ledger tells: usage, pages of requests, one request with its decision. Read in threads, a few at a time."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import TypeVar
+
+import msgspec
+
+from orchestra_core.accounting.listing import Page, Wanted
+from orchestra_core.accounting.report import Told, efficiency, figures, named, savings
+from orchestra_core.accounting.suggestions import ENDPOINTS, TIERS, Evidence, suggestions
+from orchestra_core.accounting.usage import By, UsageQuery, summed
+from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.errors import Unavailable
+from orchestra_core.routing.catalog import Catalog
+from orchestra_core.routing.explain import explain
+from orchestra_core.routing.whatif import whatif
+from orchestra_core.storage.failures import StoreEmpty, StoreUnavailable
+from orchestra_core.storage.ledger import Ledger
+from orchestra_core.storage.queries import Recorded
+
+T = TypeVar("T")
+# Beyond this many at once, questions wait for each other: they share the disk, and the engine has work to do.
+_AT_ONCE = 2
+# What was just answered is nearly always stored within this time; what is not is told as pending.
+_CATCH_UP_SECONDS = 0.3
+_LOOK_AGAIN_SECONDS = 2.0
+_RETRY_SECONDS = 5.0
+_decision = msgspec.msgpack.Decoder(Decision)
+
+
+class Reports:
+    """Implements what the surfaces need of the ledger (server/ports.py)."""
+
+    def __init__(
+        self, ledger: Ledger, catalog: Catalog, *, currency: str, zone: tzinfo, timezone: str
+    ) -> None:
+        self._ledger = ledger
+        self._catalog = catalog
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self.currency = currency
+        self.zone = zone
+        self.timezone = timezone
+
+    @property
+    def pending(self) -> int:
+        """Requests that ended and are not in the database yet."""
+        return self._ledger.stats().pending
+
+    async def usage(self, query: UsageQuery, limit: int, *, advice: bool) -> Told:
+        """Raises Unavailable while the database cannot be read."""
+        local = frozenset(one.spec.backend for one in self._catalog.all if not one.spec.hosted)
+        return await self._read(lambda: self._usage(query, limit, local if advice else None))
+
+    async def page(self, wanted: Wanted) -> Page:
+        """Raises Unavailable while the database cannot be read."""
+        return await self._read(lambda: self._page(wanted))
+
+    async def recorded(self, request_id: str) -> Told | None:
+        """One request as stored; None if it is not there.
+
+        Raises Unavailable while the database cannot be read, or what is on its way into it may be what is asked for.
+        """
+        return await self._read(lambda: self._recorded(request_id))
+
+    async def _read(self, work: Callable[[], T]) -> T:
+        async with self._turn:
+            try:
+                return await asyncio.to_thread(work)
+            except StoreUnavailable as error:
+                message = f"the ledger cannot be read now: {error.message}"
+                raise Unavailable(message, code="ledger_unavailable", retry_after=_RETRY_SECONDS) from error
+
+    def _usage(self, query: UsageQuery, limit: int, local: frozenset[str] | None) -> Told:
+        self._ledger.flush(_CATCH_UP_SECONDS)
+        ask = self._ledger.queries.usage
+        rows = ask(query)
+        whole = summed(rows)
+        backends = msgspec.structs.replace(query, by=(By.BACKEND,))
+        told: Told = {
+            "rows": [named(row, query.by) for row in rows[:limit]],
+            "rows_left_out": max(0, len(rows) - limit),
+            "totals": figures(whole),
+            "savings": savings(whole),
+            # Not summed by everything: null where it cannot be told.
+            "efficiency": None
+            if backends.cube is None
+            else [efficiency(row) for row in (rows if query == backends else ask(backends, latency=False))],
+            "suggestions": None,
+        }
+        if local is not None:
+            tiers, endpoints = (
+                tuple(ask(msgspec.structs.replace(query, by=by), latency=False)) for by in (TIERS, ENDPOINTS)
+            )
+            told["suggestions"] = suggestions(Evidence(tiers, endpoints, local))
+        return told
+
+    def _page(self, wanted: Wanted) -> Page:
+        if wanted.after is None:
+            self._ledger.flush(_CATCH_UP_SECONDS)
+        return self._ledger.queries.page(wanted)
+
+    def _recorded(self, request_id: str) -> Told | None:
+        found = self._find(request_id)
+        if found is None and self.pending:
+            caught_up = self._ledger.flush(_LOOK_AGAIN_SECONDS)
+            found = self._find(request_id)
+            if found is None and not caught_up:
+                raise Unavailable(
+                    f"the ledger does not have {request_id!r} yet; {self.pending} requests are on their way into it",
+                    code="not_recorded_yet",
+                    retry_after=_RETRY_SECONDS,
+                )
+        return None if found is None else _whole(found)
+
+    def _find(self, request_id: str) -> Recorded | None:
+        try:
+            return self._ledger.queries.recorded(request_id)
+        except StoreEmpty:
+            return None
+
+
+def _whole(found: Recorded) -> Told:
+    decision = None if found.decision is None else _read_decision(found.decision)
+    return {
+        "request": found.request.model_dump(),
+        "attempts": [row.model_dump(exclude={"request_id"}) for row in found.attempts],
+        "decision": None if decision is None else explain(decision),
+        "what_if": [] if decision is None else whatif(decision),
+        "prompt": found.prompt,
+        "answer": found.answer,
+    }
+
+
+def _read_decision(stored: bytes) -> Decision | None:
+    try:
+        return _decision.decode(stored)
+    except msgspec.DecodeError:
+        # Of a version whose decisions had another shape; the row is worth telling without it.
+        return None

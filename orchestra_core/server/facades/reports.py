@@ -1,0 +1,123 @@
+"""The native surface's reports: usage, the list of requests, one request and why it went where it went."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from orchestra_core.accounting.listing import spell
+from orchestra_core.accounting.usage import By
+from orchestra_core.clock import rfc3339
+from orchestra_core.domain.errors import Forbidden, NotFound
+from orchestra_core.domain.principal import Scope
+from orchestra_core.server.exchange import Exchange, Request
+from orchestra_core.server.ports import Ports
+from orchestra_core.server.questions import read_listing, read_usage
+
+# The contract's names for what the ledger calls otherwise; "" is no value there.
+_NAMES = {"model_served": "model"}
+_EMPTY_IS_UNKNOWN = ("model_served", "backend", "tier_asked", "tier_served", "cache", "error", "decision_id")
+
+
+class ReportsFacade:
+    """A key that may only use the engine sees its own requests and nobody else's."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def usage(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        """GET /api/v1/usage"""
+        reports = self._ports.reports
+        arguments, own = self._own(request)
+        query, limit = read_usage(arguments, self._now())
+        # Advice is about the whole; to whoever asks about a part it would look like advice about that.
+        told = await reports.usage(query, limit, advice=own is None and not query.where)
+        body = {
+            "by": [by.value for by in query.by],
+            "since": _date(query.since),
+            "until": _date(query.until),
+            "where": {by.value: value for by, value in query.where.items()},
+            "currency": reports.currency,
+            "timezone": reports.timezone,
+            "timestamp": rfc3339(self._ports.clock.wall()),
+            "pending": reports.pending,
+            **told,
+        }
+        _send(exchange, request_id, body)
+
+    async def requests(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        """GET /api/v1/requests"""
+        arguments, _ = self._own(request)
+        page = await self._ports.reports.page(read_listing(arguments, self._now()))
+        body = {
+            "requests": [_told(row) for row in page.rows],
+            "next": None if page.after is None else spell(page.after),
+            "pending": self._ports.reports.pending,
+            "currency": self._ports.reports.currency,
+        }
+        _send(exchange, request_id, body)
+
+    async def request(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        """GET /api/v1/requests/{id}"""
+        found = await self._ports.reports.recorded(name)
+        row = None if found is None else found["request"]
+        scopes = request.principal.scopes
+        if found is None or not isinstance(row, dict):
+            raise _missing(name, request_id)
+        if Scope.OPERATE not in scopes and row["key"] != request.principal.id:
+            # As if it were not there: whose requests there are is nobody else's business.
+            raise _missing(name, "")
+        body = {**found, "request": _told(row), "currency": self._ports.reports.currency}
+        if Scope.ADMIN not in scopes:
+            body |= {"prompt": None, "answer": None}
+        _send(exchange, request_id, body)
+
+    def _own(self, request: Request) -> tuple[Mapping[str, str], str | None]:
+        """The arguments, narrowed to the key that asks unless it may operate."""
+        arguments = request.arguments
+        if Scope.OPERATE in request.principal.scopes:
+            return arguments, None
+        own = request.principal.id
+        if arguments.get(By.KEY.value, own) != own:
+            raise Forbidden("this key sees its own requests only: it lacks the scope operate", param="key")
+        return {**arguments, By.KEY.value: own}, own
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._ports.clock.wall(), self._ports.reports.zone)
+
+
+def _missing(name: str, asking: str) -> NotFound:
+    if _given_before(name, asking):
+        return NotFound(
+            f"request {name!r} has not ended yet, or was refused before a model was asked: only requests that "
+            "ended are in the ledger",
+            param="id",
+            code="not_recorded",
+        )
+    return NotFound(f"the ledger has no request {name!r}", param="id")
+
+
+def _given_before(name: str, asking: str) -> bool:
+    """Whether this engine gave that id to a request before the one that asks: they are numbered."""
+    engine, _, number = asking.rpartition("-")
+    theirs, _, earlier = name.rpartition("-")
+    return bool(engine) and theirs == engine and len(earlier) == len(number) and earlier < number
+
+
+def _told(row: Mapping[str, object]) -> dict[str, object]:
+    told = {_NAMES.get(name, name): value for name, value in row.items()}
+    for name in _EMPTY_IS_UNKNOWN:
+        told[_NAMES.get(name, name)] = row[name] or None
+    at, day = row["at"], row["day"]
+    assert isinstance(at, float)
+    assert isinstance(day, int)
+    return {**told, "at": rfc3339(at), "day": _date(day) if day else None}
+
+
+def _date(ordinal: int | None) -> str | None:
+    return None if ordinal is None else datetime.fromordinal(ordinal).date().isoformat()
+
+
+def _send(exchange: Exchange, request_id: str, body: object) -> None:
+    headers = [("x-request-id", request_id), ("cache-control", "no-store")]
+    exchange.send(200, msgspec.json.encode(body), headers)

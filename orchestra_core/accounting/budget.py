@@ -125,6 +125,7 @@ class Book:
             account.unpriced += cost is None and not reserved
             if spent:
                 reservation.hold.settled.append((account, start, spent))
+        reservation.hold.spent += spent
 
     def release(self, reservation: Reservation, now: float) -> None:
         """Nothing was sent."""
@@ -154,12 +155,21 @@ class Book:
         """The budgets of which is not known what was spent before: hard ones let nothing pass that has a price."""
         return tuple(budget for budget in self.budgets if budget.name in self._unknown)
 
+    def recall(self, name: str, now: float) -> None:
+        """What was spent before on this budget is known, and nothing but what follows."""
+        self.learn(name, {}, self.marks(name, now), now)
+
+    def find(self, name: str, owner: str, now: float) -> Account | None:
+        """One account; that of a key is made if there is none yet."""
+        budget = next((one for one in self.budgets if one.name == name), None)
+        return None if budget is None or budget.per_key != bool(owner) else self._account(budget, owner, now)
+
     def marks(self, name: str, now: float) -> dict[str, int]:
         """By owner what is settled now, to be given to `learn` with what the ledger says from now on."""
         return {one.owner: one.settled for one in self.accounts(now) if one.budget.name == name}
 
     def learn(self, name: str, spent: Mapping[str, float], marks: Mapping[str, int], now: float) -> None:
-        """`spent` by owner, of the present period, instead of what was settled at `marks`."""
+        """`spent` by owner, of the present period, instead of what was settled at `marks`; what is presumed stays."""
         budget = next((one for one in self.budgets if one.name == name), None)
         if budget is None:
             return
@@ -169,7 +179,7 @@ class Book:
         for account in self.accounts(now):
             if account.budget.name == name:
                 before = account.settled - marks.get(account.owner, 0)
-                account.settled = before + amount(spent.get(account.owner, 0.0))
+                account.settled = before + account.presumed + amount(spent.get(account.owner, 0.0))
                 account.known = True
 
     def journaled(self, account: Account) -> int:

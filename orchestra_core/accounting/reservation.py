@@ -16,12 +16,16 @@ class Who(NamedTuple):
 
 
 class Hold:
-    """One request: what its attempts have settled, which the journal does not hold before the request has ended."""
+    """One request: what its attempts have settled, which the journal does not hold before the request has ended.
 
-    __slots__ = ("settled",)
+    `spent` is all of it, `settled` where it went, with the beginning of the period.
+    """
+
+    __slots__ = ("settled", "spent")
 
     def __init__(self) -> None:
         self.settled: list[tuple[Account, float, int]] = []
+        self.spent = 0
 
 
 class Reservation:

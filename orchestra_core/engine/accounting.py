@@ -36,6 +36,7 @@ class Accounts:
             clock,
             tidings.ledger_problem,
             journal=config.paths.state_dir / "journal",
+            state=lambda: self.budgets.state(),  # noqa: PLW0108  made below
             on_flaw=tidings.ledger_flaw,
         )
         self.reports = Reports(
@@ -63,5 +64,5 @@ class Accounts:
 
     def open(self, supervisor: Supervisor) -> None:
         """Opens the ledger and finds out what was spent before."""
-        self.ledger.open()
+        self.budgets.restore(self.ledger.open())
         self.budgets.start(supervisor)

@@ -4,16 +4,23 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from orchestra_core.accounting.budget import Book
+from orchestra_core.accounting.reservation import Who
+from orchestra_core.accounting.restoring import restore, state_of
 from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
 from orchestra_core.domain.budgets import Budget
 from orchestra_core.storage.failures import StoreError
+from orchestra_core.storage.journal.replay import Replay
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.spending import spent_since
+from orchestra_core.storage.tables import RequestRow
 from orchestra_core.trust.keys import ApiKey
 
 _RETRY_SECONDS = 2.0
+_FIELDS = tuple(RequestRow.model_fields)
+_AT, _TOTAL_MS, _COST = _FIELDS.index("at"), _FIELDS.index("total_ms"), _FIELDS.index("cost")
+_KEY, _TASK, _MODEL = _FIELDS.index("key"), _FIELDS.index("task"), _FIELDS.index("model_served")
 Publish = Callable[[str, str, str, str], None]
 
 
@@ -45,6 +52,26 @@ class Budgets:
         if keys is not self._named[0]:
             self._named = (keys, {one.id: one.name for one in keys})
         return self._named[1].get(key, "")
+
+    def state(self) -> bytes:
+        """For the journal: what the requests that have ended so far amount to."""
+        return state_of(self.book, self._clock.wall())
+
+    def restore(self, left: Replay) -> None:
+        """What the engine before this one left: what it knew, what ended since, and what it was killed at.
+
+        Of requests it was killed at nobody knows the cost: the worst case counts, and is told as presumed.
+        """
+        book, now = self.book, self._clock.wall()
+        restore(book, left.state, now)
+        for row in left.ended:
+            cost, ended = row[_COST], float(str(row[_AT])) + float(str(row[_TOTAL_MS])) / 1000
+            who = Who(str(row[_KEY]), str(row[_TASK]), str(row[_MODEL]))
+            book.spend(who, None if cost is None else float(str(cost)), at=ended, now=now)
+        for begun in left.interrupted:
+            if begun.reserved:
+                who = Who(begun.key, begun.task, begun.model)
+                book.spend(who, begun.reserved, at=begun.at, now=now, presumed=True)
 
     # -- what was spent before -------------------------------------------------------------------------
 

@@ -2,11 +2,28 @@
 
 from collections.abc import Callable
 from datetime import UTC, tzinfo
+from typing import Protocol
 
 from orchestra_core.accounting.days import Days
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Candidate, Decision
+
+
+class Begin(Protocol):
+    """Told of every request that is about to be sent to a backend for the first time, before it is.
+
+    Where `reserved` was set aside for it, which it may have cost at worst by the end of an attempt, it is told again
+    before each further attempt.
+    """
+
+    def __call__(
+        self, call: Call, decision: Decision, candidate: Candidate, reserved: float | None = None, /
+    ) -> None: ...
+
+
+def unannounced(call: Call, decision: Decision, candidate: Candidate, reserved: float | None = None) -> None:
+    """The default: nobody is told."""
 
 
 class Announcing:

@@ -10,6 +10,7 @@ from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Circuit, Endpoint
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.domain.sink import Execute
+from orchestra_core.pipeline.announcing import Begin, unannounced
 from orchestra_core.pipeline.chain import Chain
 from orchestra_core.pipeline.degradation import Alternatives
 from orchestra_core.pipeline.lanes import Lanes
@@ -17,7 +18,7 @@ from orchestra_core.pipeline.patience import Patience, Readiness
 from orchestra_core.pipeline.placement import Placement
 from orchestra_core.pipeline.planning import Fallbacks, Planning
 from orchestra_core.pipeline.purse import Purse
-from orchestra_core.pipeline.service import Begin, Complete, Service, unannounced
+from orchestra_core.pipeline.service import Complete, Service
 from orchestra_core.pipeline.whole import Whole
 from orchestra_core.resilience.budget import Retries, RetryBudget
 from orchestra_core.routing.catalog import Catalog

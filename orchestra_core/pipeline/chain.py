@@ -14,11 +14,12 @@ from orchestra_core.clock import Clock
 from orchestra_core.domain.budgets import Over
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
-from orchestra_core.domain.decision import Candidate, Decision
+from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.price import Price
 from orchestra_core.domain.result import Tried
 from orchestra_core.domain.sink import Execute, Serving, Sink
+from orchestra_core.pipeline.announcing import Begin, unannounced
 from orchestra_core.pipeline.degradation import Alternatives, serving
 from orchestra_core.pipeline.lanes import Lane, Lanes
 from orchestra_core.pipeline.patience import Patience, Readiness
@@ -36,12 +37,13 @@ class Run:
     """One request on its way through the chain. `call` is the one to send next, which a continuation changes.
 
     `probe` is the breaker's token where the request is sent although the breaker is open, and nowhere else. `begin`
-    is to be called before it is sent, until it has been.
+    is called before it is sent, `begun` is whether it was.
     """
 
     __slots__ = (
         "attempts",
         "begin",
+        "begun",
         "call",
         "deadline",
         "decision",
@@ -72,7 +74,8 @@ class Run:
         self.deadline = deadline
         self.probe = probe
         self.attempts: Attempts
-        self.begin: Callable[[Call, Decision, Candidate], None] | None = None
+        self.begin: Begin = unannounced
+        self.begun = False
         self.failed: Outcome | None = None
         # Seconds the next attempt waited for its model.
         self.loading = 0.0
@@ -230,11 +233,14 @@ class Chain:
         whole = run.attempts.answer_limit(first, at.candidate)
         told = self._serving(run, at)
         run.price = at.endpoint.spec.price
-        begin, run.begin = run.begin, None
-        if begin is not None:
-            begin(run.call, run.decision, at.candidate)
-        if run.stake is not None:
-            run.stake.sent = True
+        stake = run.stake
+        if stake is not None:
+            # Before every attempt: what the request may have cost if the engine ends now is more each time.
+            stake.sent = True
+            run.begin(run.call, run.decision, at.candidate, stake.most)
+        elif not run.begun:
+            run.begin(run.call, run.decision, at.candidate)
+        run.begun = True
         try:
             return await self._execute(run.call, at.endpoint, run.sink, told, first, whole)
         except asyncio.CancelledError as gone:

@@ -7,7 +7,7 @@ costs nothing.
 import asyncio
 from collections.abc import Callable, Sequence
 
-from orchestra_core.accounting.account import at_most
+from orchestra_core.accounting.account import BILLION, at_most
 from orchestra_core.accounting.budget import Book, obstacle_in, weight_of
 from orchestra_core.accounting.line import Line, Want
 from orchestra_core.accounting.pacing import steered
@@ -45,6 +45,11 @@ class Stake:
         self.reservation = reservation
         self.sent = False
         self.tried: Tried | None = None
+
+    @property
+    def most(self) -> float:
+        """What the request may have cost at worst when this attempt has ended."""
+        return (self.reservation.hold.spent + self.reservation.amount) / BILLION
 
 
 class Purse:

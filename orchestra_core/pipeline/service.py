@@ -14,11 +14,12 @@ import msgspec
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint
-from orchestra_core.domain.decision import Candidate, Decision
+from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.errors import Unavailable
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.result import Result, Tried
 from orchestra_core.domain.sink import Execute, Serving, Sink
+from orchestra_core.pipeline.announcing import Begin, unannounced
 from orchestra_core.pipeline.chain import Chain, Run, cancelled, charged
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.placement import Placement
@@ -40,16 +41,6 @@ class Complete(Protocol):
         self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
     ) -> float | None:
         """Records it and returns its cost, None when a price is unknown."""
-
-
-class Begin(Protocol):
-    """Told of every request that is about to be sent to a backend for the first time, before it is."""
-
-    def __call__(self, call: Call, decision: Decision, candidate: Candidate) -> None: ...
-
-
-def unannounced(call: Call, decision: Decision, candidate: Candidate) -> None:
-    """The default: nobody is told."""
 
 
 class Service:
@@ -143,8 +134,7 @@ class Service:
             deadline = call.received + (self.whole.streamed if call.stream else self.whole.plain)
         tried = [] if first is None else [first]
         run = Run(call, decision, sink, tried, deadline, probe)
-        if first is None:
-            run.begin = self._begin
+        run.begin, run.begun = self._begin, first is not None
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
                 outcome = await self._chain(run, at)

@@ -1,6 +1,7 @@
 """Budgets of a whole engine: what clients are told over HTTP, what a restart and a reload keep."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,6 +26,13 @@ async def backend() -> AsyncIterator[ChaosBackend]:
     async with ChaosBackend("a", "openai") as made:
         made.well = well()
         yield made
+
+
+def lose_database(home: Path) -> None:
+    files = list(home.rglob("orchestra.db*"))
+    assert files
+    for file in files:
+        file.unlink()
 
 
 async def stand(engine: EngineHere) -> BudgetView:
@@ -103,3 +111,42 @@ async def test_a_reload_keeps_what_was_spent(tmp_path: Path, backend: ChaosBacke
         view = await stand(engine)
         assert (view.name, view.scope, view.period) == ("day", "model m", "day")
         assert view.settled == pytest.approx(2 * COST)
+
+
+async def test_what_a_killed_engine_had_under_way_counts_at_its_worst(
+    tmp_path: Path, backend: ChaosBackend
+) -> None:
+    """What the disk holds while a request runs is what a kill leaves; nobody knows its cost, so it is presumed."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    async with EngineHere(before, [backend], budget(100)) as engine:
+        assert (await engine.chat(max_tokens=10)).status == 200
+        backend.script(wait("on"), *well())
+        asked = asyncio.ensure_future(engine.chat(max_tokens=10))
+        await backend.reached("on")
+        reserved = (await stand(engine)).reserved
+        shutil.copytree(before, after, ignore=shutil.ignore_patterns("*.sock"))
+        backend.open("on")
+        assert (await asked).status == 200
+    async with EngineHere(after, [backend], budget(100)) as engine:
+        view = await stand(engine)
+        assert view.known
+        assert (view.presumed, view.reserved) == (pytest.approx(reserved), 0)
+        assert view.settled == pytest.approx(COST + reserved)
+        await engine.chat(max_tokens=10)
+    async with EngineHere(after, [backend], budget(100)) as engine:
+        view = await stand(engine)
+        assert view.presumed == pytest.approx(reserved)
+        assert view.settled == pytest.approx(2 * COST + reserved)
+
+
+async def test_what_was_spent_is_known_without_the_database(tmp_path: Path, backend: ChaosBackend) -> None:
+    """The journal holds what budgets amount to: an engine whose database is gone still keeps to them."""
+    async with EngineHere(tmp_path, [backend], budget(40)) as engine:
+        for _ in range(3):
+            await engine.chat(max_tokens=10)
+    lose_database(tmp_path)
+    async with EngineHere(tmp_path, [backend], budget(40)) as engine:
+        view = await stand(engine)
+        assert view.known
+        assert view.settled == pytest.approx(3 * COST)

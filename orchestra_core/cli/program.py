@@ -21,6 +21,7 @@ COMMANDS = {
     "health": ("look", "Say whether the engine and what it uses are well."),
     "models": ("look", "List models, or name the best one for a task."),
     "metrics": ("look", "Requests, times and the most used model."),
+    "budgets": ("budgets", "Say what may be spent, what is, and when it starts anew."),
     "query": ("ask", "Ask a model and print its answer."),
     "select": ("ask", "Say which model would be chosen, and why."),
     "load": ("steer", "Load a model into memory."),

@@ -1,11 +1,14 @@
 """Every command that talks to an engine, against a scripted one over a real socket."""
 
 import json
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestra_core.cli.program import execute
+from orchestra_core.domain.budgets import BudgetView
 from tests.fakes.command import run
 from tests.fakes.scripted_engine import Answer, error, model, scripted, snapshot
 
@@ -107,6 +110,36 @@ def test_models_tell_their_prices(
     }
     head, row = run(capsys, answers, "models").out.splitlines()
     assert row[head.index("PRICE") : head.index("CAPABILITIES")].strip() == told
+
+
+BUDGET = BudgetView(
+    "team", "everything", "month", "hard", "degrade", "USD", 50.0, 1.25, 42.5, 6.25,
+    "2026-11-01T00:00:00.000Z", "2026-12-01T00:00:00.000Z", 90_000.0, 0.85, 0.966, 0.88, 1.0, alert=0.8, refused=3,
+)  # fmt: skip
+
+
+def test_budgets_tell_what_is_reserved_settled_and_left(capsys: pytest.CaptureFixture[str]) -> None:
+    """A table with when each starts anew and what needs to be known; JSON as the engine answers; a hint if none."""
+    view = json.loads(msgspec.json.encode(BUDGET))
+    asked = ("GET", "/api/v1/budgets")
+    head, row = run(capsys, {asked: (200, {"budgets": [view]})}, "budgets").out.splitlines()
+    cells = re.split(r" {2,}", row)
+    assert dict(zip(head.split(), cells, strict=True)) == {
+        "BUDGET": "team",
+        "OF": "everything",
+        "LIMIT": "50 USD a month, hard",
+        "RESERVED": "1.25",
+        "SETTLED": "42.5",
+        "LEFT": "6.25",
+        "RESETS": "2026-12-01T00:00:00.000Z (in 1d 1h)",
+        "PACE": "88%",
+        "NOTE": "80% reached, 3 refused",
+    }
+    told = json.loads(run(capsys, {asked: (200, {"budgets": [view]})}, "budgets", "--json").out)
+    assert told == {"budgets": [view]}
+    none = run(capsys, {asked: (200, {"budgets": []})}, "budgets")
+    assert (none.code, none.out) == (0, "")
+    assert "[[budgets]]" in none.err
 
 
 @pytest.mark.parametrize(

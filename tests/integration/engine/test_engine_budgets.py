@@ -61,7 +61,8 @@ async def test_a_client_over_budget_is_told_which_and_until_when(
         selected = await engine.post("/api/v1/select-model", {"task": "creative"})
         assert selected.status == 402
         assert len(backend.calls) == 1
-        assert engine.snapshot().budgets[0].refused == 3
+        assert (await stand(engine)).refused == 3
+        assert engine.snapshot().budgets[0].name == "team"
 
 
 async def test_requests_at_once_wait_for_each_other_and_are_all_answered(

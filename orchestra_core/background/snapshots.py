@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.budgets import BudgetView
+from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.memory import Rule
@@ -50,6 +51,7 @@ class Sources(msgspec.Struct, frozen=True):
     budgets: Callable[[], tuple[BudgetView, ...]] = tuple
     alerts: Callable[[], tuple[AlertView, ...]] = tuple
     currency: Callable[[], str] = lambda: "USD"
+    cache: Callable[[], CacheView] = CacheView
     place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
 
 
@@ -109,6 +111,7 @@ class Snapshots:
             currency=sources.currency(),
             budgets=sources.budgets(),
             alerts=sources.alerts(),
+            cache=sources.cache(),
         )
 
     def _model(self, endpoint: Endpoint, now: float) -> ModelView:

@@ -10,6 +10,7 @@ import msgspec
 from orchestra_core.config.accounting import rate_missing, read_accounting
 from orchestra_core.config.alerts import read_alerts, read_webhooks, unsigned
 from orchestra_core.config.budgets import read_budgets
+from orchestra_core.config.caching import CacheSettings
 from orchestra_core.config.document import Document, must_be, read_document
 from orchestra_core.config.environment import read_environment, unused
 from orchestra_core.config.fields import LEVEL_OF_LOG, Field
@@ -173,6 +174,7 @@ def _compose(
         accounting=accounting,
         budgets=budgets,
         webhooks=webhooks,
+        cache=CacheSettings(**_of("cache", values)),
     )
 
 

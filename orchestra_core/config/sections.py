@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from orchestra_core.config.accounting import ACCOUNTING
 from orchestra_core.config.alerts import ALERTS
+from orchestra_core.config.caching import CACHE
 from orchestra_core.config.document import Document
 from orchestra_core.config.fields import (
     LEVEL_OF_LOG,
@@ -99,6 +100,7 @@ def _device(value: object) -> str:
 
 SCALARS: dict[str, dict[str, Field]] = {
     "accounting": ACCOUNTING,
+    "cache": CACHE,
     "server": {
         "host": Field(
             _host,
@@ -141,6 +143,7 @@ TOP: dict[str, Field] = {"log_level": LEVEL_OF_LOG}
 TABLES = (
     "accounting",
     "budgets",
+    "cache",
     "server",
     "storage",
     "discovery",

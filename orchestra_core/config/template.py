@@ -52,6 +52,13 @@ price_per_kwh = 0                     # of the energy that backends with watts u
 # key = "laptop"                      # or task or model, or per = "key" for each key one; without: everything
 # alerts = [0.5, 0.8, 1.0]            # shares of the limit to tell of
 
+[cache]
+enabled = true                        # answer again what is asked again: temperature 0, embeddings, and on request
+memory = "64MB"                       # of answers
+max_age_seconds = 3600
+entry_bytes = "256KB"                 # of one answer
+wait_seconds = 10                     # who asks what is being asked already waits for that answer this long
+
 [discovery]
 enabled = true                        # look for local servers on their usual ports
 

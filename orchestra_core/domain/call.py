@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from orchestra_core.domain.caching import Wish
 from orchestra_core.domain.outcome import Partial
 
 
@@ -62,6 +63,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     prompt, for errors about it. `key` is whom fairness, limits and the ledger count it for: the id of the key it came
     with, else the peer's address. `so_far` is set on a call that goes on with an interrupted answer: all of it that
     the client has, which `fields` already carries as the beginning.
+    `repeatable`: the same again is expected to get the same answer, which is so at temperature 0 and of embeddings;
+    `cache` is what the client says of stored answers, None: nothing.
     """
 
     id: str
@@ -83,6 +86,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     prompt_field: str = "messages"
     key: str = ""
     so_far: Partial | None = None
+    repeatable: bool = False
+    cache: Wish | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):

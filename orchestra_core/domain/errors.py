@@ -13,6 +13,7 @@ OrchestraError
 │   └── QueueFull 503
 ├── UpstreamFailed 502        every endpoint tried failed
 │   └── UpstreamTimeout 504
+├── NotCached 504             the client wants a stored answer or none, and there is none
 └── OperationFailed 409       a load or unload that cannot be done
 """
 
@@ -142,6 +143,14 @@ class UpstreamFailed(OrchestraError):
 class UpstreamTimeout(UpstreamFailed):
     status = 504
     code = "upstream_timeout"
+
+
+class NotCached(OrchestraError):
+    """The status is that of RFC 9111 section 5.2.1.7."""
+
+    status = 504
+    type = "not_cached"
+    code = "not_cached"
 
 
 class OperationFailed(OrchestraError):

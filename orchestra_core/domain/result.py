@@ -24,7 +24,10 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
-    """The decision, every attempt, and the outcome that counts. `seconds` is all the client waited."""
+    """The decision, every attempt, and the outcome that counts. `seconds` is all the client waited.
+
+    `cache` and `age` are as in Serving; `saved` what an answer from the cache would have cost again.
+    """
 
     call: Call
     decision: Decision
@@ -32,6 +35,9 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     outcome: Outcome
     seconds: float
     cost: float | None
+    cache: str = ""
+    age: int | None = None
+    saved: float | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):

@@ -16,7 +16,8 @@ class Serving(msgspec.Struct, frozen=True, gc=False):
     """Who answers: known at the first token, told to the client in headers.
 
     Of a degraded answer `asked` is what the client had asked for (a model, or a quality) and `reason` a sentence
-    that says why it did not get it.
+    that says why it did not get it. `cache` is empty where the cache had no part in it, else hit, shared or miss;
+    `age` the seconds since a stored answer was made.
     """
 
     model: str
@@ -27,6 +28,8 @@ class Serving(msgspec.Struct, frozen=True, gc=False):
     decision: Decision | None = None
     asked: str = ""
     reason: str = ""
+    cache: str = ""
+    age: int | None = None
 
 
 class Sink(Protocol):

@@ -7,6 +7,7 @@ import msgspec
 
 from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.budgets import BudgetView
+from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.price import PriceView
 
@@ -243,3 +244,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     budgets: tuple[BudgetView, ...] = ()
     alerts: tuple[AlertView, ...] = ()
     currency: str = "USD"
+    cache: CacheView = CacheView()

@@ -24,6 +24,7 @@ from orchestra_core.domain.outcome import Outcome
 from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.alerts import Alerts
 from orchestra_core.engine.journals import Journals
+from orchestra_core.engine.answers import Answers
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.loops import Housekeeping, keep_discovering
@@ -161,7 +162,7 @@ class Engine:
             begin=self.accounts.announcing,
             book=self.accounts.budgets.book,
         )
-        self.service = self.pipeline.service
+        self.answers = Answers(self.pipeline, self.accounts.completion, clock, config, lambda: self.config)
 
         self.alerts = self._watching(config)
         self._operators_side(config, read)
@@ -224,7 +225,7 @@ class Engine:
             self.hub,
             lambda: self.config.server.grace_seconds,
             self.execution.interrupt,
-            self.service.end,
+            self.pipeline.service.end,
         )
         self.keys = Keys(self.gate, self.ledger, self.clock, config.keys, self.supervisor, self._keys_changed)
         register(
@@ -245,7 +246,8 @@ class Engine:
             Ports(
                 clock=self.clock,
                 next_id=own_ids(f"{int(self.clock.wall() * 1000):x}"),
-                answer=self.service,
+                answer=self.answers.answer,
+                clear_cache=self.answers.clear,
                 plan=self.pipeline.planning,
                 snapshot=self.snapshots.current,
                 metrics_text=self._metrics_text,
@@ -283,6 +285,7 @@ class Engine:
             config=lambda: self.config,
             address=lambda: self.address,
             budgets=self.pipeline.purse.views,
+            cache=self.answers.view,
             simulated=simulated,
         )
 

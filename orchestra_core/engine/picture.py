@@ -11,6 +11,7 @@ from orchestra_core.background.watchdog import Watchdog
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
 from orchestra_core.domain.budgets import BudgetView
+from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.snapshot import Throughput, Totals
 from orchestra_core.engine.alerts import Alerts
 from orchestra_core.engine.foresight import seen
@@ -39,6 +40,7 @@ def picture(
     config: Callable[[], Config],
     address: Callable[[], str],
     budgets: Callable[[], tuple[BudgetView, ...]],
+    cache: Callable[[], CacheView],
     simulated: bool,
 ) -> Snapshots:
     def totals() -> Totals:
@@ -75,6 +77,7 @@ def picture(
         foresight=lambda: seen(loading.forecasting, clock.monotonic()),
         currency=lambda: config().accounting.currency,
         budgets=budgets,
+        cache=cache,
         place=lambda key: loading.memory.places.get(key, NOWHERE),
     )
     return Snapshots(sources, clock, __version__, os.getpid(), simulated=simulated)

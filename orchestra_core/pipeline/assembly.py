@@ -94,6 +94,9 @@ class Pipeline:
         self.service.whole = whole
         self.purse.longest = (whole.plain, whole.streamed)
 
+    def find(self, endpoint: str) -> Endpoint | None:
+        return self._catalog.get(endpoint)
+
     def tick(self) -> None:
         """Tells streaming clients that wait that they are not forgotten; forgets backends that left."""
         self._lanes.forget({endpoint.spec.backend for endpoint in self._catalog.all})

@@ -14,13 +14,13 @@ from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.reply import Usage
-from orchestra_core.domain.result import Tried
+from orchestra_core.domain.result import Result, Tried
 from orchestra_core.telemetry.ended import Entry
 
 _SUCCESS = Verdict.SUCCESS
 # However long these took, it was no server's time.
 _NO_WORK = frozenset({Verdict.UNREACHABLE, Verdict.UNSUPPORTED})
-Record = Callable[[tuple[object, ...], Sequence[tuple[object, ...]], bytes], None]
+Record = Callable[[tuple[object, ...], Sequence[tuple[object, ...]], bytes | None], None]
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -106,6 +106,57 @@ class Completion:
         self._spent(call.key, tokens_in + tokens_out)
         self._record(row, _attempt_rows(call.id, tried) if several else (), _encode(decision))
         return cost
+
+    def given(self, result: Result, tier: str) -> None:
+        """What was answered from the cache: no attempt, no cost, nothing to debit; `tier` of the model it is of.
+
+        The tokens are those the client got; `backend` is empty, since none had anything to do with it.
+        """
+        call, decision, outcome, seconds = result.call, result.decision, result.outcome, result.seconds
+        usage, model = outcome.usage, outcome.endpoint.partition("/")[2]
+        quality = decision.requirements.quality
+        task, ended = decision.task._value_, outcome.verdict._value_
+        labels = (model, "", task, call.surface, ended)
+        second = int(call.received + seconds)
+        self._ended((labels, second, usage.prompt, usage.completion, 0.0, seconds, seconds))
+        began = self._clock.wall() - seconds
+        row = (
+            call.id,
+            began,
+            call.surface,
+            call.kind._value_,
+            task,
+            1 if decision.inferred else 0,
+            call.model or "auto",
+            model,
+            "",
+            ended,
+            outcome.status,
+            1 if call.stream else 0,
+            usage.prompt,
+            usage.completion,
+            usage.cached,
+            1 if usage.estimated else 0,
+            seconds * 1000,
+            seconds * 1000,
+            seconds * 1000,
+            0,
+            0.0,
+            0,
+            decision.id,
+            "",
+            call.key,
+            self._days.of(began),
+            "" if quality is None else quality._value_,
+            tier,
+            0.0,
+            None,
+            None,
+            result.cache,
+            result.saved,
+            0,
+        )
+        self._record(row, (), None)
 
     def _further(
         self, decision: Decision, endpoint: Endpoint | None, tried: tuple[Tried, ...], began: float

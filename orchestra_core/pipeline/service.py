@@ -163,9 +163,13 @@ class Service:
         finally:
             lane.breaker.release(token)
 
+    def left(self, call: Call, decision: Decision, sink: Sink) -> Result:
+        """For a request that was cancelled before it came here: the same as for those that had."""
+        return self._cancelled(call, decision, [], sink)
+
     def _cancelled(self, call: Call, decision: Decision, tried: list[Tried], sink: Sink) -> Result:
         """Accounts for it and lets the cancellation go on, unless it is the engine that ends."""
-        first = decision.ranked[0].endpoint
+        first = decision.ranked[0].endpoint if decision.ranked else ""
         if self._ending:
             return self._end(call, decision, tuple(tried), _with_work(self._ended(first, sink), tried))
         gone = Outcome(Verdict.CANCELLED, first, 499, "the client left", committed=sink.committed)

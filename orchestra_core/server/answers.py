@@ -26,13 +26,17 @@ def _names(model: str, backend: str) -> str:
 
 def served_by(request_id: str, serving: Serving) -> str:
     """The header lines that tell who answered."""
-    degraded = ""
+    more = ""
     if serving.degraded:
-        degraded = f"x-orchestra-degraded: true\r\nx-orchestra-asked: {header_safe(serving.asked)}\r\n"
+        more = f"x-orchestra-degraded: true\r\nx-orchestra-asked: {header_safe(serving.asked)}\r\n"
+    if serving.cache:
+        more += f"x-orchestra-cache: {serving.cache}\r\n"
+        if serving.age is not None:
+            more += f"age: {serving.age}\r\n"
     return (
         f"x-request-id: {request_id}\r\n{_names(serving.model, serving.backend)}"
         f"x-orchestra-attempts: {serving.attempt}\r\n"
-        f"x-orchestra-decision-id: {serving.decision_id}\r\n{degraded}"
+        f"x-orchestra-decision-id: {serving.decision_id}\r\n{more}"
     )
 
 

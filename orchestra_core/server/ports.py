@@ -11,6 +11,7 @@ from orchestra_core.accounting.usage import UsageQuery
 from orchestra_core.clock import Clock
 from orchestra_core.domain.alerts import AlertView, DeliveryView, SilenceView
 from orchestra_core.domain.budgets import BudgetView
+from orchestra_core.domain.caching import Cleared
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.errors import OrchestraError
@@ -121,6 +122,7 @@ class Ports(msgspec.Struct, frozen=True):
     clock: Clock
     next_id: Callable[[], str]
     answer: Callable[[Call, Sink], Awaitable[Result]]
+    clear_cache: Callable[[], Awaitable[Cleared]]
     plan: Callable[[Call], Decision]
     snapshot: Callable[[], Snapshot]
     metrics_text: Callable[[], bytes]

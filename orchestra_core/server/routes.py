@@ -90,6 +90,7 @@ class Routes:
             "/api/v1/alerts": {"GET": (alerts.list, use)},
             "/api/v1/audit": {"GET": (AuditFacade(ports).list, admin)},
             "/api/v1/shutdown": {"POST": (operations.shutdown, admin)},
+            "/api/v1/cache/clear": {"POST": (steering.clear_cache, operate)},
             "/api/v1/reload": {"POST": (steering.reload, admin)},
         }
         self._named: list[tuple[re.Pattern[str], str, NamedAnswer, Scope]] = [

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.memory import Pressure
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import Snapshot, Totals
@@ -137,6 +138,7 @@ def prometheus(snapshot: Snapshot, metrics: Metrics) -> bytes:
     _endpoints(page, snapshot)
     _backends(page, snapshot)
     _pools(page, snapshot)
+    _cache(page, snapshot.cache)
     return page.render()
 
 
@@ -230,3 +232,24 @@ def _pools(page: Page, snapshot: Snapshot) -> None:
     page.counter("orchestra_preloads_total", "Loads ahead of need.", [(n, v.preloads) for n, v in foreseen])
     help_text = "Of those, used in time."
     page.counter("orchestra_preload_hits_total", help_text, [(n, v.hits) for n, v in foreseen])
+
+
+def _cache(page: Page, cache: CacheView) -> None:
+    """Of requests that may be answered from the cache."""
+    results = {
+        "hit": cache.hits,
+        "shared": cache.shared,
+        "miss": cache.misses,
+        "kept": cache.kept,
+        "lost": cache.lost,
+    }
+    help_text = "Looks into the cache of answers by what came of them, and answers kept or lost."
+    page.counter(
+        "orchestra_cache_total", help_text, [({"result": name}, count) for name, count in results.items()]
+    )
+    help_text = "Known cost of what was answered from the cache."
+    page.counter("orchestra_cache_saved_total", help_text, [({}, cache.saved)])
+    gone = [({"reason": "room"}, cache.dropped), ({"reason": "age"}, cache.expired)]
+    page.counter("orchestra_cache_dropped_total", "Answers dropped from memory.", gone)
+    if cache.bytes is not None:
+        page.gauge("orchestra_cache_bytes", "Answers in memory.", [({}, cache.bytes)])

@@ -1,40 +1,27 @@
 """The beginning of an answer, kept in case its stream dies and another endpoint has to go on from it.
 
-Hardly any stream dies, so this costs next to nothing as long as it lives: relayed bytes are kept as they came
-and are read only then. What is more than 32 KiB is packed, which shrinks chunks fifty times at 0.2 µs for each
-(measured); an answer that is still too long then is given up, since memory for an open stream is bounded.
+Relayed bytes are kept as they came and are read only then; an answer that is too long is given up.
 """
 
-import zlib
 from collections.abc import Callable, Sequence
 
+from orchestra_core.caching.tape import Tape
 from orchestra_core.domain.fault import WireError
 from orchestra_core.domain.outcome import Partial
 from orchestra_core.domain.reply import Delta
 
-_RAW_LIMIT = 32 * 1024
 _PACKED_LIMIT = 64 * 1024
 
 
-class Kept:
+class Kept(Tape):
     """What the client has got. `read` turns bytes that were relayed into increments; None: they are taken as such."""
 
-    __slots__ = ("_count", "_packed", "_packed_size", "_pieces", "_read", "_size", "_spoilt")
+    __slots__ = ("_count", "_read")
 
     def __init__(self, read: Callable[[bytes], Sequence[Delta]] | None = None) -> None:
+        super().__init__(_PACKED_LIMIT)
         self._read = read
         self._count = 0
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._packed: list[bytes] = []
-        self._packed_size = 0
-        self._spoilt = False
-
-    def add(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size > _RAW_LIMIT:
-            self._pack()
 
     def take(self, deltas: Sequence[Delta]) -> None:
         """The same for an answer that is decoded anyway."""
@@ -43,13 +30,13 @@ class Kept:
             if _plain(delta):
                 self.add(delta.text.encode("utf-8", "surrogatepass"))
             else:
-                self._spoilt = True
+                self.spoilt = True
 
     def partial(self, so_far: Partial | None) -> Partial | None:
         """The text after `so_far`, and how many increments it was; None if text is not all there is to it."""
-        if self._spoilt:
+        if self.spoilt:
             return None
-        data = b"".join([*map(zlib.decompress, self._packed), *self._pieces])
+        data = b"".join(self.parts())
         if self._read is None:
             text, tokens = data.decode("utf-8", "surrogatepass"), self._count
         else:
@@ -63,17 +50,6 @@ class Kept:
         return (
             Partial(text, tokens) if so_far is None else Partial(so_far.text + text, so_far.tokens + tokens)
         )
-
-    def _pack(self) -> None:
-        if not self._spoilt:
-            packed = zlib.compress(b"".join(self._pieces), 1)
-            self._packed.append(packed)
-            self._packed_size += len(packed)
-            self._spoilt = self._packed_size > _PACKED_LIMIT
-        if self._spoilt:
-            self._packed.clear()
-        self._pieces.clear()
-        self._size = 0
 
 
 def _plain(delta: Delta) -> bool:

@@ -151,6 +151,7 @@ def read_route(body: bytes, call_id: str, now: float, key: str = "") -> Call:
         requirements=requirements,
         deadline=now + wanted.deadline_ms / 1000 if wanted.deadline_ms is not None else None,
         priority=PRIORITIES[wanted.priority],
+        repeatable=wanted.temperature == 0,
     )
 
 
@@ -191,6 +192,8 @@ def _wish(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 class Metrics(msgspec.Struct, frozen=True):
+    """`cache` is hit, shared or miss, null where the cache had no part; `saved` what a hit would have cost again."""
+
     response_time_ms: int
     tokens_generated: int
     tokens_prompt: int
@@ -200,6 +203,9 @@ class Metrics(msgspec.Struct, frozen=True):
     tokens_per_second: float | None
     cost: float | None
     attempts: int
+    cache: str | None = None
+    age_seconds: int | None = None
+    saved: float | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -222,7 +228,16 @@ class Answer(msgspec.Struct, frozen=True):
     continued: bool = False
 
 
-def metrics_of(outcome: Outcome, *, seconds: float, cost: float | None, attempts: int) -> Metrics:
+def metrics_of(
+    outcome: Outcome,
+    *,
+    seconds: float,
+    cost: float | None,
+    attempts: int,
+    cache: str = "",
+    age: int | None = None,
+    saved: float | None = None,
+) -> Metrics:
     """`seconds` is what the client waited in all; the speed is that of the generation alone."""
     usage = outcome.usage
     first = outcome.first_token
@@ -239,6 +254,9 @@ def metrics_of(outcome: Outcome, *, seconds: float, cost: float | None, attempts
         else None,
         cost=cost,
         attempts=attempts,
+        cache=cache or None,
+        age_seconds=age,
+        saved=saved,
     )
 
 

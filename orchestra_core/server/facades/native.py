@@ -16,6 +16,7 @@ from orchestra_core.server.answers import keep_alive, send_error, served_by
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.failures import failure
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.wishes import CONTROL, OWN, wished
 from orchestra_core.wire.native import Answer, event, metrics_of, read_route, read_selection
 from orchestra_core.wire.openai.answers import render_error
 
@@ -55,7 +56,7 @@ class NativeSink:
                 "model": serving.model,
                 "backend": serving.backend,
                 "decision_id": serving.decision_id,
-                "reasoning": "" if serving.decision is None else sentence(serving.decision),
+                "reasoning": serving.reason if serving.decision is None else sentence(serving.decision),
             }
             self._exchange.write(event("start", started))
 
@@ -97,6 +98,8 @@ class NativeFacade:
         """POST /api/v1/route."""
         key = request.principal.id or request.peer
         call = read_route(request.body, request_id, self._ports.clock.monotonic(), key)
+        if CONTROL in request.fields or OWN in request.fields:
+            call = wished(call, request)
         sink = NativeSink(exchange, call)
         try:
             result = await self._ports.answer(call, sink)
@@ -114,7 +117,17 @@ class NativeFacade:
         outcome = result.outcome
         if so_far is not None:
             outcome = msgspec.structs.replace(outcome, usage=so_far.with_rest(outcome.usage))
-        metrics = metrics_of(outcome, seconds=result.seconds, cost=result.cost, attempts=len(result.tried))
+        metrics = metrics_of(
+            outcome,
+            seconds=result.seconds,
+            cost=result.cost,
+            attempts=len(result.tried),
+            cache=result.cache,
+            age=result.age,
+            saved=result.saved,
+        )
+        # What was given again was not decided about.
+        why = sentence(result.decision) if result.tried else ""
         return Answer(
             response=text,
             model_used=serving.model,
@@ -125,7 +138,7 @@ class NativeFacade:
             timestamp=rfc3339(self._ports.clock.wall()),
             request_id=result.call.id,
             decision_id=result.decision.id,
-            reasoning=f"{sentence(result.decision)} {serving.reason}".rstrip(),
+            reasoning=f"{why} {serving.reason}".strip(),
             degraded=serving.degraded,
             continued=so_far is not None,
         )

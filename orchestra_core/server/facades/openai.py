@@ -14,6 +14,7 @@ from orchestra_core.server.answers import comment, keep_alive, send_error, serve
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.failures import failure
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.wishes import CONTROL, OWN, wished
 from orchestra_core.wire.openai.answers import Renderer, render_embeddings, render_error, render_models
 from orchestra_core.wire.openai.requests import read_chat, read_completion, read_embedding
 
@@ -139,6 +140,8 @@ class OpenAIFacade:
         limit = request.header(DEADLINE) if DEADLINE in request.fields else None
         if limit is not None:
             call = msgspec.structs.replace(call, deadline=call.received + _seconds(limit))
+        if CONTROL in request.fields or OWN in request.fields:
+            call = wished(call, request)
         sink = OpenAISink(exchange, call, int(clock.wall()))
         try:
             result = await self._ports.answer(call, sink)

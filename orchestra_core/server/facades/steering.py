@@ -33,3 +33,8 @@ class Steering:
     async def reload(self, request: Request, exchange: Exchange, request_id: str) -> None:
         read_reason(request.body)
         self._send(exchange, request_id, await self._ports.reload())
+
+    async def clear_cache(self, request: Request, exchange: Exchange, request_id: str) -> None:
+        """POST /api/v1/cache/clear: what was dropped."""
+        read_reason(request.body)
+        self._send(exchange, request_id, await self._ports.clear_cache())

@@ -63,6 +63,7 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
         characters=len(fields["messages"]),
         max_tokens=chat.max_completion_tokens or chat.max_tokens,
         needs=needs,
+        repeatable=chat.temperature == 0,
     )
 
 
@@ -93,6 +94,7 @@ def read_completion(body: bytes, call_id: str, now: float, key: str = "") -> Cal
         characters=len(body),
         max_tokens=wanted.max_tokens,
         prompt_field="prompt",
+        repeatable=wanted.temperature == 0,
     )
 
 
@@ -117,6 +119,7 @@ def read_embedding(body: bytes, call_id: str, now: float, key: str = "") -> Call
         requirements=asked.requirements,
         characters=len(body),
         prompt_field="input",
+        repeatable=True,
     )
 
 

@@ -26,8 +26,9 @@ MODEL = "gemma3-270m"
 ENDPOINT = f"local/{MODEL}"
 PATH = f"/api/v1/models/{MODEL}"
 ONLY_EMBEDDED = "[discovery]\nenabled = false\n"
-# One slot: the warming up of each load takes half the time.
-ONE_SLOT = ONLY_EMBEDDED + '[[backends]]\nname = "local"\nkind = "managed"\nparallel = 1\n'
+# One slot: the warming up of each load takes half the time. The same is asked again and again of the model itself.
+UNCACHED = "[cache]\nenabled = false\n"
+ONE_SLOT = ONLY_EMBEDDED + UNCACHED + '[[backends]]\nname = "local"\nkind = "managed"\nparallel = 1\n'
 CAPITAL: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of France?"}]
 LOAD_SECONDS = 60
 
@@ -174,6 +175,30 @@ def test_probabilities_and_several_prompts_are_told_in_one_piece(engine: EngineP
     first, second = (one.text for one in sorted(texts, key=lambda one: one.index))
     assert "four" in first
     assert "Wednesday" in second
+
+
+def test_the_real_models_answers_are_given_again(engine: EngineProcess) -> None:
+    """What was streamed comes whole and streamed from the cache, in the words and counts of the model."""
+    config = engine.config.read_text()
+    try:
+        engine.config.write_text(config.replace("[cache]\nenabled = false", "[cache]\nenabled = true"))
+        assert engine.unix.post("/api/v1/reload").json()["applied"] == ["cache.enabled"]
+        found = []
+        for stream in (True, False, True):
+            body = {"messages": CAPITAL, "model": MODEL, "max_tokens": 12, "temperature": 0, "stream": stream}
+            body |= {"stream_options": {"include_usage": True}} if stream else {}
+            answer = engine.post("/v1/chat/completions", body)
+            chunks = [json.loads(data) for _, data in sse(iter(answer.text.splitlines())) if data[0] == "{"]
+            parts = chunks if stream else [answer.json()]
+            said = [choice["delta" if stream else "message"] for part in parts for choice in part["choices"]]
+            text = "".join(one.get("content") or "" for one in said)
+            found.append((answer.headers["x-orchestra-cache"], text, parts[-1]["usage"]["total_tokens"]))
+    finally:
+        engine.config.write_text(config)
+        engine.unix.post("/api/v1/reload")
+    assert [how for how, _, _ in found] == ["miss", "hit", "hit"]
+    assert "Paris" in found[0][1]
+    assert found[0][1:] == found[1][1:] == found[2][1:]
 
 
 def test_the_real_model_does_not_embed(engine: EngineProcess) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import (
     BackendView,
@@ -210,6 +211,7 @@ def test_the_state_of_everything_is_exported() -> None:
             loop_stalls=2,
             pools=(PoolView("host", 1000, 300, 500, used=400, pressure="warning"),),
             foresight=(ForesightView("m", 5, 4),),
+            cache=CacheView("memory", 2, 900, 1000, 9, 2, 5, 4, 3, 6, 7, 0.5),
             models=(model(), model(model="n", residency="absent", circuit="open", memory_bytes=9)),
             breakers=(BreakerView("box/m", "open", 1.0, 5, opened=2),),
             backends=(
@@ -233,6 +235,14 @@ def test_the_state_of_everything_is_exported() -> None:
         ("orchestra_pool_pressure", (("pool", "host"),)): 1,
         ("orchestra_preloads_total", (("model", "m"),)): 5,
         ("orchestra_preload_hits_total", (("model", "m"),)): 4,
+        **{
+            ("orchestra_cache_total", (("result", result),)): count
+            for result, count in {"hit": 9, "shared": 2, "miss": 5, "kept": 4, "lost": 7}.items()
+        },
+        ("orchestra_cache_saved_total", ()): 0.5,
+        ("orchestra_cache_dropped_total", (("reason", "room"),)): 3,
+        ("orchestra_cache_dropped_total", (("reason", "age"),)): 6,
+        ("orchestra_cache_bytes", ()): 900,
         ("orchestra_memory_bytes", (("pool", "host"),)): 1000,
         ("orchestra_memory_bytes", (("pool", "gpu"),)): 50,
         ("orchestra_memory_used_bytes", (("pool", "host"),)): 400,

@@ -1,0 +1,18 @@
+"""What the headers of a request say of the cache, put to its call."""
+
+from msgspec.structs import replace
+
+from orchestra_core.caching.control import read_wish
+from orchestra_core.domain.call import Call
+from orchestra_core.server.exchange import Request
+
+CONTROL = b"cache-control"
+OWN = b"x-orchestra-cache"
+
+
+def wished(call: Call, request: Request) -> Call:
+    """Raises InvalidRequest for a word of our own header that means nothing."""
+    wish = read_wish(request.header(CONTROL), request.header(OWN))
+    if wish.off:
+        return replace(call, repeatable=False)
+    return replace(call, cache=wish)

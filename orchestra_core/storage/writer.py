@@ -171,7 +171,7 @@ class Writer:
     def _resume(self) -> bool:
         """Before anything is read: how much of the journal is stored, and rows for what was cut off by a crash."""
         if not self._resumed:
-            if self._journal.segments and not self._persist(lambda: self.reading.resume(self._store.mark)):
+            if not self._persist(lambda: self.reading.resume(self._store.mark)):
                 return False
             self._resumed = True
         while self._journal.unfinished:

@@ -213,6 +213,11 @@ class ChaosBackend:
         """How the next `times` calls are answered that no script was given for yet."""
         self._scripts.extend([steps] * times)
 
+    def forget(self) -> None:
+        """The calls there were, and the scripts that no call has taken."""
+        self.calls.clear()
+        self._scripts.clear()
+
     def gate(self, name: str) -> asyncio.Event:
         return self._gates.setdefault(name, asyncio.Event())
 

@@ -82,7 +82,11 @@ class PlainClient:
         sock.setblocking(False)
         if self._receive is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._port))
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._port))
+        except BaseException:
+            sock.close()
+            raise
         limit = 65536 if self._receive is None else self._receive
         self._reader, self._writer = await asyncio.open_connection(sock=sock, limit=limit)
         return self

@@ -1,0 +1,117 @@
+"""A process that forks ledgers which kill themselves: `python -m tests.fakes.doomed_ledger`.
+
+Each line of its input is a directory, the number of a file operation of the journal, and `before`, `middle` or `after`.
+A child of it records a few requests there and is killed at that operation. What it had said until then is answered as
+one line: `sent` and `answered`, as the backend and the client would know it, and `ended` if it was not killed.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from orchestra_core.storage.journal.files import Disk
+from orchestra_core.storage.journal.writing import Bounds
+from orchestra_core.storage.ledger import Ledger
+from orchestra_core.storage.writer import Policy
+from tests.fakes.journals import begun
+from tests.integration.storage.ledgers import request
+
+REQUESTS = 9
+
+
+class KillingDisk(Disk):
+    """The system's files until one operation, at which the process is killed."""
+
+    def __init__(self, number: int, when: str) -> None:
+        self._number = number
+        self._when = when
+        self.write = self._written
+
+    def _at(self, when: str) -> None:
+        if when == "before":
+            self._number -= 1
+        if self._number == 0 and when == self._when:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _written(self, fd: int, data: bytes) -> int:
+        self._at("before")
+        half = len(data) // 2 if self._number == 0 and self._when == "middle" else 0
+        done = os.write(fd, data[:half]) if half else 0
+        self._at("middle")
+        done += os.write(fd, data[done:])
+        self._at("after")
+        return done
+
+    def create(self, path: Path) -> int:
+        self._at("before")
+        fd = super().create(path)
+        self._at("after")
+        return fd
+
+    def reserve(self, fd: int, size: int) -> None:
+        self._at("before")
+        super().reserve(fd, size)
+        self._at("after")
+
+    def cut(self, fd: int, size: int) -> None:
+        self._at("before")
+        super().cut(fd, size)
+        self._at("after")
+
+    def rename(self, old: Path, new: Path) -> None:
+        self._at("before")
+        super().rename(old, new)
+        self._at("after")
+
+    def unlink(self, path: Path) -> None:
+        self._at("before")
+        super().unlink(path)
+        self._at("after")
+
+
+def live(place: Path, disk: Disk) -> None:
+    """Several segments, some removed; one request is sent first and never answered."""
+    ledger = Ledger(
+        f"sqlite:///{place}/orchestra.db",
+        policy=Policy(window=0.0),
+        bounds=Bounds(total=1 << 20, segment=1500),
+        files=disk,
+    )
+    ledger.open()
+    send(ledger, 0)
+    for number in range(1, REQUESTS):
+        send(ledger, number)
+        ledger.record(request(number))
+        say(f"answered {number} ")
+        if number % 4 == 0:
+            ledger.flush()
+    asyncio.run(ledger.close())
+    say("ended ")
+
+
+def send(ledger: Ledger, number: int) -> None:
+    """To a backend, as far as the journal can tell."""
+    name = str(request(number)[0])
+    ledger.begin((name, *begun(name)[1:]))
+    say(f"sent {number} ")
+
+
+def say(text: str) -> None:
+    os.write(1, text.encode())
+
+
+def main() -> None:
+    for line in sys.stdin:
+        place, number, when = line.split()
+        child = os.fork()
+        if child == 0:
+            live(Path(place), KillingDisk(int(number), when))
+            os._exit(0)
+        os.waitpid(child, 0)
+        say("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -36,6 +36,9 @@ CUBES: tuple[frozenset[By], ...] = (
     frozenset({By.BACKEND, By.MODEL}),
     frozenset({By.TIER_ASKED, By.TIER_SERVED, By.MODEL, By.TASK}),
 )
+# Those of which latencies are kept by bucket. Not by key and something: keys may be addresses, thousands of them, and
+# the buckets would take more room than the requests themselves.
+TIMED = tuple(cube for cube in CUBES if len(cube) < 2 or cube <= {By.TASK, By.MODEL, By.BACKEND})
 # Verdicts that are failures, by whose they are; a verdict that is in none of them is counted as `other`.
 FAILURES: dict[str, tuple[str, ...]] = {
     "cancelled": ("cancelled",),
@@ -101,7 +104,7 @@ class UsageRow(msgspec.Struct, frozen=True):
     `cost_unknown` the requests that used tokens and have no known cost, `saved_unknown` the cache hits without a
     known saving. `*_ms` are sums; `queued_ms` and `loading_ms` leave out requests that have none. `serving_ms` is
     total less queued, over requests with tokens out: what `tokens_out` took to make. `total` and `first_token` are
-    requests by `bucket`, without those that are zero.
+    requests by `bucket`, without those that are zero; both are empty where the query's cube is none of TIMED.
     """
 
     names: tuple[str, ...] = ()

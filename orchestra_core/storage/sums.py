@@ -5,7 +5,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from orchestra_core.accounting.usage import FAILURES, OTHER, By, Compared, UsageQuery, UsageRow
+from orchestra_core.accounting.usage import FAILURES, OTHER, TIMED, By, Compared, UsageQuery, UsageRow
 from orchestra_core.storage.rollups import (
     COLUMNS,
     LATENCIES,
@@ -63,7 +63,7 @@ class _Source:
         self._since, self._until = _range(query)
         self._by = query.by
         self._where = [(by, value) for by, value in query.where.items() if by is not By.DAY]
-        self._cube = name_of(cube)
+        self._cube, self._timed = name_of(cube), cube in TIMED
         self._parts = list(self._covered())
         self._mark = watermark(connection)
 
@@ -91,6 +91,8 @@ class _Source:
     def histograms(self, kind: str) -> dict[Names, Histogram]:
         """Requests by bucket, for each combination of names."""
         column, found = LATENCIES[kind], dict[Names, Histogram]()
+        if not self._timed:
+            return found
         conditions = (f"kind = '{kind}'", f"{column} IS NOT NULL")
         for *names, at, requests in self._ask(
             "usage_latency", {"requests": "count(*)"}, conditions, bucket_of(column)

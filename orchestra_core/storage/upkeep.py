@@ -12,7 +12,6 @@ def upkeep(connection: Connection, retention: Retention, now: float, used: Calla
 
     `used` counts the bytes that the ledger takes, `now` is Unix seconds.
     """
-    folded = fold(connection)
-    if folded:
-        return folded == STEP_ROWS
+    if fold(connection) == STEP_ROWS:
+        return True
     return add_block(connection) or prune(connection, retention, now, used)

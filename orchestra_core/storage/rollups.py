@@ -1,14 +1,15 @@
 """Sums of requests by day, made in the database from the rows that are newer than a watermark, each row once.
 
 rows above the watermark -> `fine`, by everything -> the cubes of accounting/usage.py, each from the smallest that
-holds its columns -> added to what `usage` and `usage_latency` have, and the watermark moved, in one transaction.
+holds its columns -> added to what `usage` and `usage_latency` have, and the watermark moved, in one transaction. What
+is summed (a cube and its values) has a number in `usage_names`: the sums of one name are side by side, day by day.
 
 A day's sums are also added up over blocks of 4, 16, 64 and 256 days when a block is over, so that a question about a
 year reads a dozen rows instead of 365. A row that comes late removes the blocks of its day; they are made again.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from orchestra_core.accounting.usage import BOUNDS, CUBES, FAILURES, OTHER, TIMED, By
 from orchestra_core.storage.store import Connection
@@ -26,7 +27,8 @@ COLUMNS: dict[By, str] = {
 SPANS = (1, 4, 16, 64, 256)
 # Rows of one step: some tens of milliseconds in which nothing else is written.
 STEP_ROWS = 8192
-LATENCIES = {"total": "total_ms", "first_token": "first_token_ms"}
+# Of what latencies are kept: the number it is known by, and where it is from.
+LATENCIES = {"total": (0, "total_ms"), "first_token": (1, "first_token_ms")}
 
 
 def _count(condition: str) -> str:
@@ -109,58 +111,81 @@ def _parents(cubes: Sequence[frozenset[By]]) -> Iterator[tuple[str, frozenset[By
         done[cube] = f"cube{number}"
 
 
-def _statement(
+def _names() -> list[str]:
+    return [column.value for column in COLUMNS]
+
+
+def _shown(cube: frozenset[By]) -> list[str]:
+    """Every column, "" for those that a cube does not tell apart."""
+    return [f"'{name_of(cube)}' AS cube", *(c.value if c in cube else f"'' AS {c.value}" for c in COLUMNS)]
+
+
+def _new_names() -> str:
+    fine = f"SELECT DISTINCT {', '.join(_named())} FROM requests WHERE seq > ? AND seq <= ?"
+    every = " UNION ".join(f"SELECT {', '.join(_shown(cube))} FROM fine" for cube in CUBES)
+    columns = ", ".join(["cube", *_names()])
+    return (
+        f"WITH fine AS ({fine}) INSERT INTO usage_names ({columns})"
+        f" SELECT {columns} FROM ({every}) AS every WHERE true ON CONFLICT DO NOTHING"
+    )
+
+
+def _adding(
     table: str, cubes: Sequence[frozenset[By]], fine: str, extra: tuple[str, ...], sums: dict[str, str]
 ) -> str:
-    """Adds the rows between two numbers to the sums of `table`, whose keys are the columns and `extra`."""
-    names = [column.value for column in COLUMNS]
+    """Adds rows of `fine` to the sums of `table`, which has `extra` keys besides the name and the day."""
     parts, wholes = [f"fine AS ({fine})"], []
     for name, cube, parent in _parents(cubes):
         kept = ["day", *(column.value for column in COLUMNS if column in cube), *extra]
         parts.append(
             f"{name} AS (SELECT {', '.join([*kept, *sums.values()])} FROM {parent} GROUP BY {', '.join(kept)})"
         )
-        shown = [column.value if column in cube else "''" for column in COLUMNS]
-        wholes.append(f"SELECT '{name_of(cube)}', 1, day, {', '.join([*shown, *extra, *sums])} FROM {name}")
-    keys = ["cube", "span", "day", *names, *extra]
+        wholes.append(f"SELECT {', '.join([*_shown(cube), 'day', *extra, *sums])} FROM {name}")
+    keys = ["name", "span", "day", *extra]
+    same = " AND ".join(f"n.{column} = every.{column}" for column in ("cube", *_names()))
     added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
+    # Named one by one, in this order: the names are looked up for the sums, which are few, not the other way.
     return (
         f"WITH {', '.join(parts)} INSERT INTO {table} ({', '.join([*keys, *sums])})"
-        f" SELECT * FROM ({' UNION ALL '.join(wholes)}) AS every WHERE true"
+        f" SELECT n.id, 1, day, {', '.join([*extra, *sums])}"
+        f" FROM ({' UNION ALL '.join(wholes)}) AS every CROSS JOIN usage_names AS n WHERE {same}"
         f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
     )
 
 
-def _named() -> str:
-    return ", ".join(["day", *(f"{source} AS {column.value}" for column, source in COLUMNS.items())])
-
-
-def _grouped() -> str:
-    return ", ".join(["day", *(source for source in COLUMNS.values())])
+def _named() -> list[str]:
+    return [f"{source} AS {column.value}" for column, source in COLUMNS.items()]
 
 
 def _usage() -> str:
-    made = ", ".join(f"{sql} AS {name}" for name, sql in SUMS.items())
-    fine = f"SELECT {_named()}, {made} FROM requests WHERE seq > ? AND seq <= ? GROUP BY {_grouped()}"
-    return _statement("usage", CUBES, fine, (), {name: f"{total(name)} AS {name}" for name in SUMS})
-
-
-def _latency(kind: str, column: str) -> str:
-    # Row by row: grouped by everything and the bucket there would be hardly less of them.
+    made = [f"{sql} AS {name}" for name, sql in SUMS.items()]
     fine = (
-        f"SELECT {_named()}, '{kind}' AS kind, {bucket_of(column)} AS bucket, 1 AS requests FROM requests"
-        f" WHERE seq > ? AND seq <= ? AND {column} IS NOT NULL"
+        f"SELECT {', '.join(['day', *_named(), *made])} FROM requests WHERE seq > ? AND seq <= ?"
+        f" GROUP BY {', '.join(['day', *COLUMNS.values()])}"
+    )
+    return _adding("usage", CUBES, fine, (), {name: f"{total(name)} AS {name}" for name in SUMS})
+
+
+def _latency(kind: int, column: str) -> str:
+    bucket = bucket_of(column)
+    timed = [column for column in COLUMNS if any(column in cube for cube in TIMED)]
+    named = [f"{COLUMNS[column]} AS {column.value}" for column in timed]
+    fine = (
+        f"SELECT {', '.join(['day', *named])}, {kind} AS kind, {bucket} AS bucket, count(*) AS requests"
+        f" FROM requests WHERE seq > ? AND seq <= ? AND {column} IS NOT NULL"
+        f" GROUP BY {', '.join(['day', *(COLUMNS[column] for column in timed), bucket])}"
     )
     sums = {"requests": f"{total('requests')} AS requests"}
-    return _statement("usage_latency", TIMED, fine, ("kind", "bucket"), sums)
+    return _adding("usage_latency", TIMED, fine, ("kind", "bucket"), sums)
 
 
-FOLD = (_usage(), *(_latency(kind, column) for kind, column in LATENCIES.items()))
-_CUBES = _listed(tuple(name_of(cube) for cube in CUBES))
+FOLD = (_new_names(), _usage(), *(_latency(kind, column) for kind, column in LATENCIES.values()))
 _TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "usage": ((), tuple(SUMS)),
     "usage_latency": (("kind", "bucket"), ("requests",)),
 }
+# The sums of everything: one row a day.
+DAYS = "FROM usage WHERE name = (SELECT id FROM usage_names WHERE cube = '') AND span = 1"
 
 
 def watermark(connection: Connection) -> int:
@@ -196,25 +221,26 @@ def _forget_blocks(connection: Connection, done: int, last: int) -> None:
             (done, last),
         ).fetchall()
         for block in touched:
-            for table in _TABLES:
+            for table, (extra, _) in _TABLES.items():
                 connection.execute(
-                    f"DELETE FROM {table} WHERE cube IN {_CUBES} AND span = ? AND day = ?", block
+                    f"DELETE FROM {table} WHERE name IN (SELECT id FROM usage_names)"
+                    f" AND {_kinds(extra)} span = ? AND day = ?",
+                    block,
                 )
             connection.execute("DELETE FROM usage_blocks WHERE span = ? AND day = ?", block)
 
 
 def add_block(connection: Connection) -> bool:
     """Adds up one block of days that are over, the smaller ones first; False if there is none to do."""
-    newest = connection.execute("SELECT max(day) FROM usage WHERE cube = '' AND span = 1").fetchone()[0]
+    newest = connection.execute(f"SELECT max(day) {DAYS}").fetchone()[0]
     if newest is None:
         return False
-    for part, span in itertools.pairwise(SPANS):
+    for part, span in pairwise(SPANS):
         # Reckoned in whole numbers: the newest day's own block is not over.
-        over = f"day / {span} * {span} + {span} <= ?"
+        first = f"day / {span} * {span}"
         found = connection.execute(
-            f"SELECT min(day / {span} * {span}) FROM usage AS u WHERE cube = '' AND span = 1 AND {over}"
-            f" AND NOT EXISTS (SELECT 1 FROM usage_blocks AS b WHERE b.span = {span}"
-            f" AND b.day = u.day / {span} * {span})",
+            f"SELECT min({first}) {DAYS} AND {first} + {span} <= ?"
+            f" AND {first} NOT IN (SELECT day FROM usage_blocks WHERE span = {span})",
             (newest,),
         ).fetchone()[0]
         if found is not None:
@@ -224,16 +250,18 @@ def add_block(connection: Connection) -> bool:
 
 
 def _add_block(connection: Connection, part: int, span: int, day: int) -> None:
-    names = [column.value for column in COLUMNS]
     for table, (extra, sums) in _TABLES.items():
-        keys = ", ".join([*names, *extra])
-        added = ", ".join(total(name) for name in sums)
-        for cube in CUBES:
-            connection.execute(
-                f"INSERT INTO {table} (cube, span, day, {keys}, {', '.join(sums)})"
-                f" SELECT cube, {span}, {day}, {keys}, {added} FROM {table}"
-                " WHERE cube = ? AND span = ? AND day >= ? AND day < ?"
-                f" GROUP BY cube, {keys}",
-                (name_of(cube), part, day, day + span),
-            )
+        keys = ", ".join(["name", *extra])
+        connection.execute(
+            f"INSERT INTO {table} (span, day, {', '.join([keys, *sums])})"
+            f" SELECT {span}, {day}, {keys}, {', '.join(total(name) for name in sums)}"
+            f" FROM usage_names AS n CROSS JOIN {table} AS t"
+            f" WHERE t.name = n.id AND span = {part} AND {_kinds(extra)} day >= ? AND day < ? GROUP BY {keys}",
+            (day, day + span),
+        )
     connection.execute("INSERT INTO usage_blocks (span, day) VALUES (?, ?)", (span, day))
+
+
+def _kinds(extra: tuple[str, ...]) -> str:
+    """So that the days are found by the key of the table."""
+    return f"kind IN {tuple(kind for kind, _ in LATENCIES.values())} AND" if extra else ""

@@ -13,7 +13,7 @@ ALL_ATTEMPTS = (
     " (total_ms - coalesce(queued_ms, 0)) / 1000, (first_token_ms - coalesce(queued_ms, 0)) / 1000,"
     " tokens_in, tokens_out, coalesce(error, ''), cost, tokens_estimated FROM requests WHERE attempts = 1"
 )
-_KEYS = ("day", "model", "task", "key", "backend", "tier_asked", "tier_served")
+_NAMES = ("cube", "model", "task", "key", "backend", "tier_asked", "tier_served")
 _COUNTS = (
     "requests, successes, failed_cancelled, failed_request, failed_capacity, failed_timeout, failed_interrupted,"
     " failed_backend, failed_other, fallbacks, degraded, cache_hits, tokens_in, tokens_out, tokens_cached,"
@@ -24,18 +24,21 @@ _AMOUNTS = (
 )
 
 
-def sums(whole: str, real: str) -> Iterator[str]:
-    """Sums by day and by blocks of days, how far they reach, and the prices that were."""
+def sums(whole: str, real: str, number: str) -> Iterator[str]:
+    """What is summed, sums of it by day and by blocks of days, how far they reach, and the prices that were.
+
+    `number` is how a column is said that numbers its rows by itself.
+    """
     rowid = " WITHOUT ROWID" if whole == "INTEGER" else ""
-    names = [f"{name} TEXT NOT NULL" for name in _KEYS[1:]]
-    keys = ", ".join(["cube TEXT NOT NULL", f"span {whole} NOT NULL", f"day {whole} NOT NULL", *names])
-    order = f"cube, span, {', '.join(_KEYS)}"
+    names = ", ".join(f"{name} TEXT NOT NULL" for name in _NAMES)
+    yield f"CREATE TABLE usage_names (id {number}, {names}, UNIQUE ({', '.join(_NAMES)}))"
+    keys = f"name {whole} NOT NULL, span {whole} NOT NULL, day {whole} NOT NULL"
     columns = [f"{name} {whole} NOT NULL" for name in _COUNTS.split(", ")]
     columns += [f"{name} {real} NOT NULL" for name in _AMOUNTS.split(", ")]
-    yield f"CREATE TABLE usage ({keys}, {', '.join(columns)}, PRIMARY KEY ({order})){rowid}"
+    yield f"CREATE TABLE usage ({keys}, {', '.join(columns)}, PRIMARY KEY (name, span, day)){rowid}"
     yield (
-        f"CREATE TABLE usage_latency ({keys}, kind TEXT NOT NULL, bucket {whole} NOT NULL,"
-        f" requests {whole} NOT NULL, PRIMARY KEY ({order}, kind, bucket)){rowid}"
+        f"CREATE TABLE usage_latency ({keys}, kind {whole} NOT NULL, bucket {whole} NOT NULL,"
+        f" requests {whole} NOT NULL, PRIMARY KEY (name, span, kind, day, bucket)){rowid}"
     )
     yield f"CREATE TABLE usage_blocks (span {whole} NOT NULL, day {whole} NOT NULL, PRIMARY KEY (span, day))"
     yield f"CREATE TABLE progress (name TEXT NOT NULL PRIMARY KEY, seq {whole} NOT NULL)"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from orchestra_core.accounting.usage import FAILURES, OTHER, TIMED, By, Compared, UsageQuery, UsageRow
 from orchestra_core.storage.rollups import (
     COLUMNS,
+    DAYS,
     LATENCIES,
     SPANS,
     SUMS,
@@ -20,8 +21,6 @@ from orchestra_core.storage.store import Connection
 
 _FAILED = (*FAILURES, OTHER)
 _ROWS = {**COLUMNS, By.DAY: "day"}
-# The cube that has one row a day: it tells which days there are.
-_DAYS = "FROM usage WHERE cube = '' AND span = 1"
 Names = tuple[str, ...]
 Histogram = dict[int, int]
 
@@ -69,7 +68,7 @@ class _Source:
 
     def _covered(self) -> Iterator[Part]:
         """The days asked for, in as few runs of blocks as can be; days themselves where they are told apart."""
-        oldest, newest = self._connection.execute(f"SELECT min(day), max(day) {_DAYS}").fetchone()
+        oldest, newest = self._connection.execute(f"SELECT min(day), max(day) {DAYS}").fetchone()
         if oldest is None:
             return iter(())
         first = oldest if self._since is None else max(oldest, self._since)
@@ -90,10 +89,10 @@ class _Source:
 
     def histograms(self, kind: str) -> dict[Names, Histogram]:
         """Requests by bucket, for each combination of names."""
-        column, found = LATENCIES[kind], dict[Names, Histogram]()
+        (number, column), found = LATENCIES[kind], dict[Names, Histogram]()
         if not self._timed:
             return found
-        conditions = (f"kind = '{kind}'", f"{column} IS NOT NULL")
+        conditions = (f"kind = {number}", f"{column} IS NOT NULL")
         for *names, at, requests in self._ask(
             "usage_latency", {"requests": "count(*)"}, conditions, bucket_of(column)
         ):
@@ -110,7 +109,10 @@ class _Source:
         """`conditions` on the table and on rows; `bucket` is how it is made of a row, a column of the table."""
         keys = [*(by.value for by in self._by), *(["bucket"] if bucket else [])]
         made = [*(_ROWS[by] for by in self._by), *([bucket] if bucket else [])]
-        asked, values = self._stored(f"SELECT {', '.join([*keys, *sums])} FROM {table} WHERE {conditions[0]}")
+        asked, values = self._stored(
+            f"SELECT {', '.join([*keys, *sums])} FROM usage_names AS n CROSS JOIN {table} AS s"
+            f" WHERE cube = ? AND s.name = n.id AND {conditions[0]}"
+        )
         rows = [f"{sql} AS {name}" for name, sql in (*zip(keys, made, strict=True), *sums.items())]
         fresh, more = self._fresh(f"SELECT {', '.join(rows)} FROM requests WHERE {conditions[1]}", made)
         every = " UNION ALL ".join([*asked, fresh])
@@ -123,7 +125,7 @@ class _Source:
         asked, values = [], list[object]()
         for part in self._parts:
             same = "".join(f" AND {by.value} = ?" for by, _ in self._where)
-            asked.append(f"{select} AND cube = ? AND span = ? AND day >= ? AND day <= ?{same}")
+            asked.append(f"{select} AND span = ? AND day >= ? AND day <= ?{same}")
             values += [self._cube, *part, *(value for _, value in self._where)]
         return asked, values
 

@@ -100,7 +100,7 @@ def _numbered_requests(connection: sqlite3.Connection) -> None:
 
 
 def _sums(connection: sqlite3.Connection) -> None:
-    for statement in sums("INTEGER", "REAL"):
+    for statement in sums("INTEGER", "REAL", "INTEGER PRIMARY KEY"):
         connection.execute(statement)
 
 

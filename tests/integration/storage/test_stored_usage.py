@@ -19,6 +19,7 @@ from orchestra_core.accounting.usage import (
     summed,
 )
 from orchestra_core.domain.outcome import Verdict
+from orchestra_core.storage import rollups
 from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.queries import Queries
 from orchestra_core.storage.rollups import fold
@@ -196,7 +197,7 @@ def test_a_row_is_summed_once_and_in_small_steps(store: Store, queries: Queries,
     store.write([Entry(row) for row in every])
     while store.upkeep(0.0):
         pass
-    assert place.rows("SELECT sum(requests) FROM usage WHERE cube = '' AND span = 1") == [(300,)]
+    assert place.rows(f"SELECT sum(requests) {rollups.DAYS}") == [(300,)]
     assert place.count("usage_blocks") > 2
     assert queries.usage(UsageQuery()) == reckoned(every, UsageQuery())
 

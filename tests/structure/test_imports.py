@@ -34,9 +34,12 @@ def imported(command: str, names: tuple[str, ...], home: Path) -> list[str]:
     return ran.stdout.splitlines()[-1].split()
 
 
-@pytest.mark.parametrize("command", ["health", "models", "models --best-for reasoning", "metrics"])
+@pytest.mark.parametrize(
+    "command",
+    ["health", "models", "models --best-for reasoning", "metrics", "usage", "requests", "explain req-1"],
+)
 def test_looking_imports_neither_database_nor_screen(command: str, tmp_path: Path) -> None:
-    """health, models and metrics start without SQL libraries, the console's, and the list of prices."""
+    """What looks starts without SQL libraries, without the console's, and without the list of prices."""
     nowhere = f"{command} --socket {tmp_path}/none.sock"
     assert imported(
         nowhere, (*DATABASE, *SCREEN, *PRICES, "orchestra_core.engine", "orchestra_tui"), tmp_path

@@ -54,6 +54,7 @@ class ReportsFacade:
             "next": None if page.after is None else spell(page.after),
             "pending": self._ports.reports.pending,
             "currency": self._ports.reports.currency,
+            "timestamp": rfc3339(self._ports.clock.wall()),
         }
         _send(exchange, request_id, body)
 

@@ -200,8 +200,27 @@ class Engine:
         config = place / "engine.toml"
         config.write_text(alone(place, port) + _BACKEND.format(model=MODEL, stub=stub[1]))
         command = [sys.executable, *self._wrapper, "orchestra_core", "serve", "--config", str(config)]
-        with _gateway(command, port, place / "engine.log", core, environment(place)) as started:
+        with _gateway(command, port, place / "engine.log", core, self._environment(place)) as started:
             yield started
+
+    def _environment(self, place: Path) -> dict[str, str]:
+        # Also where somebody has compiled this checkout.
+        return {**environment(place), "ORCHESTRA_PURE": "1"}
+
+
+class Compiled(Engine):
+    """The same engine with its hot path compiled (`make fast`), where there is a C compiler."""
+
+    name = "this engine, compiled"
+
+    @contextlib.contextmanager
+    def start(self, stub: tuple[int, int], place: Path, core: int) -> Iterator[Running]:
+        environments.compiled()
+        with super().start(stub, place, core) as started:
+            yield started
+
+    def _environment(self, place: Path) -> dict[str, str]:
+        return {**environment(place), "PYTHONPATH": str(environments.COMPILED)}
 
 
 _BACKEND = """
@@ -213,7 +232,7 @@ models = ["{model}"]
 slots = 1024
 """
 
-ALL: tuple[Target, ...] = (Direct(), Nginx(), VllmRouter(), LiteLLM(), Engine())
+ALL: tuple[Target, ...] = (Direct(), Nginx(), VllmRouter(), LiteLLM(), Engine(), Compiled())
 
 
 def try_start(

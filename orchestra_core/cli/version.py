@@ -5,6 +5,7 @@ import platform
 import click
 
 from orchestra_core import __version__
+from orchestra_core.cli.build import PURE, build
 from orchestra_core.cli.options import Session, formatted
 
 
@@ -13,7 +14,8 @@ from orchestra_core.cli.options import Session, formatted
 def version(session: Session) -> None:
     """Print the version."""
     python = platform.python_version()
+    runs, _ = build()
     if session.out.as_json:
-        session.out.data({"name": "ai-orchestra", "version": __version__, "python": python})
+        session.out.data({"name": "ai-orchestra", "version": __version__, "python": python, "build": runs})
     else:
-        session.out.line(f"ai-orchestra {__version__}")
+        session.out.line(f"ai-orchestra {__version__}" + ("" if runs == PURE else f" ({runs})"))

@@ -5,6 +5,7 @@ import importlib.metadata
 import platform
 import sys
 
+from orchestra_core.cli.build import build
 from orchestra_core.cli.doctor.finding import Finding, fail, ok, warn
 from orchestra_core.config import embedded_installed
 
@@ -15,7 +16,14 @@ _COMPILED = {"httptools": fail, "msgspec": fail, "uvloop": warn}
 
 
 def check_installation() -> list[Finding]:
-    return [_python(), *(_compiled(name) for name in _COMPILED), _textual(), _plotext(), _embedded()]
+    return [
+        _python(),
+        *(_compiled(name) for name in _COMPILED),
+        _build(),
+        _textual(),
+        _plotext(),
+        _embedded(),
+    ]
 
 
 def _python() -> Finding:
@@ -31,6 +39,13 @@ def _compiled(name: str) -> Finding:
     except ImportError as error:
         return _COMPILED[name](name, f"cannot be imported: {error}", _REINSTALL)
     return ok(name, importlib.metadata.version(name))
+
+
+def _build() -> Finding:
+    runs, problem = build()
+    if problem:
+        return warn("hot path", f"{runs}: {problem}", "make fast, or python -m compiled --remove")
+    return ok("hot path", runs)
 
 
 def _textual() -> Finding:

@@ -1,0 +1,1 @@
+"""`make fast`: the hot path compiled for one environment. Not part of the package: it works without."""

@@ -24,6 +24,7 @@ from orchestra_tui.present.connection import Connection
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Launch, Link, Picture
 from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.screens.alerts import AlertsScreen
 from orchestra_tui.screens.backends import BackendsScreen
 from orchestra_tui.screens.dialogs import ChoiceScreen, ConfirmScreen
 from orchestra_tui.screens.gate import Gate
@@ -52,6 +53,7 @@ class Orchestra(App[str]):
         "models": ModelsScreen,
         "backends": BackendsScreen,
         "playground": PlaygroundScreen,
+        "alerts": AlertsScreen,
     }
     DEFAULT_MODE = "overview"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -161,7 +163,7 @@ class Orchestra(App[str]):
 
     def on_event_arrived(self, event: EventArrived) -> None:
         self.latest = event.event
-        if event.event.kind.startswith(("model.", "breaker.", "backend.", "engine.")):
+        if event.event.kind.startswith(("model.", "breaker.", "backend.", "engine.", "alert.")):
             self._overtaken = True
             self._forget()
             self._ask_for_news()

@@ -2,10 +2,16 @@
 
 import msgspec
 
-VIEWS = ("overview", "models", "backends", "playground")
-TITLES = {"overview": "Overview", "models": "Models", "backends": "Backends", "playground": "Playground"}
-SHORT = {"overview": "ov", "models": "mo", "backends": "be", "playground": "pg"}
-DIGITS = {"overview": "1", "models": "2", "backends": "3", "playground": "6"}
+VIEWS = ("overview", "models", "backends", "playground", "alerts")
+TITLES = {
+    "overview": "Overview",
+    "models": "Models",
+    "backends": "Backends",
+    "playground": "Playground",
+    "alerts": "Alerts",
+}
+SHORT = {"overview": "ov", "models": "mo", "backends": "be", "playground": "pg", "alerts": "al"}
+DIGITS = {"overview": "1", "models": "2", "backends": "3", "playground": "6", "alerts": "7"}
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -31,7 +37,7 @@ class Action(msgspec.Struct, frozen=True):
     """Taken before the next key is looked at: text typed at once after it must not be read as keys."""
 
 
-_LISTS = ("models", "backends")
+_LISTS = ("models", "backends", "alerts")
 
 ACTIONS: tuple[Action, ...] = (
     *(
@@ -90,6 +96,40 @@ ACTIONS: tuple[Action, ...] = (
         3,
         mutates=True,
         palette=False,
+    ),
+    Action(
+        "alert.ack",
+        ("A",),
+        "A",
+        "ack",
+        "take note of the selected alert",
+        "screen.acknowledge",
+        ("alerts",),
+        2,
+        mutates=True,
+        palette=False,
+    ),
+    Action(
+        "alert.silence",
+        ("M",),
+        "M",
+        "silence",
+        "silence the alert or its rule for a time, or end that",
+        "screen.silence",
+        ("alerts",),
+        3,
+        mutates=True,
+        palette=False,
+    ),
+    Action(
+        "firing",
+        ("e",),
+        "e",
+        "firing",
+        "only what fires, and all again",
+        "screen.only_firing",
+        ("alerts",),
+        5,
     ),
     Action(
         "filter",

@@ -16,6 +16,7 @@ _ALIASES = {
     "backends": "be",
     "breakers": "be",
     "playground": "pg",
+    "alerts": "al",
     "h": "help",
 }
 

@@ -1,7 +1,7 @@
 """The lines every view has: identity and link, tabs, status, footer, and the sign of a terminal too small."""
 
 from orchestra_core.domain.events import Event
-from orchestra_tui.present import actions
+from orchestra_tui.present import actions, alerts
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, clock, rate, uptime
 from orchestra_tui.present.picture import LinkState, Picture
@@ -34,6 +34,7 @@ def header(picture: Picture, cells: int) -> Line:
             (6, line(span(snapshot.address, "muted"))),
             (7, line(span(f"v{snapshot.version}", "muted"))),
         ]
+        parts.append((0, alerts.badge(snapshot, picture.glyphs)))
         if worst:
             tone = "bad" if any(problem.bad for problem in worst) else "warn"
             word = "problem" if len(worst) == 1 else "problems"

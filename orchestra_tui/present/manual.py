@@ -8,6 +8,7 @@ _ABOUT = {
     "overview": "Health, memory, traffic, problems and the last events. tab moves between the panes.",
     "models": "Every model on every backend. The selection stays on its model while rows move.",
     "backends": "Each endpoint's breaker: closed lets calls through, open keeps them away until a probe.",
+    "alerts": "What is wrong, and since when. Silenced alerts are dim: nobody is told of them.",
     "playground": "Ask a model, or auto, and watch the answer arrive. Each prompt stands on its own.",
 }
 

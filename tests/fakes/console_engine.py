@@ -76,6 +76,7 @@ class ConsoleEngine:
         self.planned: list[tuple[str, str, str]] = []
         self.operated: list[tuple[str, str, str]] = []
         self.drains: list[float | None] = []
+        self.alerted: list[tuple[str, str, float | None]] = []
         self.asked: list[tuple[str, str | None]] = []
         self.intervals: list[float] = []
         self.fetched = 0
@@ -118,6 +119,12 @@ class ConsoleEngine:
             raise EngineError(self.refusal)
         self.world.operate(verb, model, backend)
         return Operation("op-1", verb, model, backend, self.loads)
+
+    async def alert(self, verb: str, name: str, seconds: float | None = None) -> None:
+        self.alerted.append((verb, name, seconds))
+        if self.refusal:
+            raise EngineError(self.refusal)
+        self.world.say_to_alert(verb, name)
 
     async def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]:
         self.asked.append((prompt, model))

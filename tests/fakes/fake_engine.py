@@ -96,6 +96,10 @@ class FakeEngine:
         if path == "/api/v1/shutdown":
             return 202, {}
         parts = path.split("/")
+        if method == "POST" and len(parts) == 6 and parts[3] == "alerts":
+            self.wished.append(msgspec.json.decode(body))
+            self.world.say_to_alert(parts[5], unquote(parts[4]))
+            return 200, {}
         if method == "POST" and len(parts) == 6 and parts[3] == "models":
             wish = msgspec.json.decode(body) if body else {}
             self.wished.append(wish)

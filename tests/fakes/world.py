@@ -3,6 +3,9 @@
 import math
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
+from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.price import PriceView
 from orchestra_core.domain.snapshot import (
@@ -72,6 +75,16 @@ class World:
             self._event(-18, "model.loading", "box2/qwen2.5:14b", "needs 9.0G, evicts nothing"),
         ]
 
+        self.alerts: list[AlertView] = [
+            self._alert("memory:host", "critical", "firing", -75, "71% of 16.0 GiB used, limit 70%; 4.6 GiB free"),
+            self._alert("latency:gpu-a/llama-3.3-70b-instruct-fp8", "warning", "resolving", -600,
+                        "first token 2.4 times slower than usual here: 0.41 s now"),
+            self._alert("backends:lab", "warning", "firing", -190, "down: connection refused (10.0.4.7:8080)",
+                        silenced_until=self.stamp(tick + 3600), silenced_by="ann", silenced_reason="moved"),
+            self._alert("errors:requests", "warning", "pending", -4, "12% of 412 requests failed in the last 60 s"),
+            self._alert("disk:state", "warning", "resolved", -1500, "1.9 GiB free of 99.0 GiB, limit 2.0 GiB"),
+        ]  # fmt: skip
+
     def stamp(self, tick: float) -> str:
         return (BASE + timedelta(seconds=tick)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -128,6 +141,7 @@ class World:
             backends=backends,
             models=models,
             breakers=() if self.empty else tuple(self._breaker(view) for view in models),
+            alerts=() if self.empty else tuple(self.alerts),
             events=tuple(self.events[-50:]) if not self.empty else (),
             notices=(
                 "No backend is configured and none was found: start Ollama, or run ai-orchestra config init.",
@@ -250,6 +264,23 @@ class World:
             ttft_p95=0.74,
             most_used="llama3.2:3b",
         )
+
+    def _alert(self, name: str, severity: str, state: str, ago: int, message: str, **more: str) -> AlertView:
+        rule, _, subject = name.partition(":")
+        at = self.stamp(self.tick + ago)
+        fired = None if state == "pending" else at
+        return AlertView(name, rule, subject, severity, state, at, message, fired=fired, times=1, **more)
+
+    def say_to_alert(self, verb: str, name: str) -> None:
+        """Ack, silence or unsilence an alert or a rule, as an engine would."""
+        until = self.stamp(self.tick + 3600) if verb == "silence" else None
+        changes: dict[str, object] = (
+            {"acknowledged": "owner"} if verb == "ack" else {"silenced_until": until, "silenced_by": "owner"}
+        )
+        self.alerts = [
+            msgspec.structs.replace(view, **changes) if name in (view.id, view.rule) else view
+            for view in self.alerts
+        ]
 
     def _event(self, ago: int, kind: str, subject: str, message: str, level: str = "info") -> Event:
         return Event(self.stamp(self.tick + ago), kind, subject, message, level)

@@ -128,3 +128,16 @@ async def test_a_closed_client_watches_no_more(tmp_path: Path) -> None:
     await one_turn()
     await client.close()
     assert await asyncio.wait_for(waiting, 10) is None
+
+
+async def test_alerts_are_spoken_to_by_name(engine: FakeEngine, client: EngineClient) -> None:
+    """Names are quoted in the path; a time is sent where there is one."""
+    name = "latency:gpu-a/llama-3.3-70b-instruct-fp8"
+    await client.alert("ack", name)
+    await client.alert("silence", "memory", 900.0)
+    quoted = "latency%3Agpu-a%2Fllama-3.3-70b-instruct-fp8"
+    assert engine.asked == [f"POST /api/v1/alerts/{quoted}/ack", "POST /api/v1/alerts/memory/silence"]
+    assert engine.wished == [{}, {"seconds": 900.0}]
+    views = {view.id: view for view in (await client.fetch()).alerts}
+    assert views[name].acknowledged == "owner"
+    assert views["memory:host"].silenced

@@ -13,7 +13,7 @@ SNAPSHOT = World().snapshot()
 def test_lower_case_keys_never_change_the_engine() -> None:
     """What mutates has an upper-case key and nothing else."""
     changing = [action for action in actions.ACTIONS if action.mutates]
-    assert {action.id for action in changing} == {"model.load", "model.unload"}
+    assert {action.id for action in changing} == {"model.load", "model.unload", "alert.ack", "alert.silence"}
     assert all(key.isupper() for action in changing for key in action.keys)
 
 
@@ -34,7 +34,13 @@ def test_help_tells_every_key_of_the_view(view: str) -> None:
 
 def test_digits_are_those_of_the_keymap() -> None:
     """Views keep their numbers; numbers of views that do not exist are not shown."""
-    assert actions.DIGITS == {"overview": "1", "models": "2", "backends": "3", "playground": "6"}
+    assert actions.DIGITS == {
+        "overview": "1",
+        "models": "2",
+        "backends": "3",
+        "playground": "6",
+        "alerts": "7",
+    }
 
 
 @pytest.mark.parametrize(

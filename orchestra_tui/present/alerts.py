@@ -1,0 +1,164 @@
+"""Alerts as a table, one alert's details, and what may be said to it."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from orchestra_core.domain.alerts import AlertView
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.glyphs import Glyphs
+from orchestra_tui.present.numbers import age, clock, since
+from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.spans import Line, cut_line, line, pad, span, wrapped
+from orchestra_tui.present.states import State
+
+_TONES = {"critical": "bad", "warning": "warn", "info": "accent"}
+_RANK = {"critical": 0, "warning": 1, "info": 2}
+# How long an alert may be silenced by a key: seconds by what is shown.
+TIMES = {"15 minutes": 900, "1 hour": 3600, "4 hours": 14_400, "1 day": 86_400, "7 days": 604_800}
+UNSILENCE = "end the silence"
+_WORD, _SEVERITY, _SINCE = 8, 8, 5
+
+
+def alert(snapshot: Snapshot | None, identity: str | None) -> AlertView | None:
+    views = snapshot.alerts if snapshot else ()
+    return next((view for view in views if view.id == identity), None)
+
+
+def firing(snapshot: Snapshot) -> list[AlertView]:
+    """What fires and nobody has silenced."""
+    return [view for view in snapshot.alerts if view.firing and not view.silenced]
+
+
+def badge(snapshot: Snapshot, glyphs: Glyphs) -> Line:
+    """How many fire, in the tone of the worst that nobody has taken note of; nothing where none does."""
+    views = firing(snapshot)
+    if not views:
+        return ()
+    open_ones = [view.severity for view in views if not view.acknowledged]
+    worst = min(open_ones, key=lambda severity: _RANK.get(severity, 3), default="")
+    word = "alert" if len(views) == 1 else "alerts"
+    sign = glyphs.critical if worst == "critical" else glyphs.high
+    return line(span(f"{sign} {len(views)} {word}", _TONES.get(worst, "muted"), "app.view('alerts')"))
+
+
+def state(view: AlertView, glyphs: Glyphs) -> State:
+    """Symbol and tone by severity, the word by what is done about it."""
+    sign = {"critical": glyphs.critical, "warning": glyphs.high}.get(view.severity, glyphs.half)
+    tone = _TONES.get(view.severity, "")
+    if view.state == "resolved":
+        return State(glyphs.full, "over", "muted")
+    if view.silenced:
+        return State(sign, "silenced", "muted")
+    if view.state == "pending":
+        return State(glyphs.hollow, "pending", "muted")
+    if view.acknowledged:
+        return State(sign, "acked", tone)
+    return State(sign, "easing" if view.state == "resolving" else "firing", tone)
+
+
+def matching(snapshot: Snapshot | None, query: str, *, only_firing: bool = False) -> list[AlertView]:
+    """The alerts a filter leaves, in the engine's order with the silent ones last; `!word` must not match."""
+    views = snapshot.alerts if snapshot else ()
+    kept = [
+        view
+        for view in views
+        if (view.firing or not only_firing) and all(_matches(view, term) for term in query.lower().split())
+    ]
+    return sorted(kept, key=lambda view: (not view.firing, view.silenced and view.firing))
+
+
+def table(views: Sequence[AlertView], picture: Picture, cells: int) -> tuple[Line, list[tuple[str, Line]]]:
+    """The header and, per alert, its id and its row."""
+    if not views:
+        quiet = "nothing fires" if picture.snapshot is not None else ""
+        return line(span(f" {picture.glyphs.full if quiet else ''} {quiet}", "good")), []
+    name = min(max(10, *(cell_len(view.id) for view in views)), max(cells // 3, 12))
+    head = f"    {'SEVERITY':<{_SEVERITY}} {'STATE':<{_WORD}} {'SINCE':>{_SINCE}} {pad('ALERT', name)} WHAT"
+    now = picture.snapshot.now if picture.snapshot else ""
+    rows = [(view.id, _row(view, name, now, cells, picture.glyphs)) for view in views]
+    return cut_line(line(span(head, "muted")), cells), rows
+
+
+def _row(view: AlertView, name: int, now: str, cells: int, glyphs: Glyphs) -> Line:
+    is_now = state(view, glyphs)
+    quiet = is_now.tone == "muted"
+    lead = span(f"  {is_now.symbol} {view.severity:<{_SEVERITY}} {is_now.word:<{_WORD}}", is_now.tone)
+    when = span(f" {age(since(now, view.since)):>{_SINCE}} ", "muted")
+    what = line(
+        span(pad(view.id, name, more=glyphs.more), "muted" if quiet else "strong"),
+        span(f" {view.message}", "muted" if quiet else ""),
+    )
+    return cut_line((lead, when, *what), cells, glyphs.more)
+
+
+def detail(view: AlertView, picture: Picture, cells: int) -> list[Line]:
+    """Everything there is to know of one alert."""
+    is_now = state(view, picture.glyphs)
+    now = picture.snapshot.now if picture.snapshot else ""
+    rows: list[tuple[str, str, str]] = [
+        ("alert", view.id, "strong"),
+        (
+            "state",
+            f"{is_now.symbol} {view.severity}, {view.state} for {age(since(now, view.since))}",
+            is_now.tone,
+        ),
+        ("what", view.message, ""),
+        *((("fired", f"{clock(view.fired)}, {_times(view.times)}", ""),) if view.fired else ()),
+        *((("value", _number(view), ""),) if view.value is not None else ()),
+    ]
+    if view.acknowledged:
+        at = f" at {clock(view.acknowledged_at)}" if view.acknowledged_at else ""
+        rows.append(("noted by", f"{view.acknowledged}{at}", "good"))
+        rows.append(("", view.acknowledged_reason, ""))
+    if view.silenced_until is not None:
+        rows.append(("silenced", f"until {_until(view.silenced_until, now)}, by {view.silenced_by}", "warn"))
+        rows.append(("", view.silenced_reason, ""))
+    drawn: list[Line] = []
+    for label, text, tone in rows:
+        if text:
+            drawn += wrapped(text, cells - 1, tone, f" {label:<10}", " " * 11)
+    return drawn
+
+
+def choices(view: AlertView) -> list[tuple[str, Line]]:
+    """For how long an alert, or all of its rule, may be silenced; first the end of a silence there is."""
+    own = [(f"{words}", f"{view.id} for {words}") for words in TIMES]
+    whole = [(f"all {words}", f"every {view.rule} alert for {words}") for words in TIMES]
+    ended = [(UNSILENCE, f"{UNSILENCE} of {view.id}")] if view.silenced else []
+    return [(key, line(span(f"  {text}"))) for key, text in (*ended, *own, *whole)]
+
+
+def chosen(view: AlertView, choice: str) -> tuple[str, str, float | None] | None:
+    """(verb, what, seconds) of a choice; None where none was made."""
+    if choice == UNSILENCE:
+        return "unsilence", view.id, None
+    words = choice.removeprefix("all ")
+    if words not in TIMES:
+        return None
+    return "silence", view.rule if choice != words else view.id, float(TIMES[words])
+
+
+def _number(view: AlertView) -> str:
+    limit = "" if view.limit is None else f", limit {view.limit:.4g}"
+    return f"{view.value:.4g}{limit}"
+
+
+def _times(number: int) -> str:
+    return "the first time" if number == 1 else f"{number} times since the engine started"
+
+
+def _until(stamp: str, now: str) -> str:
+    """The time of day, with the date where that is another one."""
+    return clock(stamp) if stamp[:10] == now[:10] else f"{stamp[:10]} {clock(stamp)}"
+
+
+def _matches(view: AlertView, term: str) -> bool:
+    if term.startswith("!"):
+        return len(term) == 1 or not _matches(view, term[1:])
+    field, colon, value = term.partition(":")
+    fields = {"state": (view.state, "silenced" if view.silenced else "", "acked" if view.acknowledged else ""),
+              "rule": (view.rule,), "severity": (view.severity,)}  # fmt: skip
+    if colon and field in fields:
+        return any(value in text for text in fields[field])
+    return any(term in text.lower() for text in (view.id, view.message, view.severity, view.state))

@@ -1,0 +1,184 @@
+"""The Alerts view: what fires, and saying something to it."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from orchestra_core.domain.alerts import AlertView
+from orchestra_tui.client import EngineError
+from orchestra_tui.messages import FilterChanged, SelectionLost
+from orchestra_tui.present import alerts
+from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.screens.dialogs import PickScreen
+from orchestra_tui.screens.help import SheetScreen
+from orchestra_tui.screens.view import ViewScreen, bindings
+from orchestra_tui.widgets.lines import Pane
+from orchestra_tui.widgets.prompts import CommandLine
+from orchestra_tui.widgets.table import LiveTable
+
+
+class AlertsScreen(ViewScreen):
+    """A table of alerts with the details of the selected one beside it where there is room."""
+
+    VIEW = "alerts"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("alerts")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._query = ""
+        self._only_firing = False
+
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="split"):
+            yield LiveTable(id="table", classes="pane", resized=lambda: self._rows(self.picture))
+            yield Pane(self._detail, "Details", id="detail", focusable=False)
+
+    @property
+    def table(self) -> LiveTable:
+        return self.query_one(LiveTable)
+
+    def draw(self, picture: Picture) -> None:
+        self._rows(picture)
+        super().draw(picture)
+
+    def home(self) -> None:
+        self.set_focus(self.table)
+
+    def on_mount(self) -> None:
+        self.home()
+
+    def moving(self) -> LiveTable:
+        return self.table
+
+    def action_move(self, by: int) -> None:
+        super().action_move(by)
+        self.query_one("#detail", Pane).redraw()
+
+    def action_page(self, by: int) -> None:
+        super().action_page(by)
+        self.query_one("#detail", Pane).redraw()
+
+    def action_edge(self, end: int) -> None:
+        super().action_edge(end)
+        self.query_one("#detail", Pane).redraw()
+
+    def action_detail(self) -> None:
+        key = self.table.selected
+        if key is None:
+            self.say(line(span("no alert selected", "warn")))
+            return
+
+        def drawn(picture: Picture, cells: int, _rows: int) -> list[Line]:
+            view = alerts.alert(picture.snapshot, key)
+            return alerts.detail(view, picture, cells) if view else [line(span(f" {key} is gone", "warn"))]
+
+        sheet = SheetScreen("Alert", drawn)
+        self.app.push_screen(sheet)
+        self.call_after_refresh(lambda: sheet.show(self.picture))
+
+    # -- saying something to it
+
+    def action_acknowledge(self) -> None:
+        view = self._target("ack")
+        if view is None:
+            return
+        if not view.firing:
+            self.console.say(f"ack: {view.id} does not fire, it is {view.state}", "warn")
+            return
+        self._send("ack", view.id, None)
+
+    def action_silence(self) -> None:
+        """What is chosen is done to the alert that was selected when the key was pressed."""
+        view = self._target("silence")
+        if view is None:
+            return
+
+        def answered(choice: str | None) -> None:
+            wish = alerts.chosen(view, choice or "")
+            if wish is None:
+                self.console.say("silence cancelled", "muted")
+            else:
+                self._send(*wish)
+
+        self.app.push_screen(PickScreen(f"Silence {view.id}", alerts.choices(view), "1 hour"), answered)
+
+    def _target(self, verb: str) -> AlertView | None:
+        """The selected alert as it is now; says why there is none."""
+        fresh, key = self.console.fresh(), self.table.selected
+        view = alerts.alert(fresh.snapshot, key)
+        if not fresh.link.live:
+            state = fresh.link.state.value
+            self.console.say(f"{verb}: not connected to the engine ({state}); nothing was sent", "warn")
+            return None
+        if view is None:
+            self.console.say(
+                f"{verb}: no alert selected" if key is None else f"{verb}: {key} is gone", "warn"
+            )
+        return view
+
+    def _send(self, verb: str, name: str, seconds: float | None) -> None:
+        self.console.say(f"{verb} {name}: sent …")
+        self.console.run_worker(self._ask(verb, name, seconds), group="alerts")
+
+    async def _ask(self, verb: str, name: str, seconds: float | None) -> None:
+        try:
+            await self.console.engine.alert(verb, name, seconds)
+        except EngineError as error:
+            self.console.say(f"{verb} {name}: {error.message}", "bad")
+        else:
+            done = {"ack": "acknowledged", "silence": "silenced"}.get(verb, "no longer silenced")
+            self.console.say(f"{name} is {done}")
+
+    # -- what is shown
+
+    def action_only_firing(self) -> None:
+        self._only_firing = not self._only_firing
+        self._rows(self.picture)
+        self.say(line(span("only what fires" if self._only_firing else "all alerts", "accent")))
+
+    def action_filter(self) -> None:
+        self._open(filtering=True, text=self._query)
+
+    def action_back(self) -> None:
+        if self._query:
+            self._query = ""
+            self._rows(self.picture)
+
+    def copied(self) -> str:
+        view = alerts.alert(self.picture.snapshot, self.table.selected)
+        return f"{view.id}: {view.message}" if view else ""
+
+    def on_filter_changed(self, event: FilterChanged) -> None:
+        event.stop()
+        self._query = event.text
+        self._rows(self.picture)
+
+    def on_selection_lost(self, event: SelectionLost) -> None:
+        event.stop()
+        if not self.query_one(CommandLine).is_open:
+            self.say(line(span(f"{event.key} is not shown any more: nothing is selected", "warn")))
+
+    def _rows(self, picture: Picture) -> None:
+        if not self.standing:
+            return
+        cells = self.table.scrollable_content_region.width
+        if cells < 10:
+            return
+        views = alerts.matching(picture.snapshot, self._query, only_firing=self._only_firing)
+        self.table.show_rows(*alerts.table(views, picture, cells))
+        self.table.age(picture.stale and picture.snapshot is not None)
+        total = len(picture.snapshot.alerts) if picture.snapshot else 0
+        chips = ("firing  " if self._only_firing else "") + (
+            f"filter: {self._query}  " if self._query else ""
+        )
+        self.table.entitle(f"Alerts  {chips}{len(views)}/{total}")
+
+    def _detail(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
+        view = alerts.alert(picture.snapshot, self.table.selected)
+        if view is None:
+            return [line(span(" nothing selected" if picture.snapshot else "", "muted"))]
+        return alerts.detail(view, picture, cells)

@@ -1,5 +1,8 @@
 """What is kept of answers, and where: the settings of `[cache]`, and `storage.redis`."""
 
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -28,6 +31,27 @@ def _redis(value: object) -> str:
     # Raises ValueError for a port that is none.
     _ = parts.port
     return value
+
+
+def read_redis(values: Mapping[str, Any], problems: list[str]) -> str | None:
+    """`values` by dotted key; `storage.redis_port` is that of a server on this machine, from the environment."""
+    url, port = values.get("storage.redis"), values.get("storage.redis_port")
+    if importlib.util.find_spec("redis") is None:
+        if url is not None:
+            problems.append("storage.redis: Redis needs its library: pip install 'ai-orchestra[redis]'")
+        return None
+    return f"redis://127.0.0.1:{port}/0" if url is None and port is not None else url
+
+
+def redis_unused(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence if the port of Redis is given and something else is done than using it."""
+    if values.get("storage.redis_port") is None:
+        return ()
+    if values.get("storage.redis") is not None:
+        return ("RESOURCE_PORTS_REDIS is set and has no effect: storage.redis names the server",)
+    if importlib.util.find_spec("redis") is None:
+        return ("RESOURCE_PORTS_REDIS is set and has no effect without pip install 'ai-orchestra[redis]'",)
+    return ()
 
 
 CACHE: dict[str, Field] = {

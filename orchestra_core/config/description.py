@@ -56,6 +56,7 @@ def _storage(settings: StorageSettings) -> dict[str, str]:
         "storage.url": hide_password(settings.url),
         "storage.retention_days": "for ever" if days is None else _spell(days),
         "storage.max_bytes": str(settings.max_bytes or "(none)"),
+        "storage.redis": hide_password(settings.redis) if settings.redis else "(none)",
     }
 
 

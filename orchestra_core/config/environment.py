@@ -28,12 +28,12 @@ _NAMES: tuple[tuple[str, str, Field, Callable[[str], object]], ...] = (
     ("LOG_LEVEL", "log_level", LEVEL_OF_LOG, str),
     ("RESOURCE_PORTS_POSTGRES", "storage.port", PORT, _as_number),
     ("DATABASE_URL", "storage.url", SCALARS["storage"]["url"], str),
+    ("RESOURCE_PORTS_REDIS", "storage.redis_port", PORT, _as_number),
     ("RESOURCE_PORTS_OLLAMA", "discovery.ports", PORT, _as_number),
 )
 
 _UNUSED = {
     "UI_PORT": "this version serves no web page; the console is `ai-orchestra` in a terminal",
-    "RESOURCE_PORTS_REDIS": "sharing state through Redis is not in this version",
 }
 
 

@@ -10,7 +10,7 @@ import msgspec
 from orchestra_core.config.accounting import rate_missing, read_accounting
 from orchestra_core.config.alerts import read_alerts, read_webhooks, unsigned
 from orchestra_core.config.budgets import read_budgets
-from orchestra_core.config.caching import CacheSettings
+from orchestra_core.config.caching import CacheSettings, redis_unused
 from orchestra_core.config.document import Document, must_be, read_document
 from orchestra_core.config.environment import read_environment, unused
 from orchestra_core.config.fields import LEVEL_OF_LOG, Field
@@ -164,6 +164,7 @@ def _compose(
         notes=(
             *unused(environ),
             *port_unused(values),
+            *redis_unused(values),
             *_missing_keys(backends),
             *unsigned(webhooks),
             *rate_missing(accounting, [backend.kind for backend in backends]),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from orchestra_core.config.caching import REDIS, read_redis
 from orchestra_core.config.fields import SIZE, Field, number
 from orchestra_core.config.settings import Paths, StorageSettings
 
@@ -19,16 +20,12 @@ def _url(value: object) -> str:
     return value
 
 
-def _absent(value: object) -> None:
-    raise ValueError(value)
-
-
 URL = Field(_url, "sqlite:///file.db or postgresql://…")
 STORAGE: dict[str, Field] = {
     "url": URL,
     "retention_days": number(0, 36_500, above=True),
     "max_bytes": SIZE,
-    "redis": Field(_absent, "left out: sharing state through Redis is not in this version"),
+    "redis": REDIS,
 }
 
 
@@ -38,7 +35,7 @@ def read_storage(values: Mapping[str, Any], paths: Paths, problems: list[str]) -
         url=_located(_with_port(values.get("storage.url"), values.get("storage.port")), paths, problems),
         retention_days=values.get("storage.retention_days"),
         max_bytes=values.get("storage.max_bytes"),
-        redis=values.get("storage.redis"),
+        redis=read_redis(values, problems),
     )
 
 

@@ -1,20 +1,27 @@
 """The cache of answers as this engine has it: in front of the pipeline, as the configuration says at the moment."""
 
+import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.caching.counts import Counts
 from orchestra_core.caching.key import scope_of
 from orchestra_core.caching.store import Store
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
 from orchestra_core.domain.caching import CacheView, Cleared
+from orchestra_core.domain.errors import Unavailable
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.cached import Cached, Limits
 from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.shelf import MemoryShelf
 from orchestra_core.upstream.folding import Folding
+
+if TYPE_CHECKING:
+    from orchestra_core.storage.redis_cache import RedisShelf
 
 
 class Answers:
@@ -27,13 +34,15 @@ class Answers:
         clock: Clock,
         first: Config,
         config: Callable[[], Config],
+        say: Callable[[str, str, str, str], None],
     ) -> None:
         self._config = config
         self._counts = Counts()
         self._store = Store(first.cache.memory, first.cache.max_age_seconds)
+        self._redis = _redis(first, self._counts, lambda: self._taken.cache.max_age_seconds, say)
         self.answer = Cached(
             pipeline.service,
-            MemoryShelf(self._store, clock),
+            self._redis or MemoryShelf(self._store, clock),
             clock=clock,
             reading=Folding(),
             given=completion.given,
@@ -46,11 +55,14 @@ class Answers:
 
     def view(self) -> CacheView:
         store, counts, enabled = self._store, self._counts, self._config().cache.enabled
+        redis = self._redis
         return CacheView(
-            place="memory" if enabled else "off",
-            entries=len(store),
-            bytes=store.size,
-            limit=store.limit,
+            place="off" if not enabled else "memory" if redis is None else "redis",
+            entries=len(store) if redis is None else None,
+            bytes=store.size if redis is None else None,
+            limit=store.limit if redis is None else None,
+            lost=counts.lost,
+            problem="" if redis is None else redis.problem,
             hits=counts.hits,
             shared=counts.shared,
             misses=counts.misses,
@@ -62,8 +74,22 @@ class Answers:
         )
 
     async def clear(self) -> Cleared:
+        """Of Redis what all engines keep there; raises Unavailable where it does not answer."""
+        if self._redis is not None:
+            try:
+                return Cleared(await self._redis.clear(), None)
+            except (OSError, TimeoutError) as error:
+                raise Unavailable(f"Redis does not answer, so nothing was dropped: {error}") from error
         size = self._store.size
         return Cleared(self._store.clear(), size)
+
+    def start(self, supervisor: Supervisor) -> None:
+        if self._redis is not None:
+            supervisor.keep(self._redis.keep, "Redis")
+
+    async def close(self) -> None:
+        if self._redis is not None:
+            await self._redis.close()
 
     def _refresh(self) -> None:
         config = self._config()
@@ -81,6 +107,20 @@ class Answers:
                 "backends": sorted(_weights(msgspec.structs.asdict(backend)) for backend in config.backends),
             }
         )
+
+
+def _redis(
+    config: Config,
+    counts: Counts,
+    max_age: Callable[[], float],
+    say: Callable[[str, str, str, str], None],
+) -> "RedisShelf | None":
+    """Its library is an extra, and imported only where it is wanted."""
+    if config.storage.redis is None:
+        return None
+    module = importlib.import_module("orchestra_core.storage.redis_cache")
+    shelf: RedisShelf = module.RedisShelf(config.storage.redis, counts, max_age, say)
+    return shelf
 
 
 def _weights(backend: dict[str, object]) -> str:

@@ -162,7 +162,9 @@ class Engine:
             begin=self.accounts.announcing,
             book=self.accounts.budgets.book,
         )
-        self.answers = Answers(self.pipeline, self.accounts.completion, clock, config, lambda: self.config)
+        self.answers = Answers(
+            self.pipeline, self.accounts.completion, clock, config, lambda: self.config, self.hub.publish
+        )
 
         self.alerts = self._watching(config)
         self._operators_side(config, read)
@@ -318,6 +320,7 @@ class Engine:
             self.hub.publish(
                 "engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning"
             )
+        self.answers.start(self.supervisor)
         self.supervisor.keep(partial(self.housekeeping.run, self.listener), "housekeeping")
         self.alerts.start()
         self.supervisor.keep(self.keys.keep_noting, "when keys were used")
@@ -362,6 +365,7 @@ class Engine:
         self.execution.close()
         await self.members.close()
         await self.client.aclose()
+        await self.answers.close()
         with contextlib.suppress(OrchestraError):
             await self.keys.note_used()
         await self.ledger.close()

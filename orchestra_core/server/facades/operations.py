@@ -205,7 +205,9 @@ def _interval(arguments: Mapping[str, str]) -> float:
 def _services(snapshot: Snapshot) -> dict[str, str]:
     # What is wrong with it is in the snapshot; the contract knows four words here.
     database = "connected" if snapshot.database == "connected" else "unavailable"
-    services = {"database": database, "redis": "disabled"}
+    cache = snapshot.cache
+    redis = "disabled" if cache.place != "redis" else "unavailable" if cache.problem else "connected"
+    services = {"database": database, "redis": redis}
     for view in snapshot.backends:
         services[view.name] = "connected" if view.health == "up" else "unavailable"
     kinds: dict[str, list[BackendView]] = {}

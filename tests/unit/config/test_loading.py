@@ -79,7 +79,7 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
             "FILE:2: server.host is 'a b'; it must be an IP address or a host name",
         ),
         ("[discovery]\nenabled = 'yes'", "FILE:2: discovery.enabled is 'yes'; it must be true or false"),
-        ("[storage]\nredis = 'redis://h/0'", "FILE:2: storage.redis is 'redis://h/0'; it must be left out"),
+        ("[storage]\nredis = 'http://h/0'", "FILE:2: storage.redis is 'http://h/0'; it must be redis://"),
         (
             "[storage]\nurl = 'mysql://h/d'",
             "FILE:2: storage.url is 'mysql://h/d'; it must be sqlite:///file.db or",
@@ -245,11 +245,8 @@ def test_every_environment_name_of_the_contract_is_used_or_spoken_of(tmp_path: P
     assert (config.server.host, config.server.port, config.log_level) == ("localhost", 81, "debug")
     assert config.discovery.ports == (1234,)
     assert config.storage.url == "sqlite:////srv/o.db"
-    assert [note.split()[0] for note in config.notes[:3]] == [
-        "UI_PORT",
-        "RESOURCE_PORTS_REDIS",
-        "RESOURCE_PORTS_POSTGRES",
-    ]
+    assert config.storage.redis == "redis://127.0.0.1:6379/0"
+    assert [note.split()[0] for note in config.notes[:2]] == ["UI_PORT", "RESOURCE_PORTS_POSTGRES"]
 
 
 def test_the_embedded_model_is_served_only_where_nothing_else_is_configured(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "usage": ("usage", "What was asked, what it cost, and what could be better."),
     "requests": ("usage", "List the latest requests, or those that are asked for."),
     "explain": ("explain", "Say why a request went where it went, and what would have changed that."),
+    "cache": ("cache", "Show or clear the cache of answers."),
     "query": ("ask", "Ask a model and print its answer."),
     "select": ("ask", "Say which model would be chosen, and why."),
     "load": ("steer", "Load a model into memory."),

@@ -25,18 +25,17 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """`answer` is the pipeline with the cache before it. `config` gives what is in effect, once `answer` is called."""
+    """`answer` is the pipeline with the cache before it. `config` gives what is in effect."""
 
     def __init__(
         self,
         pipeline: Pipeline,
         completion: Completion,
         clock: Clock,
-        first: Config,
         config: Callable[[], Config],
         say: Callable[[str, str, str, str], None],
     ) -> None:
-        self._config = config
+        self._config, first = config, config()
         self._counts = Counts()
         self._store = Store(first.cache.memory, first.cache.max_age_seconds)
         self._redis = _redis(first, self._counts, lambda: self._taken.cache.max_age_seconds, say)

@@ -162,9 +162,6 @@ class Engine:
             begin=self.accounts.announcing,
             book=self.accounts.budgets.book,
         )
-        self.answers = Answers(
-            self.pipeline, self.accounts.completion, clock, config, lambda: self.config, self.hub.publish
-        )
 
         self.alerts = self._watching(config)
         self._operators_side(config, read)
@@ -223,6 +220,8 @@ class Engine:
             supervisor=self.supervisor,
             say=self.hub.publish,
         )
+        told = self.accounts.completion
+        self.answers = Answers(self.pipeline, told, self.clock, lambda: self.config, self.hub.publish)
         self.stopping = Stopping(
             self.hub,
             lambda: self.config.server.grace_seconds,

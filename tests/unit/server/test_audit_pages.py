@@ -99,6 +99,7 @@ def test_a_line_that_a_crash_has_cut_is_left_out(tmp_path: Path) -> None:
         ("POST", "reload", "", "config reload"),
         ("POST", "models/$(rm -rf)/load", "", "load '$(rm -rf)'"),
         ("POST", "models/m/load", "{not json", "load m"),
+        ("POST", "cache/clear", "{}", "cache clear"),
         (
             "POST",
             "breakers/x/trip",

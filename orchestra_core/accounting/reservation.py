@@ -67,6 +67,11 @@ class Refusal(msgspec.Struct, frozen=True):
     account: Account
     worst: int | None
 
+    @property
+    def needed(self) -> float | None:
+        """The limit with which it would have fitted."""
+        return None if self.worst is None else (self.account.settled + self.worst) / BILLION
+
     def reason(self, currency: str) -> str:
         """The budget, what of it is spent and what was asked for."""
         account = self.account

@@ -75,7 +75,7 @@ class Rejection(msgspec.Struct, frozen=True, gc=False, array_like=True):
     Codes: capability, model, context, unreachable, breaker_open, cooling_down, draining, not_resident, cost, quality,
     budget.
     `needed` is what would have let it pass, exactly: of context its tokens, of cost a max_cost, of cooling_down the
-    seconds, of quality the highest that could be asked for; None where there is no such number.
+    seconds, of budget its limit, of quality the highest that could be asked for; None where there is no such number.
     """
 
     endpoint: str

@@ -59,7 +59,7 @@ def _less(lesser: Lesser, purse: Purse, call: Call, decision: Decision) -> Decis
 
 
 def _rejections(purse: Purse, refused: list[Refused]) -> list[Rejection]:
-    return [Rejection(one.endpoint, "budget", purse.explain(refusal)) for one, refusal in refused]
+    return [Rejection(one.endpoint, "budget", purse.explain(no), no.needed) for one, no in refused]
 
 
 def _error(purse: Purse, refused: list[Refused]) -> OverBudget:

@@ -28,6 +28,7 @@ _ALLOWED = {
     "context": "a context of {needed:.0f} tokens instead, or a shorter prompt or max_tokens, would have let it pass",
     "cost": "max_cost={needed:.6g} would have let it pass",
     "quality": "quality={needed} would have let it pass",
+    "budget": "a budget of {needed:.6g} would have let it pass",
     "cooling_down": "it would have passed {needed:.3g} s later",
     "breaker_open": "a closed breaker would have let it pass: ai-orchestra breaker reset {endpoint}",
     "draining": "a backend that is not drained would have let it pass: ai-orchestra resume {backend}",

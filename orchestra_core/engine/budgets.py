@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from orchestra_core.accounting.budget import Book
 from orchestra_core.accounting.reservation import Who
 from orchestra_core.accounting.restoring import restore, state_of
+from orchestra_core.accounting.usage import By, UsageQuery
 from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
@@ -13,7 +14,6 @@ from orchestra_core.domain.budgets import Budget
 from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.journal.replay import Replay
 from orchestra_core.storage.ledger import Ledger
-from orchestra_core.storage.spending import spent_since
 from orchestra_core.storage.tables import RequestRow
 from orchestra_core.trust.keys import ApiKey
 
@@ -93,7 +93,7 @@ class Budgets:
         first_day = book.first_day(budget, now)
         marks = book.marks(budget.name, now)
         try:
-            found = await asyncio.wrap_future(self._ledger.run(lambda db: spent_since(db, budget, first_day)))
+            found = await asyncio.to_thread(self._spent, budget, first_day)
         except StoreError as error:
             if not self._told:
                 self._told = True
@@ -103,6 +103,13 @@ class Budgets:
             return
         if book.first_day(budget, self._clock.wall()) == first_day:
             book.learn(budget.name, self._owned(budget, found), marks, self._clock.wall())
+
+    def _spent(self, budget: Budget, first_day: int) -> list[tuple[str, float]]:
+        """Blocking. Keys, and the known cost of their requests that count, from this local day on."""
+        scope = {By.TASK: budget.task, By.MODEL: budget.model}
+        where = {by: value for by, value in scope.items() if value is not None}
+        query = UsageQuery((By.KEY,), since=first_day, where=where)
+        return [(row.names[0], row.cost) for row in self._ledger.queries.usage(query, latency=False)]
 
     def _owned(self, budget: Budget, found: Iterable[tuple[str, float]]) -> dict[str, float]:
         """By owner: each key, where it has a budget of its own, else "" for all that count."""

@@ -130,6 +130,26 @@ async def test_a_client_that_leaves_while_it_waits_for_money_holds_none() -> Non
     assert view.settled == pytest.approx(2 * COST)
 
 
+async def test_money_that_comes_as_its_client_leaves_goes_to_the_next() -> None:
+    """Granted and cancelled in one turn of the loop: nothing of it stays reserved, and who waits behind is sent."""
+    execution = ScriptedExecution()
+    execution.gate = asyncio.Event()
+    world = Paid(execution, Budget("team", 4.5))
+    first, second, third = (world.chat("big") for _ in range(3))
+    await settle()
+    one = world.view().reserved
+    world.purse.configure([Budget("team", 9.0)])
+    second.cancel()
+    await settle()
+    assert len(execution.attempts) == 2
+    assert world.view().reserved == pytest.approx(2 * one)
+    execution.gate.set()
+    await asyncio.gather(first, third)
+    await asyncio.wait({second})
+    assert world.view().settled == pytest.approx(2 * COST)
+    assert world.view().reserved == 0
+
+
 def test_nobody_waits_for_money_longer_than_for_a_slot() -> None:
     """After the seconds of the queue it is a 429 that names the budget; the request that holds the money goes on."""
     execution = ScriptedExecution()

@@ -62,6 +62,9 @@ class Published(Protocol):
     def at(self, url: str, model: str, now: float) -> Listed | None:
         """What the service at this address takes for this model at `now` (Unix seconds); None: not on the list."""
 
+    def named(self, name: str, now: float) -> Listed | None:
+        """The same of `provider/model`, with the provider as the list calls it."""
+
 
 class PriceBook:
     """`published` may come later; until then nothing is known of other people's machines but what is configured."""
@@ -80,7 +83,14 @@ class PriceBook:
         if base is None:
             base = self._listed(spec, backend, now) if spec.hosted else Price(currency=self._rules.currency)
         wish = self._rules.models.get(spec.model)
-        return base if wish is None else self._overridden(spec, base, wish)
+        return base if wish is None else self._overridden(base, wish, spec.capabilities == _EMBEDS)
+
+    def named(self, name: str, now: float) -> Price | None:
+        """The price of a model that nobody has to serve: as configured, or that of `provider/model` on the list."""
+        listed = None if self.published is None else self.published.named(name, now)
+        base = None if listed is None else self._converted(listed, silent=False)
+        wish = self._rules.models.get(name)
+        return base if wish is None else self._overridden(base, wish, silent=False)
 
     def _hourly(self, spec: EndpointSpec, backend: BackendRates) -> Price | None:
         """An hour is shared by the slots: an endpoint that is full costs what the machine costs."""
@@ -92,20 +102,18 @@ class PriceBook:
         return Price(second=hour / _SECONDS / spec.slots, currency=rules.currency, source=source)
 
     def _listed(self, spec: EndpointSpec, backend: BackendRates, now: float) -> Price | None:
-        rules = self._rules
-        rate = 1.0 if rules.currency == "USD" else rules.dollar
-        if self.published is None or backend.url is None or rate is None:
+        if self.published is None or backend.url is None:
             return None
         found = self.published.at(backend.url, spec.model, now)
-        return None if found is None else self._converted(spec, found, rate)
+        return None if found is None else self._converted(found, spec.capabilities == _EMBEDS)
 
-    def _converted(self, spec: EndpointSpec, listed: Listed, rate: float) -> Price | None:
-        output = listed.output
-        if output is None and spec.capabilities == _EMBEDS:
-            output = 0.0  # it writes nothing
-        if listed.input is None or output is None:
+    def _converted(self, listed: Listed, silent: bool) -> Price | None:
+        """In our currency. What is `silent` writes nothing, so that the price of that need not be known."""
+        output = 0.0 if listed.output is None and silent else listed.output
+        rate = 1.0 if self._rules.currency == "USD" else self._rules.dollar
+        if listed.input is None or output is None or rate is None:
             return None
-        above = [(start, self._converted(spec, other, rate)) for start, other in listed.above]
+        above = [(start, self._converted(other, silent)) for start, other in listed.above]
         return Price(
             input=listed.input * rate,
             output=output * rate,
@@ -118,12 +126,12 @@ class PriceBook:
             origin=listed.origin,
         )
 
-    def _overridden(self, spec: EndpointSpec, base: Price | None, wish: ModelRates) -> Price | None:
+    def _overridden(self, base: Price | None, wish: ModelRates, silent: bool) -> Price | None:
         if wish.input is None and wish.output is None and wish.cached is None:
             return base
         read = wish.input if wish.input is not None else base.input if base else None
         written = wish.output if wish.output is not None else base.output if base else None
-        if written is None and spec.capabilities == _EMBEDS:
+        if written is None and silent:
             written = 0.0
         if read is None or written is None:
             return None

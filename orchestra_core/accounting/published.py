@@ -52,7 +52,15 @@ class List:
         key = (url, model)  # of configured backends and what they list, so there is an end to them
         if key not in self._found:
             self._found[key] = self._find(url, model)
-        found = self._found[key]
+        return self._of(self._found[key], now)
+
+    def named(self, name: str, now: float) -> Listed | None:
+        """As `Published.named`."""
+        provider_id, _, model = name.partition("/")
+        provider = next((one for one in self._providers if one.id == provider_id), None)
+        return self._of(self._entry(provider, model), now)
+
+    def _of(self, found: "tuple[Provider, ModelInfo] | None", now: float) -> Listed | None:
         if found is None:
             return None
         provider, entry = found
@@ -64,6 +72,9 @@ class List:
     def _find(self, url: str, model: str) -> "tuple[Provider, ModelInfo] | None":
         # The patterns are of addresses with a path; ours end without a slash.
         provider = next((one for one in self._providers if re.match(one.api_pattern, f"{url}/")), None)
+        return self._entry(provider, model)
+
+    def _entry(self, provider: "Provider | None", model: str) -> "tuple[Provider, ModelInfo] | None":
         if provider is None:
             return None
         entry = self._named.get((provider.id, model))

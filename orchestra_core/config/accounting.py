@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from orchestra_core.config.fields import Field, number
+from orchestra_core.config.fields import TEXT, Field, number
 from orchestra_core.domain.catalog import BackendKind
 
 # ISO 4217, the list of active codes of 2025, without metals, funds, units of account and test codes.
@@ -179,13 +179,15 @@ class AccountingSettings(msgspec.Struct, frozen=True):
     """`currency` is the ISO 4217 code of every price and cost, `timezone` the IANA name of whose days are counted.
 
     `price_per_kwh` is that of the energy our own machines use. `usd_rate` is what a US dollar costs in `currency`, None
-    where nobody said: published prices are in US dollars.
+    where nobody said: published prices are in US dollars. `compare_with` is the model that costs are compared with in
+    place of the best one: one that is served, one with configured prices, or `provider/model` of the published list.
     """
 
     currency: str = "USD"
     timezone: str = "UTC"
     price_per_kwh: float = 0.0
     usd_rate: float | None = None
+    compare_with: str | None = None
 
     @property
     def zone(self) -> tzinfo:
@@ -251,6 +253,7 @@ ACCOUNTING: dict[str, Field] = {
     "timezone": TIMEZONE,
     "price_per_kwh": number(0),
     "usd_rate": number(0, above=True),
+    "compare_with": TEXT,
 }
 
 

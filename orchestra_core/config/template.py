@@ -42,6 +42,7 @@ currency = "USD"                      # ISO 4217 code; every price and cost is i
 timezone = "UTC"                      # IANA name; whose days, weeks and months are counted
 price_per_kwh = 0                     # of the energy that backends with watts use
 # usd_rate = 1                        # what a US dollar costs in another currency: published prices are in dollars
+# compare_with = "openai/gpt-5"       # savings are against this model; without: against the best one served
 
 # What may be spent. Of hard budgets the worst case is set aside before a request is sent: they are never exceeded.
 # [[budgets]]

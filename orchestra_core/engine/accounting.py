@@ -1,11 +1,14 @@
 """[Response Handler] and what it tells: the ledger, prices and everything else that counts tokens and money."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
+from orchestra_core.accounting.counterfactual import Counterfactuals
 from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
+from orchestra_core.domain.catalog import EndpointSpec
 from orchestra_core.engine.budgets import Budgets
+from orchestra_core.engine.members import Member
 from orchestra_core.engine.prices import Prices
 from orchestra_core.engine.reports import Reports
 from orchestra_core.engine.tidings import Tidings
@@ -29,8 +32,12 @@ class Accounts:
         ended: Callable[[Entry], None],
         gate: Gate,
         tidings: Tidings,
+        members: Callable[[], Iterable[Member]],
     ) -> None:
         self.prices = Prices(config, clock, tidings.no_prices)
+        self.elsewhere = Counterfactuals(
+            lambda: in_order(members(), catalog), config.accounting.compare_with, self.prices.of
+        )
         self.ledger = Ledger(
             config.storage.url,
             clock,
@@ -56,13 +63,31 @@ class Accounts:
             failed=tidings.failed,
             spent=gate.spent,
             zone=config.accounting.zone,
+            elsewhere=self.elsewhere,
         )
 
     def tick(self) -> None:
         """About once a second."""
         self.ledger.tick()
+        self.elsewhere.refresh()
+
+    async def compare(self, model: str | None) -> None:
+        """From now on with another model, whose price may have to be looked up first."""
+        await self.prices.prepare()
+        self.elsewhere.declare(model)
 
     def open(self, supervisor: Supervisor) -> None:
         """Opens the ledger and finds out what was spent before."""
         self.budgets.restore(self.ledger.open())
         self.budgets.start(supervisor)
+
+
+def in_order(members: Iterable[Member], catalog: Catalog) -> Iterator[EndpointSpec]:
+    """What there is, in the order a client without a router would go through it: configured backends before those
+    that were discovered, of each its models as configured or as it lists them.
+    """
+    for member in sorted(members, key=lambda one: one.origin != "configured"):
+        for name in member.settings.models or [info.name for _, info in member.found]:
+            endpoint = catalog.get(f"{member.settings.name}/{name}")
+            if endpoint is not None:
+                yield endpoint.spec

@@ -93,6 +93,7 @@ class Engine:
             ended=self.ended.add,
             gate=self.gate,
             tidings=self.tidings,
+            members=lambda: self.members,
         )
         self.ledger = self.accounts.ledger
         self.loading = Loading(

@@ -24,6 +24,7 @@ from orchestra_core.upstream.timeouts import Timeouts
 
 # Whoever needs these reads them where they are in effect.
 _READ_LIVE = ("cache", "discovery", "embedded", "server.grace_seconds")
+_PRICES = tuple(f"accounting.{key}" for key in ("price_per_kwh", "usd_rate", "compare_with"))
 _AT_THE_GATE = ("server.allowed_hosts", "server.cors_origins", "server.require_key", "limits")
 
 
@@ -52,10 +53,7 @@ def register(
         memory.configure(new)
         accounts.prices.configure(new)
         members.override(new.models)
-
-    def take_prices(new: Config) -> None:
-        accounts.prices.configure(new)
-        members.override(new.models)
+        reload.supervisor.start(accounts.compare(new.accounting.compare_with), "published prices")
 
     def take_execution(new: Config) -> None:
         resilience = new.resilience
@@ -74,8 +72,7 @@ def register(
             "fallbacks",
             "model_fallbacks",
         ),
-        take_models: ("models", "memory"),
-        take_prices: ("accounting.price_per_kwh", "accounting.usd_rate"),
+        take_models: ("models", "memory", *_PRICES),
         take_alerts: ("alerts",),
         alerts.configure: ("webhooks",),
         lambda new: gate.configure(rules(new)): _AT_THE_GATE,

@@ -6,10 +6,11 @@ from datetime import UTC, tzinfo
 import msgspec
 from msgspec.structs import replace
 
+from orchestra_core.accounting.counterfactual import Costs
 from orchestra_core.accounting.days import Days
 from orchestra_core.accounting.pricing import cost_of
 from orchestra_core.clock import Clock
-from orchestra_core.domain.call import Call
+from orchestra_core.domain.call import Call, Kind
 from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import Outcome, Verdict
@@ -21,6 +22,7 @@ _SUCCESS = Verdict.SUCCESS
 # However long these took, it was no server's time.
 _NO_WORK = frozenset({Verdict.UNREACHABLE, Verdict.UNSUPPORTED})
 Record = Callable[[tuple[object, ...], Sequence[tuple[object, ...]], bytes | None], None]
+Compare = Callable[[str, Kind, frozenset[str], str, Usage, float | None], Costs]
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -39,6 +41,7 @@ class Completion:
         failed: Callable[[Call, Outcome], None],
         spent: Callable[[str, int], None],
         zone: tzinfo = UTC,
+        elsewhere: Compare = lambda *_: (None, None),
     ) -> None:
         self._clock = clock
         self._find = find
@@ -47,6 +50,7 @@ class Completion:
         self._failed = failed
         self._spent = spent
         self._days = Days(zone)
+        self._elsewhere = elsewhere
 
     def __call__(
         self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
@@ -59,7 +63,7 @@ class Completion:
         if usage.estimated and not usage.prompt:
             usage = with_prompt(usage, decision, outcome)
         # Where nothing was sent nothing was charged, whatever the price.
-        cost = paid(tried[-1], usage) if tried else 0.0
+        cost = own = paid(tried[-1], usage) if tried else 0.0
         backend, _, model = outcome.endpoint.partition("/")
         verdict = outcome.verdict
         several = len(tried) > 1
@@ -74,6 +78,7 @@ class Completion:
         tokens_in, tokens_out = usage.prompt, usage.completion
         labels = (model, backend, task, surface, ended)
         self._ended((labels, int(call.received + seconds), tokens_in, tokens_out, cost, seconds, first))
+        other = self._elsewhere(task, call.kind, call.needs, last.endpoint, usage, own)
         # In the field order of RequestRow; plain ints and strings: sqlite3 is slow with others (measured).
         row = (
             call.id,
@@ -101,7 +106,7 @@ class Completion:
             decision.id,
             outcome.message,
             call.key,
-            *self._further(decision, self._find(last.endpoint), tried, began),
+            *self._further(decision, self._find(last.endpoint), tried, began, other),
         )
         self._spent(call.key, tokens_in + tokens_out)
         self._record(row, _attempt_rows(call.id, tried) if several else (), _encode(decision))
@@ -159,7 +164,12 @@ class Completion:
         self._record(row, (), None)
 
     def _further(
-        self, decision: Decision, endpoint: Endpoint | None, tried: tuple[Tried, ...], began: float
+        self,
+        decision: Decision,
+        endpoint: Endpoint | None,
+        tried: tuple[Tried, ...],
+        began: float,
+        compared: Costs,
     ) -> tuple[object, ...]:
         """From `day` to `continued`."""
         quality = decision.requirements.quality
@@ -173,8 +183,7 @@ class Completion:
             "" if quality is None else quality._value_,
             "" if endpoint is None else endpoint.spec.tier._value_,
             loading * 1000,
-            None,
-            None,
+            *compared,
             "",
             None,
             1 if continued else 0,

@@ -32,6 +32,9 @@ class ListOf:
         self.asked.append((url, model, now))
         return self.listed if url == URL else None
 
+    def named(self, name: str, now: float) -> Listed | None:
+        return self.listed if name == "acme/m" else None
+
 
 def book(listed: Listed | None = None, **rules: Any) -> PriceBook:
     made = PriceBook(Rules(**rules))
@@ -142,3 +145,15 @@ def test_a_list_is_asked_for_the_price_of_now() -> None:
     made.published = asked = ListOf(Listed(1.0, 2.0))
     made.at(spec(hosted=True), CLOUD, 1e9)
     assert asked.asked == [(URL, "m", 1e9)]
+
+
+def test_a_model_that_nobody_serves_has_the_price_of_the_list_or_of_the_configuration() -> None:
+    """The configuration wins here too; half a price is none."""
+    listed = Listed(1.0, 2.0)
+    assert book(listed).named("acme/m", 0.0) == Price(1.0, 2.0, source=Source.PUBLISHED)
+    assert book(listed).named("m", 0.0) is None
+    assert book(listed, currency="EUR").named("acme/m", 0.0) is None
+    assert book(models=wish(input=3.0, output=4.0)).named("m", 0.0) == Price(
+        3.0, 4.0, source=Source.CONFIGURED
+    )
+    assert book(models=wish(input=3.0)).named("m", 0.0) is None

@@ -35,6 +35,9 @@ class Shelf:
     def at(self, url: str, model: str, now: float) -> Listed | None:
         return Listed(1.0, 2.0, since=now)
 
+    def named(self, name: str, now: float) -> Listed | None:
+        return Listed(5.0, 6.0) if name == "acme/m" else None
+
 
 def spec(*, hosted: bool) -> EndpointSpec:
     kind = BackendKind.OPENAI
@@ -98,3 +101,18 @@ def test_prices_of_models_and_the_dollar_are_as_configured(tmp_path: Path) -> No
     assert world.price() is None
     world.prices.book.published = world.shelf
     assert (world.price().input, world.price().currency) == (0.5, "EUR")
+
+
+async def test_the_list_is_taken_for_a_model_to_compare_with(tmp_path: Path) -> None:
+    """Where it is named by its provider; a name without one is that of a model here."""
+    here = World(tmp_path, "[accounting]\ncompare_with = 'm'")
+    await here.prices.prepare(OURS)
+    assert here.shelf.taken == 0
+    listed = World(tmp_path, "[accounting]\ncompare_with = 'acme/m'")
+    await listed.prices.prepare(OURS)
+    price = listed.prices.of("acme/m")
+    assert price is not None
+    assert (listed.shelf.taken, price.input, price.output) == (1, 5.0, 6.0)
+    here.prices.configure(read(tmp_path, "[accounting]\ncompare_with = 'acme/m'"))
+    await here.prices.prepare()
+    assert here.shelf.taken == 1

@@ -54,6 +54,15 @@ def test_a_model_is_found_by_the_address_of_its_service_and_its_name() -> None:
     assert known.at("https://nobody.example/v1", "quick", NOW) is None
 
 
+def test_a_model_is_found_by_the_name_of_its_provider_too() -> None:
+    """Without an address; a provider or a model that is not listed has no price."""
+    known = prices(entry("org/quick", price(input_mtok=1.5, output_mtok=6)))
+    assert known.named("acme/org/quick", NOW) == Listed(1.5, 6.0, origin="the list 7, acme/org/quick")
+    assert [
+        known.named(name, NOW) for name in ("other/org/quick", "nobody/org/quick", "acme/slow", "acme")
+    ] == [None] * 4
+
+
 def test_a_name_that_is_an_entry_of_its_own_is_not_taken_for_another() -> None:
     """Unless the entry says that it is not called so."""
     pseudo = ModelInfo(id="quick-eu", match=ClauseEquals(equals="eu.quick"), prices=price(input_mtok=9))

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestra_core.domain.call import Call
+from orchestra_core.accounting.counterfactual import Counterfactuals
+from orchestra_core.domain.call import Call, Task
 from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.outcome import NO_USAGE, Outcome, Partial, Verdict
@@ -48,9 +49,11 @@ class Counted(World):
             ended=self.ended.add,
             record=lambda row, _attempts, _decision: self.rows.append(
                 {"verdict": row[9], "prompt": row[12], "completion": row[13], "cost": row[20]}
+                | {"best": row[29], "first": row[30]}
             ),
             failed=lambda *_: None,
             spent=self._debit,
+            elsewhere=Counterfactuals(lambda: [endpoint.spec for endpoint in self.catalog.all]),
         )
 
     def _debit(self, _key: str, tokens: int) -> None:
@@ -220,3 +223,32 @@ async def test_an_unknown_cost_of_one_attempt_makes_that_of_the_request_unknown(
         world.change("a", price=None)
         result = await call(world)
         assert (result.cost is not None) is known
+
+
+async def test_a_row_tells_what_its_tokens_would_have_cost_elsewhere() -> None:
+    """Where it was served, what it cost; of a request that took two attempts, what its answer would have."""
+    world = Counted(ScriptedExecution(b=[BURNT]))
+    world.change("b", price=Price(100.0, 100.0), qualities=dict.fromkeys(Task, 0.99))
+    await call(world)
+    world.prefer("b", "a")
+    world.change("b", weight=1e9)
+    result = await call(world)
+    in_vain = result.decision.input_tokens + 7
+    alone, moved = world.rows
+    tokens = alone["prompt"] + alone["completion"]
+    assert alone["first"] == alone["cost"] == pytest.approx(tokens / 1e6)
+    assert alone["best"] == pytest.approx(tokens / 1e4)
+    answer = moved["prompt"] + moved["completion"]
+    assert moved["best"] == pytest.approx(answer / 1e4)
+    assert moved["first"] == pytest.approx(answer / 1e6)
+    assert moved["cost"] == pytest.approx(answer / 1e6 + in_vain / 1e4)
+
+
+async def test_nothing_to_compare_with_is_unknown() -> None:
+    """No price there, or nothing that can do it; a request that nobody was sent is free everywhere."""
+    world = Counted(ScriptedExecution(), ("a",))
+    world.change("a", price=None)
+    result = await call(world)
+    assert result.outcome.usage.completion
+    (row,) = world.rows
+    assert (row["cost"], row["best"], row["first"]) == (None, None, None)

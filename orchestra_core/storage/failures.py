@@ -4,7 +4,8 @@ StoreError
 ├── RowFault             these values can never be stored: trying again would fail for ever
 ├── StoreUnavailable     locked, full, gone, not answering: what is to be written waits and is tried again
 │   └── StoreEmpty       nothing was ever written to it
-└── StoreUnusable        damaged, newer than this program, another program's, wrongly configured: a person must act
+└── StoreUnusable        newer than this program, another program's, wrongly configured: a person must act
+    └── StoreDamaged     it was ours, and cannot be read any more
 """
 
 from orchestra_core.domain.errors import OrchestraError
@@ -30,3 +31,7 @@ class StoreUnusable(StoreError):
 
 class StoreEmpty(StoreUnavailable):
     """Its tables are not there (yet): nothing was ever written."""
+
+
+class StoreDamaged(StoreUnusable):
+    """It is never written to or removed. Until a person moves it away, requests are kept elsewhere."""

@@ -16,10 +16,11 @@ import msgspec
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.history import History
 from orchestra_core.storage.bell import Bell
-from orchestra_core.storage.journal.files import Files
+from orchestra_core.storage.failures import StoreDamaged, StoreUnavailable
+from orchestra_core.storage.journal.files import DISK, Files
 from orchestra_core.storage.journal.records import UNSTORABLE
 from orchestra_core.storage.journal.replay import Replay
-from orchestra_core.storage.journal.writing import DISK, Bounds, Journal
+from orchestra_core.storage.journal.writing import Bounds, Journal
 from orchestra_core.storage.location import locate
 from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.queries import ModelTotals, Queries
@@ -112,10 +113,14 @@ class Ledger:
     def open(self) -> Replay:
         """Starts writing, and returns what the engine before this one left.
 
-        Creates the database if there is none; StoreError if it must not be written to, or another engine uses the
-        journal. One that is merely locked, full or read-only now is no error: rows wait and `stats()` says why.
+        Creates the database if there is none; StoreError if it is not ours, or another engine uses the journal. One
+        that is locked, full, read-only or damaged is no error: rows wait in the journal and `stats()` says why.
         """
-        self._store.check()
+        try:
+            self._store.check()
+        except (StoreUnavailable, StoreDamaged):
+            # Requests go on without it; the writer tells why, and looks again before it writes.
+            self._writer.suspected = True
         left = self._journal.open()
         self._writer.start()
         return left

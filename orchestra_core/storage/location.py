@@ -1,11 +1,14 @@
 """Where the ledger lives: the URL of the configuration made into a private file."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-from orchestra_core.storage.failures import StoreUnusable
+from orchestra_core.storage.failures import StoreUnavailable, StoreUnusable
 
+# A disk that is full, broken or was made read-only: no reason to choose another place, or not to start.
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 _PREFIX = "sqlite:///"
 
 
@@ -30,6 +33,8 @@ def prepare(path: Path) -> None:
         for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
             _make_private(file)
     except OSError as error:
+        if error.errno in _PASSING:
+            raise StoreUnavailable(f"ledger {path}: {error.strerror}") from error
         raise StoreUnusable(
             f"ledger {path}: {error.strerror}; choose a writable place with storage.url"
         ) from error

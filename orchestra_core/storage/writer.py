@@ -92,6 +92,8 @@ class Writer:
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self._resumed = self._caught_up = False
+        # Set where the database is to be checked before it is written to.
+        self.suspected = False
         self._upkeep_at = 0.0
         self.problem = ""
         # The latest entries taken, for who asks what was used (see Ledger.passed); memory only.
@@ -184,6 +186,7 @@ class Writer:
 
     def _fold(self) -> bool:
         """Stores all there is to read; False when the time to stop ran out before."""
+        spoiled = self.reading.spoiled
         while (batch := self.reading.take(self._policy.commit_rows)) is not None:
             self.taken.extend(batch.entries[-_TAKEN:])
             if not self._persist(lambda: self._write(batch)):
@@ -192,8 +195,8 @@ class Writer:
             if batch.mark is None or batch.mark.journal == self._journal.name:
                 self._settled(len(batch.entries) + len(batch.faults))
             self._run_errands()
-        if self.reading.spoiled:
-            self.reading.spoiled = False
+        if spoiled or self.reading.spoiled:
+            # Everything that was heard of has been read, or never will be.
             missing = max(0, self._bell.heard - self._tally.settled)
             self._tally.unread += missing
             self._settled(missing)
@@ -229,6 +232,9 @@ class Writer:
     def _attempt(self, step: Callable[[], None]) -> str | None:
         """None when it is done, else what is wrong with the database."""
         try:
+            if self.suspected:
+                self._store.check()
+                self.suspected = False
             self._store.open(self._clock.wall())
             step()
         except StoreUnavailable as error:

@@ -102,3 +102,6 @@ class Disk:
 
     def close(self, fd: int) -> None:
         os.close(fd)
+
+
+DISK = Disk()

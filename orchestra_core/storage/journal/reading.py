@@ -47,6 +47,7 @@ class Reading:
         self._offset = 0
         self._fd = -1
         self._stored: dict[int, int] = {}
+        # While it waits for the segment after one that cannot be read on.
         self.spoiled = False
 
     def resume(self, mark_of: Callable[[str], Mark | None]) -> None:
@@ -111,6 +112,7 @@ class Reading:
             if last:
                 return None
             self.close()
+            self.spoiled = False
             self._index += 1
             self._offset = self._stored.get(self._segments[self._index].number, 0)
             self._sweep()

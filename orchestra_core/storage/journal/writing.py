@@ -17,13 +17,11 @@ import msgspec
 
 from orchestra_core.clock import Clock
 from orchestra_core.storage.failures import StoreUnusable
-from orchestra_core.storage.journal.files import Disk, Files
+from orchestra_core.storage.journal.files import DISK, Files
 from orchestra_core.storage.journal.records import Begin, Ended, begin_frame, end_frame
 from orchestra_core.storage.journal.replay import Replay, look_back
 from orchestra_core.storage.journal.segments import Directory, Segment
 from orchestra_core.storage.store import Entry, Row
-
-DISK = Disk()
 
 
 class Bounds(msgspec.Struct, frozen=True):

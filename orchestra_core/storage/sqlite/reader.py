@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestra_core.storage.failures import StoreEmpty, StoreUnavailable, StoreUnusable
+from orchestra_core.storage.failures import StoreDamaged, StoreEmpty, StoreUnavailable
 from orchestra_core.storage.sqlite.migrations import version
 from orchestra_core.storage.store import Connection
 
@@ -49,7 +49,7 @@ def connect_reader(path: Path, busy_timeout: float = 5.0) -> sqlite3.Connection:
 
 
 def inspect(path: Path) -> None:
-    """StoreUnusable, with the file unchanged, if it is damaged, newer than ours or another program's."""
+    """With the file unchanged, StoreDamaged, or StoreUnusable if it is newer than ours or another program's."""
     size = path.stat().st_size
     if size == 0:
         return
@@ -62,7 +62,7 @@ def inspect(path: Path) -> None:
         # Locked or not accessible just now: the writer meets it again, reports it and keeps trying.
         return
     except sqlite3.DatabaseError as error:
-        raise StoreUnusable(
+        raise StoreDamaged(
             f"ledger {path}: damaged ({error}). It was not touched: restore a copy, or move it away to "
             "start an empty one."
         ) from error

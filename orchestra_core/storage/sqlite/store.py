@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from orchestra_core.storage.failures import RowFault, StoreUnavailable, StoreUnusable
+from orchestra_core.storage.failures import RowFault, StoreDamaged, StoreUnavailable
 from orchestra_core.storage.location import prepare
 from orchestra_core.storage.retention import FOREVER, Retention
 from orchestra_core.storage.sqlite.migrations import migrate
@@ -150,7 +150,7 @@ class SqliteStore:
         except (sqlite3.Error, OSError) as error:
             self.close()
             damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
-            kind = StoreUnusable if damaged else StoreUnavailable
+            kind = StoreDamaged if damaged else StoreUnavailable
             raise kind(f"ledger {self.place}: {error}") from error
 
     def _on_disk(self) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.sqlite.migrations import MIGRATIONS
 from orchestra_core.storage.tables import AttemptRow, KeyRow, RequestRow, table_of
-from tests.integration.storage.ledgers import PATIENCE, opened, request, run
+from tests.integration.storage.ledgers import PATIENCE, Problems, opened, request, run
 
 READ_ONLY = """
 import os, sys
@@ -82,19 +82,57 @@ def _damage_page(path: Path) -> None:
     path.write_bytes(pages)
 
 
+def _overwrite(path: Path) -> None:
+    """In place, as a failing disk or another program does it."""
+    with path.open("r+b") as file:
+        file.write(b"\xff" * path.stat().st_size)
+
+
+def _move_away(path: Path) -> None:
+    path.rename(path.with_name("damaged.db"))
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 @pytest.mark.parametrize("damage", [_damage_header, _damage_page])
-async def test_a_damaged_file_is_refused_and_kept(path: Path, damage: Callable[[Path], None]) -> None:
-    """The error names the file and the way out; not a byte of the file changes."""
+async def test_a_damaged_file_is_told_and_kept(path: Path, damage: Callable[[Path], None]) -> None:
+    """Not a byte of it changes, requests wait in the journal, and are stored once somebody has moved it away."""
     async with opened(path) as ledger:
         for number in range(2000):
             ledger.record(request(number))
         assert ledger.flush(PATIENCE)
     damage(path)
-    before = content(path)
-    with pytest.raises(StoreError, match="damaged") as caught:
-        Ledger(f"sqlite:///{path}").open()
-    assert str(path) in caught.value.message
-    assert content(path) == before
+    before, problems = content(path), Problems()
+    async with opened(path, problems=problems) as ledger:
+        ledger.record(request(3000))
+        said = problems.wait(lambda text: "damaged" in text)
+        assert str(path) in said
+        assert "move it away" in said
+        ledger.record(request(3001))
+        assert ledger.stats().pending == 2
+        assert content(path) == before
+        _move_away(path)
+        assert ledger.flush(PATIENCE)
+        assert [row.id for row in ledger.recent(2)] == ["req-00003001", "req-00003000"]
+        problems.wait(lambda text: text == "")
+    assert content(path.with_name("damaged.db")) == before
+
+
+async def test_a_file_that_is_damaged_under_way_is_told_and_kept(path: Path) -> None:
+    """The same for one that was well when the engine started."""
+    problems = Problems()
+    async with opened(path, problems=problems) as ledger:
+        ledger.record(request(1))
+        assert ledger.flush(PATIENCE)
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        _overwrite(path)
+        ledger.record(request(2))
+        problems.wait(lambda text: "malformed" in text or "not a database" in text)
+        assert ledger.stats().pending == 1
+        _move_away(path)
+        assert ledger.flush(PATIENCE)
+        assert [row.id for row in ledger.recent()] == ["req-00000002"]
 
 
 async def test_a_newer_schema_is_refused_and_untouched(path: Path) -> None:

@@ -21,6 +21,7 @@ from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.config import Config, WebhookSettings, process_environment
 from orchestra_core.domain.alerts import AlertView, DeliveryView, SilenceView
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.location import locate
 from orchestra_core.upstream.alert_command import AlertCommand
 from orchestra_core.upstream.webhook import Webhook
@@ -30,7 +31,7 @@ Say = Callable[[str, str, str, str], None]
 
 
 class Alerts:
-    """`backlog` tells what waits for the database."""
+    """`ledger` tells what waits for the database."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Alerts:
         supervisor: Supervisor,
         say: Say,
         snapshot: Callable[[], Snapshot],
-        backlog: Callable[[], Backlog | None] = lambda: None,
+        ledger: Ledger,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -50,7 +51,7 @@ class Alerts:
         self._say = say
         self._snapshot = snapshot
         self._places = _places(config)
-        self._backlog = backlog
+        self._ledger = ledger
         self._disks: tuple[Disk, ...] = ()
         self._webhooks: dict[WebhookSettings, tuple[Webhook, Callable[[], object]]] = {}
         self._command: tuple[AlertCommand, Callable[[], object]] | None = None
@@ -123,7 +124,9 @@ class Alerts:
     # -- what alerts are read from
 
     def _facts(self) -> Facts:
-        return Facts(self._snapshot(), self._disks, self._backlog())
+        stats = self._ledger.stats()
+        backlog = Backlog(stats.behind, stats.journal_limit, stats.dropped)
+        return Facts(self._snapshot(), self._disks, backlog)
 
     async def _look_at_disks(self) -> None:
         while True:

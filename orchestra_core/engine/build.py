@@ -180,6 +180,7 @@ class Engine:
             supervisor=self.supervisor,
             say=self.hub.publish,
             snapshot=lambda: self.snapshots.current(),  # noqa: PLW0108  made below
+            ledger=self.ledger,
         )
 
     def _operators_side(self, config: Config, read: Callable[[], Config]) -> None:

@@ -78,6 +78,7 @@ COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("DELETE", "keys/(.+)", _plain("keys", "revoke")),
     ("GET", "audit", _plain("audit")),
     ("POST", "cache/clear", _plain("cache", "clear")),
+    ("POST", "cache/clear", _plain("cache", "clear")),
     ("POST", "shutdown", _plain("shutdown")),
     ("POST", "reload", _plain("config", "reload")),
 )

@@ -2,15 +2,23 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra_core.cli.program import COMMANDS as CLI
 from orchestra_core.domain.errors import InvalidRequest
+from orchestra_core.domain.principal import Scope
 from orchestra_core.server import audit_log
 from orchestra_core.server.audit_log import read_page
 from orchestra_core.server.equivalents import COMMANDS, equivalent
+from orchestra_core.server.gate import Gate, Rules
+from orchestra_core.server.ports import Ports
+from orchestra_core.server.routes import Routes
+from tests.fakes.clock import ManualClock
 
 
 def write(file: Path, *numbers: int, pad: int = 0) -> None:
@@ -95,6 +103,7 @@ def test_a_line_that_a_crash_has_cut_is_left_out(tmp_path: Path) -> None:
         ("POST", "keys", '{"name": "ann", "scopes": ["use"]}', "keys create ann --scope use"),
         ("DELETE", "keys/0000000a", "", "keys revoke 0000000a"),
         ("GET", "audit", "", "audit"),
+        ("POST", "cache/clear", "", "cache clear"),
         ("POST", "shutdown", "", "shutdown"),
         ("POST", "reload", "", "config reload"),
         ("POST", "models/$(rm -rf)/load", "", "load '$(rm -rf)'"),
@@ -111,6 +120,28 @@ def test_a_line_that_a_crash_has_cut_is_left_out(tmp_path: Path) -> None:
 def test_the_command_for_what_was_asked(method: str, path: str, body: str, command: str) -> None:
     """As one would type it in a shell, without secrets."""
     assert equivalent(method, f"/api/v1/{path}", body.encode()) == f"ai-orchestra {command}"
+
+
+def test_everything_an_operator_does_has_a_command() -> None:
+    """Whatever the router asks the scope operate or admin for, the command line can do, and the log says how."""
+    ports = cast(Ports, SimpleNamespace(next_id=str, refusing=lambda: None))
+    routes = Routes(ports, Gate(Rules(), ManualClock()))
+    asked = [
+        (method, path)
+        for path, methods in routes._exact.items()
+        for method, (_, scope) in methods.items()
+        if scope in (Scope.OPERATE, Scope.ADMIN)
+    ]
+    asked += [
+        (method, pattern.pattern.strip("^$").replace("(.+)", "x"))
+        for pattern, method, _, scope in routes._named
+        if scope in (Scope.OPERATE, Scope.ADMIN)
+    ]
+    assert len(asked) > 10
+    words = {(method, path): equivalent(method, path, b"") for method, path in asked}
+    assert [each for each, command in words.items() if not command] == []
+    commands = {command.split()[1] for command in words.values()}
+    assert commands <= set(CLI)
 
 
 def test_what_has_no_command_has_none() -> None:

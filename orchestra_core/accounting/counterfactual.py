@@ -106,6 +106,11 @@ class Counterfactuals:
             else (prompt * first_in + completion * first_out) / _MILLION,
         )
 
+    @property
+    def declared(self) -> str | None:
+        """The model that costs are compared with; None: the best one for each task."""
+        return self._declared
+
     def declare(self, model: str | None) -> None:
         self._declared = model
         self._forget()

@@ -100,15 +100,19 @@ def _figures(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _print_savings(out: Printer, report: dict[str, Any]) -> None:
     savings, currency = report["savings"], report["currency"]
+    declared = savings["compare_with"]
+    best = f"always {declared}" if declared else "always the best model"
     out.line()
-    for name, said in (("best", "always the best model"), ("first", "always the first model")):
+    for name, said in (("best", best), ("first", "always the first model")):
         one = savings[name]
         if one["paid"] is None:
-            out.line(f"{said}: not known what it would have cost")
+            paragraph(out, f"{said}: not known what it would have cost", "  ")
             continue
-        out.line(
+        paragraph(
+            out,
             f"{said}: {cost(one['would_have_cost'])} {currency} instead of {cost(one['paid'])}, "
-            f"over {one['requests']} of {one['of']} requests"
+            f"over {one['requests']} of {one['of']} requests",
+            "  ",
         )
     cache = savings["cache"]
     if cache["hits"]:

@@ -52,6 +52,7 @@ class Accounts:
             currency=config.accounting.currency,
             zone=config.accounting.zone,
             timezone=config.accounting.timezone,
+            compare_with=lambda: self.elsewhere.declared,
         )
         self.announcing = Announcing(clock, self.ledger.begin, config.accounting.zone)
         self.budgets = Budgets(config, clock, keys=lambda: gate.keys, ledger=self.ledger, say=tidings.publish)

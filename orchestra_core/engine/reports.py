@@ -34,9 +34,18 @@ class Reports:
     """Implements what the surfaces need of the ledger (server/ports.py)."""
 
     def __init__(
-        self, ledger: Ledger, catalog: Catalog, *, currency: str, zone: tzinfo, timezone: str
+        self,
+        ledger: Ledger,
+        catalog: Catalog,
+        *,
+        currency: str,
+        zone: tzinfo,
+        timezone: str,
+        compare_with: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`compare_with` is the model that costs are compared with in place of the best one, if there is one."""
         self._ledger = ledger
+        self._compare_with = compare_with
         self._catalog = catalog
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self.currency = currency
@@ -82,7 +91,7 @@ class Reports:
             "rows": [named(row, query.by) for row in rows[:limit]],
             "rows_left_out": max(0, len(rows) - limit),
             "totals": figures(whole),
-            "savings": savings(whole),
+            "savings": savings(whole) | {"compare_with": self._compare_with()},
             # Not summed by everything: null where it cannot be told.
             "efficiency": None
             if backends.cube is None

@@ -41,7 +41,7 @@ USAGE: dict[str, Any] = {
     "rows": [named(BUSY, (By.MODEL,)), named(IDLE, (By.MODEL,))],
     "rows_left_out": 2,
     "totals": figures(BUSY),
-    "savings": savings(BUSY),
+    "savings": savings(BUSY) | {"compare_with": None},
     "efficiency": [],
     "suggestions": [
         {
@@ -98,6 +98,13 @@ def test_usage_fits_80_columns_and_shows_what_is_not_known(capsys: pytest.Captur
     assert "always the first model: not known what it would have cost" in ran.out
     assert "* X answered 412 text_generation requests at tier high that asked for low" in lines
     assert asked(ran) == [{"by": "model", "since": "7d"}]
+
+
+def test_a_declared_model_is_what_costs_are_compared_with(capsys: pytest.CaptureFixture[str]) -> None:
+    """By its name, as `accounting.compare_with` says it."""
+    declared = USAGE | {"savings": savings(BUSY) | {"compare_with": "gpt-x"}}
+    ran = run(capsys, {("GET", "/api/v1/usage"): (200, declared)}, "usage")
+    assert "always gpt-x: 4.5 EUR instead of 1.5, over 900 of 123456 requests" in ran.out
 
 
 def test_usage_as_json_is_the_apis(capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,6 +79,13 @@ async def test_usage_counts_what_was_just_answered(pair: tuple[EngineHere, Chaos
     assert totals["seconds"]["p50"]["at_most"] >= min(row.total_ms for row in rows) / 1000
     assert (usage["pending"], usage["currency"], usage["timezone"]) == (0, "USD", "UTC")
     assert {row["backend"] for row in usage["efficiency"]} == {"first", "second"}
+    saved = usage["savings"]
+    assert (saved["compare_with"], saved["best"]["of"], saved["first"]["requests"]) == (None, 4, 4)
+    # Both places charge the same: nothing was saved, and that is known.
+    assert (saved["first"]["saved"], saved["first"]["paid"]) == (
+        pytest.approx(0.0),
+        pytest.approx(totals["cost"]),
+    )
     assert usage["savings"]["cache"] == {"hits": 0, "saved": 0.0, "unknown_requests": 0}
     assert usage["suggestions"] == []
 

@@ -27,14 +27,18 @@ class Bound(msgspec.Struct, frozen=True, gc=False):
 
 
 def bound_of(call: Call) -> Bound:
-    """No token is shorter than a byte, and all of a prompt is in the bytes of the body, unless it shows pictures."""
+    """No token is shorter than a byte, and all of a prompt is in the bytes of the body, unless it shows pictures.
+
+    What is predicted of an answer is charged as written where the answer differs (OpenAI), beyond `max_tokens`.
+    """
     fields = call.fields
     prompt = None
     if "vision" not in call.needs:
-        prompt = (
-            len(msgspec.json.encode(fields)) + _TEMPLATE_TOKENS + (_TOOL_TOKENS if "tools" in fields else 0)
-        )
+        sizes = sum(len(name) + _size(value) for name, value in fields.items())
+        prompt = sizes + _TEMPLATE_TOKENS + (_TOOL_TOKENS if "tools" in fields else 0)
     output = 0 if call.kind is Kind.EMBEDDING else call.max_tokens
+    if output is not None and "prediction" in fields:
+        output += _size(fields["prediction"])
     choices = 1
     for name in _COPIES:
         if name in fields:
@@ -63,6 +67,11 @@ def _tokens(price: Price, prompt: int, output: int, choices: int, context: int) 
     else:
         output = min(output, context - prompt)
     return (prompt * read + output * written) / 1e6
+
+
+def _size(value: object) -> int:
+    """Bytes as JSON."""
+    return memoryview(value).nbytes if isinstance(value, msgspec.Raw) else len(msgspec.json.encode(value))
 
 
 def _count(value: object) -> int:

@@ -1,6 +1,7 @@
 """Budgets of a running engine: whose keys they name, what was spent before it started, and other limits by a reload."""
 
 import asyncio
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 
 from orchestra_core.accounting.budget import Book
@@ -76,8 +77,18 @@ class Budgets:
     # -- what was spent before -------------------------------------------------------------------------
 
     def start(self, supervisor: Supervisor) -> None:
+        """To be called when budgets or keys are others."""
+        self._look_for_keys()
         if self.book.unknown:
             supervisor.start(self.learn(), "what was spent before")
+
+    def _look_for_keys(self) -> None:
+        """A budget over a key that nobody has limits nothing: rather a slip than a wish. Keys may be addresses, too."""
+        known = {word for key in self._keys() for word in (key.id, key.name)}
+        for budget in self.book.budgets:
+            if budget.key is not None and budget.key not in known and not _is_address(budget.key):
+                what = f'nobody has the key "{budget.key}", so the budget "{budget.name}" limits nothing yet'
+                self._say("budgets.idle", budget.name, what, "warning")
 
     async def learn(self) -> None:
         """Until it is known of every budget; while the ledger cannot be read it is tried again."""
@@ -117,3 +128,11 @@ class Budgets:
             return dict(found)
         counted = (cost for key, cost in found if budget.key is None or budget.key in (key, self._name(key)))
         return {"": sum(counted)}
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True

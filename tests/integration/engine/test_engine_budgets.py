@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestra_core.domain.budgets import BudgetView
+from orchestra_core.trust.keys import digest_of, mint
 from tests.fakes.chaos import ChaosBackend
 from tests.fakes.chaos_steps import wait, well
 from tests.fakes.engine_here import EngineHere
@@ -151,3 +152,28 @@ async def test_what_was_spent_is_known_without_the_database(tmp_path: Path, back
         view = await stand(engine)
         assert view.known
         assert view.settled == pytest.approx(3 * COST)
+
+
+async def test_a_budget_over_a_key_goes_by_its_name(tmp_path: Path, backend: ChaosBackend) -> None:
+    """What other keys spend is not its own; a name that no key has is told, since it limits nothing."""
+    tokens = {name: mint(name.encode().ljust(4), b"s" * 24)[1] for name in ("ann", "bob")}
+    keys = "".join(
+        f'[[keys]]\nname = "{name}"\ndigest = "sha256:{digest_of(token)}"\nscopes = ["operate"]\n'
+        for name, token in tokens.items()
+    )
+    text = budget(40, 'key = "ann"\n') + '[[budgets]]\nname = "slip"\nlimit = 1\nkey = "anne"\n' + keys
+    async with EngineHere(tmp_path, [backend], text) as engine:
+
+        async def ask(who: str) -> int:
+            wanted = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 10}
+            headers = {"authorization": f"Bearer {tokens[who]}"}
+            return (await engine.post("/v1/chat/completions", wanted, **headers)).status
+
+        assert [await ask("bob") for _ in range(3)] == [200] * 3
+        assert await ask("ann") == 200
+        view, slip = engine.engine.pipeline.purse.views()
+        assert (view.scope, view.settled) == ("key ann", pytest.approx(COST))
+        assert (slip.settled, slip.refused) == (0, 0)
+        assert engine.told("budgets.idle") == [
+            'nobody has the key "anne", so the budget "slip" limits nothing yet'
+        ]

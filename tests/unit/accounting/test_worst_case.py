@@ -5,7 +5,7 @@ from typing import Any
 import hypothesis.strategies as st
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from orchestra_core.accounting.pacing import MOST, weight
 from orchestra_core.accounting.worst import bound_of, worst_cost
@@ -41,6 +41,8 @@ def call(fields: dict[str, object] | None = None, **more: Any) -> Call:
     choices=st.integers(1, 4),
     shares=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
 )
+@example(Price(1.0, 2.0), None, "a" * 400, 10, 2, (1.0, 1.0, 0.0, 0.0))
+@example(Price(2.0, 1.0, cached=3.0), (100, Price(9.0, 9.0)), "a" * 400, None, 1, (1.0, 1.0, 1.0, 1.0))
 def test_whatever_is_read_and_written_costs_no_more(
     price: Price,
     dearer: tuple[int, Price] | None,
@@ -68,6 +70,21 @@ def test_pictures_are_bounded_by_the_context_alone() -> None:
     price = Price(10.0, 10.0)
     assert bound_of(call(needs=frozenset({"vision"}), max_tokens=5)).prompt is None
     assert worst_cost(spec(price), bound_of(call(needs=frozenset({"vision"}))), 1.0) == pytest.approx(0.08)
+
+
+def test_the_bytes_of_the_body_bound_the_prompt_in_whatever_form_they_came() -> None:
+    """Raw as the client sent them or as values; tools and what is predicted of the answer add to it."""
+    said = [{"role": "user", "content": "Tell me a tale" * 20}]
+    raw = msgspec.Raw(msgspec.json.encode(said))
+    plain = bound_of(call({"messages": said}, max_tokens=5))
+    assert bound_of(call({"messages": raw}, max_tokens=5)) == plain
+    assert plain.prompt is not None
+    assert plain.prompt >= len(raw)
+    tools = bound_of(call({"messages": raw, "tools": []}))
+    assert tools.prompt is not None
+    assert tools.prompt > plain.prompt + 500
+    predicted = bound_of(call({"messages": raw, "prediction": msgspec.Raw(b"x" * 100)}, max_tokens=5))
+    assert predicted.output == 105
 
 
 def test_an_embedding_writes_nothing() -> None:

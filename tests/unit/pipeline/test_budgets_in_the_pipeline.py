@@ -48,10 +48,11 @@ CUT = Outcome(
 )  # fmt: skip
 BURNT = Outcome(Verdict.TIMEOUT, "", 200, "silent", Usage(0, 7, estimated=True), seconds=2.0)
 AWAY = Outcome(Verdict.UNREACHABLE, "", 0, "away", seconds=2.0)
+SILENT = Outcome(Verdict.SUCCESS, "", 200, "", Usage(0, 6, estimated=True), seconds=1.0, committed=True)
 REFUSED = Outcome(Verdict.REJECTED, "", 400, "no", seconds=0.1)
 
 
-@pytest.mark.parametrize("first", [CUT, BURNT, AWAY, REFUSED], ids=lambda one: one.verdict.value)
+@pytest.mark.parametrize("first", [CUT, BURNT, AWAY, SILENT, REFUSED], ids=lambda one: one.verdict.value)
 @pytest.mark.parametrize("second", [None, 0.01])
 async def test_what_the_budget_settles_is_what_the_ledger_says(first: Outcome, second: float | None) -> None:
     """Of failures, failovers and answers that were cut and continued: to the billionth, and seconds cost as well."""
@@ -68,7 +69,7 @@ async def test_what_the_budget_settles_is_what_the_ledger_says(first: Outcome, s
     result = await world.ask(
         TakingSink(streaming=True), stream=True, fields=fields, max_tokens=20, model="big"
     )
-    assert len(result.tried) == (1 if first is REFUSED else 2)
+    assert len(result.tried) == (1 if first in (REFUSED, SILENT) else 2)
     assert world.costs > 0 or first is REFUSED
     for view in world.purse.views():
         assert view.settled == pytest.approx(world.costs, abs=2e-9)

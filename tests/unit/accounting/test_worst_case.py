@@ -42,7 +42,8 @@ def call(fields: dict[str, object] | None = None, **more: Any) -> Call:
     shares=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
 )
 @example(Price(1.0, 2.0), None, "a" * 400, 10, 2, (1.0, 1.0, 0.0, 0.0))
-@example(Price(2.0, 1.0, cached=3.0), (100, Price(9.0, 9.0)), "a" * 400, None, 1, (1.0, 1.0, 1.0, 1.0))
+@example(Price(1.0, 1.0, cached=3.0), None, "a" * 400, 1, 1, (1.0, 1.0, 1.0, 0.0))
+@example(Price(1.0, 1.0), (100, Price(9.0, 9.0)), "a" * 400, None, 1, (1.0, 1.0, 0.0, 0.0))
 def test_whatever_is_read_and_written_costs_no_more(
     price: Price,
     dearer: tuple[int, Price] | None,

@@ -17,6 +17,7 @@ from orchestra_core.pipeline.completion import Completion
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.gate import Gate
 from orchestra_core.storage.ledger import Ledger
+from orchestra_core.storage.retention import Retention
 from orchestra_core.telemetry.ended import Entry
 
 
@@ -45,6 +46,7 @@ class Accounts:
             journal=config.paths.state_dir / "journal",
             state=lambda: self.budgets.state(),  # noqa: PLW0108  made below
             on_flaw=tidings.ledger_flaw,
+            retention=Retention(config.storage.retention_days, config.storage.max_bytes),
         )
         self.reports = Reports(
             self.ledger,

@@ -24,6 +24,7 @@ from orchestra_core.storage.journal.writing import Bounds, Journal
 from orchestra_core.storage.location import locate
 from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.queries import ModelTotals, Queries
+from orchestra_core.storage.retention import FOREVER, Retention
 from orchestra_core.storage.store import Connection, Row
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 from orchestra_core.storage.writer import Policy, Tally, Writer
@@ -81,9 +82,10 @@ class Ledger:
         state: Callable[[], bytes] = bytes,
         on_flaw: Callable[[str], None] = _ignore,
         files: Files = DISK,
+        retention: Retention = FOREVER,
     ) -> None:
         self.url = url
-        self._store, reader = store_at(url, busy_timeout=policy.busy_timeout)
+        self._store, reader = store_at(url, busy_timeout=policy.busy_timeout, retention=retention)
         self._on_problem = on_problem
         self._clock = clock or SystemClock()
         self._told = ""

@@ -92,6 +92,10 @@ class PostgresServer:
             self._process.communicate(timeout=_STARTED)
             self._process = None
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def url(self, database: str = "postgres") -> str:
         return f"postgresql+psycopg://orchestra@/{database}?host={self._place}"
 

@@ -60,7 +60,8 @@ class Address:
         self.place = f"postgresql://{host}/{given.get('dbname', '')}"
         self._password = str(given.get("password") or "")
 
-    def connect(self) -> Raw:
+    def connect(self, *, reading: bool = False) -> Raw:
+        """A connection; one for `reading` cannot write, and reads within a transaction as of one moment."""
         with self.failing():
             try:
                 raw = psycopg.connect(**self._parameters, autocommit=True)
@@ -73,6 +74,8 @@ class Address:
                 raise
         # A pooler between us and the server may not know what was prepared before.
         raw.prepare_threshold = None
+        if reading:
+            raw.isolation_level, raw.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         return raw
 
     def _settle(self, raw: Raw) -> None:
@@ -107,6 +110,15 @@ def _kind(error: psycopg.Error, state: str) -> type[StoreError]:
     if isinstance(error, psycopg.ProgrammingError) and not state:
         return RowFault
     return StoreUnusable if state[:2] in _LASTING else StoreUnavailable
+
+
+def alive(raw: Raw) -> bool:
+    """Whether the server still answers on a connection that was not used for a while."""
+    try:
+        raw.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
 
 
 class Link:

@@ -4,10 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-import psycopg
-from psycopg import IsolationLevel
-
-from orchestra_core.storage.postgres.link import Address, Link, Raw
+from orchestra_core.storage.postgres.link import Address, Link, Raw, alive
 from orchestra_core.storage.postgres.size import on_disk
 from orchestra_core.storage.store import Connection
 
@@ -47,13 +44,10 @@ class PostgresReader:
         with self._lock:
             raw = self._idle.pop() if self._idle else None
         if raw is not None:
-            if _alive(raw):
+            if alive(raw):
                 return raw
             raw.close()
-        raw = self._address.connect()
-        raw.isolation_level = IsolationLevel.REPEATABLE_READ
-        raw.read_only = True
-        return raw
+        return self._address.connect(reading=True)
 
     def _give_back(self, raw: Raw) -> None:
         with self._lock:
@@ -62,11 +56,3 @@ class PostgresReader:
                 self._idle.append(raw)
         if not keep:
             raw.close()
-
-
-def _alive(raw: Raw) -> bool:
-    try:
-        raw.execute("SELECT 1")
-    except psycopg.Error:
-        return False
-    return True

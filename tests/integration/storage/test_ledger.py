@@ -1,4 +1,4 @@
-"""The ledger on real files: what is recorded, grouped, read back, and left out."""
+"""The ledger on SQLite and on PostgreSQL: what is recorded, grouped, read back, and left out."""
 
 import contextlib
 import sqlite3
@@ -9,11 +9,12 @@ import pytest
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.writer import Policy
 from tests.integration.storage.ledgers import PATIENCE, attempt, opened, request, stored, values
+from tests.integration.storage.ledgers import Place as At
 
 
-async def test_a_recorded_request_is_read_back_with_its_attempts(path: Path) -> None:
+async def test_a_recorded_request_is_read_back_with_its_attempts(place: At) -> None:
     """Every field of a request and of its two attempts survives the way through the file."""
-    async with opened(path) as ledger:
+    async with opened(place) as ledger:
         ledger.record(request(1, attempts=2), [attempt(1, 1), attempt(1, 2)])
         assert ledger.flush(PATIENCE)
         found = ledger.request("req-00000001")
@@ -24,9 +25,9 @@ async def test_a_recorded_request_is_read_back_with_its_attempts(path: Path) -> 
         assert ledger.request("never") is None
 
 
-async def test_recent_is_newest_first_filtered_and_paged(path: Path) -> None:
+async def test_recent_is_newest_first_filtered_and_paged(place: At) -> None:
     """`before` continues where a page ended; model and verdict filter."""
-    async with opened(path) as ledger:
+    async with opened(place) as ledger:
         for number in range(10):
             ledger.record(request(number, verdict="failed" if number == 3 else "success"))
         assert ledger.flush(PATIENCE)
@@ -37,9 +38,9 @@ async def test_recent_is_newest_first_filtered_and_paged(path: Path) -> None:
         assert ledger.recent(model="another") == []
 
 
-async def test_totals_add_up_per_model(path: Path) -> None:
+async def test_totals_add_up_per_model(place: At) -> None:
     """Requests no model served are left out, unknown prices count as nothing."""
-    async with opened(path) as ledger:
+    async with opened(place) as ledger:
         ledger.record(request(1))
         ledger.record(request(2, verdict="failed", cost=None))
         ledger.record(request(3, model_served="other", tokens_out=5))
@@ -56,41 +57,42 @@ async def test_totals_add_up_per_model(path: Path) -> None:
         assert (other.model, other.tokens_out, other.seconds) == ("other", 5, 0.02)
 
 
-async def test_close_writes_everything_that_waits(path: Path) -> None:
+async def test_close_writes_everything_that_waits(place: At) -> None:
     """A window of an hour does not delay the end, and nothing is left behind."""
-    ledger = Ledger(f"sqlite:///{path}", policy=Policy(window=3600.0, batch_rows=10_000))
+    policy = Policy(window=3600.0, batch_rows=10_000)
+    ledger = Ledger(place.url, policy=policy, journal=place.journal)
     ledger.open()
     for number in range(3000):
         ledger.record(request(number), [attempt(number)])
     await ledger.close()
-    assert stored(path) == 3000
-    assert stored(path, "attempts") == 3000
+    assert not list(place.journal.parent.glob("data/*-wal"))
+    assert place.count() == 3000
+    assert place.count("attempts") == 3000
     assert ledger.stats().pending == 0
-    assert not path.with_name(path.name + "-wal").exists()
 
 
-async def test_a_batch_is_one_commit(path: Path) -> None:
+async def test_a_batch_is_one_commit(place: At) -> None:
     """Rows wait for the batch to fill: 256 rows within an endless window are one transaction."""
     policy = Policy(window=3600.0)
-    async with opened(path, policy) as ledger:
+    async with opened(place, policy) as ledger:
         for number in range(policy.batch_rows):
             ledger.record(request(number))
         assert ledger.wait_settled(policy.batch_rows, PATIENCE)
         assert ledger.stats().commits == 1
-        assert stored(path) == policy.batch_rows
+        assert place.count() == policy.batch_rows
 
 
-async def test_a_lonely_row_is_written_when_the_window_ends(path: Path) -> None:
+async def test_a_lonely_row_is_written_when_the_window_ends(place: At) -> None:
     """With the default window nobody has to fill the batch or ask for a flush."""
-    async with opened(path, Policy()) as ledger:
+    async with opened(place, Policy()) as ledger:
         ledger.record(request(1))
         assert ledger.wait_settled(1, PATIENCE)
-        assert stored(path) == 1
+        assert place.count() == 1
 
 
-async def test_the_same_id_twice_is_stored_once_and_counted(path: Path) -> None:
+async def test_the_same_id_twice_is_stored_once_and_counted(place: At) -> None:
     """A replay is harmless: the first row stays, the second is a duplicate, not an error."""
-    async with opened(path) as ledger:
+    async with opened(place) as ledger:
         ledger.record(request(1), [attempt(1)])
         assert ledger.flush(PATIENCE)
         ledger.record(request(1, verdict="failed"), [attempt(1)])
@@ -110,22 +112,22 @@ async def test_the_same_id_twice_is_stored_once_and_counted(path: Path) -> None:
         None,
     ],
 )
-async def test_one_bad_row_costs_only_itself(path: Path, bad: tuple[object, ...]) -> None:
+async def test_one_bad_row_costs_only_itself(place: At, bad: tuple[object, ...]) -> None:
     """What SQLite cannot store is left out and counted; its neighbours in the batch are written."""
-    async with opened(path, Policy(window=3600.0)) as ledger:
+    async with opened(place, Policy(window=3600.0)) as ledger:
         ledger.record(request(1), [attempt(1)])
         ledger.record(bad, [attempt(5)])
         ledger.record(request(2), [attempt(2)])
         assert ledger.flush(PATIENCE)
         assert [row.id for row in ledger.recent()] == ["req-00000002", "req-00000001"]
-        assert stored(path, "attempts") == 2
+        assert place.count("attempts") == 2
         assert ledger.stats().rejected == 1
         assert "1 malformed rows" in ledger.stats().problem
 
 
-async def test_rows_of_a_wrong_length_do_not_shift_their_neighbours(path: Path) -> None:
+async def test_rows_of_a_wrong_length_do_not_shift_their_neighbours(place: At) -> None:
     """A short row beside a long one costs the two; the other 62 of the group keep their columns."""
-    async with opened(path, Policy(window=3600.0)) as ledger:
+    async with opened(place, Policy(window=3600.0)) as ledger:
         for number in range(64):
             ledger.record(request(number)[:-1] if number == 10 else request(number) + (1,) * (number == 20))
         assert ledger.flush(PATIENCE)
@@ -135,14 +137,14 @@ async def test_rows_of_a_wrong_length_do_not_shift_their_neighbours(path: Path) 
         }
 
 
-async def test_a_bad_attempt_takes_its_request_with_it(path: Path) -> None:
+async def test_a_bad_attempt_takes_its_request_with_it(place: At) -> None:
     """A request is stored with all its attempts or not at all."""
-    async with opened(path, Policy(window=3600.0)) as ledger:
+    async with opened(place, Policy(window=3600.0)) as ledger:
         ledger.record(request(1), [attempt(1), (*attempt(1, 2)[:-1], object())])
         ledger.record(request(2), [attempt(2)])
         assert ledger.flush(PATIENCE)
         assert [row.id for row in ledger.recent()] == ["req-00000002"]
-        assert (stored(path, "attempts"), ledger.stats().rejected) == (1, 1)
+        assert (place.count("attempts"), ledger.stats().rejected) == (1, 1)
 
 
 async def test_recording_needs_no_database(path: Path) -> None:

@@ -4,6 +4,7 @@ Which modules: those that every request passes through. Structs stay Python (msg
 mypyc cannot), so they live in modules of their own.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MODULES = (
+    "orchestra_core.accounting.days",
+    "orchestra_core.accounting.pricing",
+    "orchestra_core.caching.tape",
     "orchestra_core.http1.heads",
     "orchestra_core.http1.known",
+    "orchestra_core.pipeline.announcing",
     "orchestra_core.pipeline.completion",
     "orchestra_core.pipeline.lanes",
     "orchestra_core.pipeline.learning",
@@ -94,6 +99,7 @@ def make(root: Path, modules: Sequence[str], into: Path) -> None:
         _compile(root, modules, place)
         built = place / "orchestra_fast"
         _describe(root, modules, built)
+        _try(root, modules, place)
         shutil.rmtree(into / "orchestra_fast", ignore_errors=True)
         built.rename(into / "orchestra_fast")
 
@@ -112,6 +118,21 @@ def _compile(root: Path, modules: Sequence[str], place: Path) -> None:
     )
     if done.returncode != 0:
         raise BuildError(f"the build failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+
+
+def _try(root: Path, modules: Sequence[str], place: Path) -> None:
+    """Some mistakes show only when a module is imported: better here than when the engine starts."""
+    code = f"import importlib, orchestra_fast\nfor name in {tuple(modules)!r}: importlib.import_module(name)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={"PATH": _search_path(), "PYTHONPATH": f"{place}{os.pathsep}{root}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BuildError(f"the build cannot be imported:\n{done.stderr[-4000:]}")
 
 
 def _listing(modules: Sequence[str]) -> str:

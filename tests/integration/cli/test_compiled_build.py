@@ -75,6 +75,15 @@ def test_the_sources_run_where_the_user_says_so(built: Path) -> None:
     assert probe(built, built.parent / "sources", ORCHESTRA_PURE="1") == "py 6 ORCHESTRA_PURE is set"
 
 
+def test_a_build_that_cannot_be_imported_is_none(tmp_path: Path) -> None:
+    """What fails only when it is imported fails when it is made."""
+    package(tmp_path / "sources")
+    (tmp_path / "sources" / "tiny" / "counting.py").write_text(_SOURCE + "\n\n1 // total([])\n")
+    with pytest.raises(BuildError, match="cannot be imported"):
+        make(tmp_path / "sources", ("tiny.counting",), tmp_path / "into")
+    assert not (tmp_path / "into" / "orchestra_fast").exists()
+
+
 def test_a_build_that_fails_leaves_what_was_there(built: Path, tmp_path: Path) -> None:
     """A mistake is told in the compiler's words, and the build before it goes on being used."""
     package(tmp_path)

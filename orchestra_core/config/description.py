@@ -56,6 +56,9 @@ def _storage(settings: StorageSettings) -> dict[str, str]:
         "storage.url": hide_password(settings.url),
         "storage.retention_days": "for ever" if days is None else _spell(days),
         "storage.max_bytes": str(settings.max_bytes or "(none)"),
+        "storage.journal_bytes": str(settings.journal_bytes),
+        "storage.keep_texts": _spell(settings.keep_texts),
+        "storage.text_bytes": str(settings.text_bytes),
         "storage.redis": hide_password(settings.redis) if settings.redis else "(none)",
     }
 

@@ -84,13 +84,17 @@ class LoggingSettings(msgspec.Struct, frozen=True):
 
 class StorageSettings(msgspec.Struct, frozen=True):
     """`url` names the database; a relative SQLite path has been made absolute. Requests are kept for
-    `retention_days`, and the oldest go when they take more than `max_bytes`; None: for ever.
+    `retention_days`, and the oldest go when they take more than `max_bytes`; None: for ever. The journal before it
+    takes `journal_bytes` at most. `text_bytes` of each prompt and answer are kept where `keep_texts` says so.
     """
 
     url: str
     retention_days: float | None = None
     max_bytes: int | None = None
     redis: str | None = None
+    journal_bytes: int = 256 * 1024 * 1024
+    keep_texts: bool = False
+    text_bytes: int = 64 * 1024
 
     def __repr__(self) -> str:
         return f"StorageSettings(url={hide_password(self.url)!r})"

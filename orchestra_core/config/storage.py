@@ -6,12 +6,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestra_core.config.caching import REDIS, read_redis
-from orchestra_core.config.fields import SIZE, Field, number
+from orchestra_core.config.fields import SIZE, SWITCH, Field, number, whole
 from orchestra_core.config.settings import Paths, StorageSettings
 
 _SCHEMES = ("sqlite://", "postgresql://", "postgres://", "postgresql+psycopg://")
 # What the database is called where only the port of its server is given.
 _NAME = "orchestra"
+_LEAST = 1024 * 1024
+_GIVEN = ("journal_bytes", "keep_texts", "text_bytes")
 
 
 def _url(value: object) -> str:
@@ -20,11 +22,21 @@ def _url(value: object) -> str:
     return value
 
 
+def _journal(value: object) -> int:
+    size = SIZE.read(value)
+    if size < _LEAST:
+        raise ValueError
+    return int(size)
+
+
 URL = Field(_url, "sqlite:///file.db or postgresql://…")
 STORAGE: dict[str, Field] = {
     "url": URL,
     "retention_days": number(0, 36_500, above=True),
     "max_bytes": SIZE,
+    "journal_bytes": Field(_journal, 'a size of at least 1 MiB, such as "256MiB"'),
+    "keep_texts": SWITCH,
+    "text_bytes": whole(1, 16 * 1024 * 1024),
     "redis": REDIS,
 }
 
@@ -36,6 +48,7 @@ def read_storage(values: Mapping[str, Any], paths: Paths, problems: list[str]) -
         retention_days=values.get("storage.retention_days"),
         max_bytes=values.get("storage.max_bytes"),
         redis=read_redis(values, problems),
+        **{name: values[key] for name in _GIVEN if (key := f"storage.{name}") in values},
     )
 
 

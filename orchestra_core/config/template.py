@@ -35,6 +35,9 @@ url = "sqlite:///orchestra.db"        # a relative file is under the data direct
                                       # "postgresql://user:password@host:5432/orchestra" needs the postgres extra
 # retention_days = 400                # requests older than this are removed; what they sum up to is kept
 # max_bytes = "20GB"                  # the oldest are removed where the database grows beyond it
+# journal_bytes = "256MiB"            # of requests that wait for a database; beyond it they are not recorded
+# keep_texts = false                  # also keep prompts and answers, without what looks like a secret
+# text_bytes = 65536                  # of each of them
 # redis = "redis://127.0.0.1:6379/0"  # answers are kept there instead of in memory; environment: RESOURCE_PORTS_REDIS
 
 [accounting]

@@ -14,11 +14,14 @@ from orchestra_core.engine.reports import Reports
 from orchestra_core.engine.tidings import Tidings
 from orchestra_core.pipeline.announcing import Announcing
 from orchestra_core.pipeline.completion import Completion
+from orchestra_core.pipeline.overheard import Answer, Texts
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.gate import Gate
+from orchestra_core.storage.journal.writing import bounds
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.retention import Retention
 from orchestra_core.telemetry.ended import Entry
+from orchestra_core.upstream.hearing import Hearing, asked
 
 
 class Accounts:
@@ -47,7 +50,10 @@ class Accounts:
             state=lambda: self.budgets.state(),  # noqa: PLW0108  made below
             on_flaw=tidings.ledger_flaw,
             retention=Retention(config.storage.retention_days, config.storage.max_bytes),
+            bounds=bounds(config.storage.journal_bytes),
         )
+        texts = Texts(self.ledger.record, Hearing, asked, config.storage.text_bytes)
+        self._texts = texts if config.storage.keep_texts else None
         self.reports = Reports(
             self.ledger,
             catalog,
@@ -62,12 +68,16 @@ class Accounts:
             clock=clock,
             find=catalog.get,
             ended=ended,
-            record=self.ledger.record,
+            record=self.ledger.record if self._texts is None else self._texts.record,
             failed=tidings.failed,
             spent=gate.spent,
             zone=config.accounting.zone,
             elsewhere=self.elsewhere,
         )
+
+    def overheard(self, answer: Answer) -> Answer:
+        """The same, with its texts kept where that is switched on."""
+        return answer if self._texts is None else self._texts.over(answer)
 
     def tick(self) -> None:
         """About once a second."""

@@ -35,6 +35,11 @@ class Bounds(msgspec.Struct, frozen=True):
     retry: float = 1.0
 
 
+def bounds(total: int) -> Bounds:
+    """A journal of so many bytes has eight segments at least, so that what is stored is soon given back."""
+    return Bounds(total=total, segment=min(Bounds().segment, total // 8))
+
+
 def _no_state() -> bytes:
     return b""
 

@@ -78,3 +78,20 @@ def test_a_limit_that_is_none_is_refused(tmp_path: Path, line: str) -> None:
     """A retention of no time would remove what was just written."""
     with pytest.raises(ConfigError, match=f"storage.{line.split(maxsplit=1)[0]}"):
         read(tmp_path, storage(line))
+
+
+def test_the_journal_and_texts_are_set(tmp_path: Path) -> None:
+    """Nothing of what was said is kept unless it is asked for; the journal has a bound and a least size."""
+    plain = read(tmp_path, "").storage
+    assert (plain.journal_bytes, plain.keep_texts, plain.text_bytes) == (256 * 1024**2, False, 65536)
+    config = read(tmp_path, storage("journal_bytes = '8MiB'\nkeep_texts = true\ntext_bytes = 100"))
+    assert (config.storage.journal_bytes, config.storage.keep_texts, config.storage.text_bytes) == (
+        8 * 1024**2,
+        True,
+        100,
+    )
+    shown = {name: value for name, value, _ in describe(config)}
+    assert shown["storage.journal_bytes"] == "8388608"
+    assert shown["storage.keep_texts"] == "true"
+    with pytest.raises(ConfigError, match=r"must be a size of at least 1 MiB"):
+        read(tmp_path, storage("journal_bytes = '1KB'"))

@@ -41,7 +41,11 @@ def explain(session: Session, request_id: str | None) -> None:
     out = session.out
     _print_request(out, found["request"], found["currency"])
     _print_attempts(out, found["attempts"])
-    if found["decision"] is None:
+    if found["request"]["cache"]:
+        first = found["request"]["decision_id"]
+        out.line()
+        out.line(f"Nothing was decided: the answer was made for {first}, and `explain {first}` tells how.")
+    elif found["decision"] is None:
         out.line()
         out.line("Its decision was not kept: there is nothing to explain.")
     else:
@@ -62,7 +66,7 @@ def _latest(engine: EngineClient) -> str:
 
 
 def _print_request(out: Printer, row: dict[str, Any], currency: str) -> None:
-    served = f"{row['model']} on {row['backend']}" if row["model"] else "nobody"
+    served = f"{row['model']} on {row['backend'] or 'no backend'}" if row["model"] else "nobody"
     flags = [word for word in ("degraded", "continued") if row[word]]
     cached = [f"from the cache ({row['cache']})"] if row["cache"] else []
     inferred = " (inferred)" if row["task_inferred"] else ""

@@ -249,6 +249,18 @@ def test_a_request_without_decision_is_still_told(capsys: pytest.CaptureFixture[
     assert said.endswith("\nanswer:\nHello\n")
 
 
+def test_an_answer_from_the_cache_names_the_request_it_was_made_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing was decided about it, and no backend had a part in it."""
+    row = WHOLE_ROW | {"cache": "hit", "decision_id": "req-first", "backend": None}
+    said = explained(capsys, request=row)
+    assert "on no backend" in said
+    assert "from the cache (hit)" in said
+    assert "the answer was made for req-first, and `explain req-first` tells how" in said
+    assert "not kept" not in said
+
+
 def test_a_decision_that_no_single_fact_would_have_changed(capsys: pytest.CaptureFixture[str]) -> None:
     """Says by how much it was ahead; where there was one candidate only, nothing."""
     decision = {

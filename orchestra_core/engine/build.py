@@ -249,7 +249,8 @@ class Engine:
             Ports(
                 clock=self.clock,
                 next_id=own_ids(f"{int(self.clock.wall() * 1000):x}"),
-                answer=self.accounts.overheard(self.answers.answer),
+                answer=self.accounts.overheard(self.pipeline.service),
+                recall=self.accounts.overheard(self.answers.answer),
                 clear_cache=self.answers.clear,
                 plan=self.pipeline.planning,
                 snapshot=self.snapshots.current,

@@ -6,7 +6,7 @@ meanwhile that it is not forgotten.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -103,14 +103,10 @@ class Cached:
         self.scope = b""
         self._flights: Flights[Stored] = Flights()
 
-    def __call__(self, call: Call, sink: Sink) -> Awaitable[Result]:
-        """As the service. What cannot be answered twice pays one comparison."""
-        if call.repeatable or call.cache is not None:
-            return self._answer(call, sink)
-        return self._service(call, sink)
-
-    async def _answer(self, call: Call, sink: Sink) -> Result:
-        """Raises as the service, and NotCached where nothing else would have done."""
+    async def __call__(self, call: Call, sink: Sink) -> Result:
+        """As the service, but raises NotCached where nothing else would have done. For calls that are repeatable or
+        say something of the cache; the others go to the service itself, and pay nothing for this.
+        """
         self._refresh()
         wish = call.cache or NO_WISH
         name = None

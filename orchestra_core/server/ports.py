@@ -112,7 +112,8 @@ class Reports(Protocol):
 
 
 class Ports(msgspec.Struct, frozen=True):
-    """The engine as the surfaces see it. `refusing` tells why new work is not taken, while the engine stops.
+    """The engine as the surfaces see it. `recall` is `answer` for what may be answered from the cache. `refusing` tells
+    why new work is not taken, while the engine stops.
 
     `steer` does `drain` or `resume` to a backend, `guard` does `trip` or `reset` to the breaker of an endpoint, with a
     reason; both return the new state and raise NotFound. `still_welcome` is asked for each item of an answer without
@@ -122,6 +123,7 @@ class Ports(msgspec.Struct, frozen=True):
     clock: Clock
     next_id: Callable[[], str]
     answer: Callable[[Call, Sink], Awaitable[Result]]
+    recall: Callable[[Call, Sink], Awaitable[Result]]
     clear_cache: Callable[[], Awaitable[Cleared]]
     plan: Callable[[Call], Decision]
     snapshot: Callable[[], Snapshot]

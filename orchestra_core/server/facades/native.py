@@ -102,7 +102,10 @@ class NativeFacade:
             call = wished(call, request)
         sink = NativeSink(exchange, call)
         try:
-            result = await self._ports.answer(call, sink)
+            if call.repeatable or call.cache is not None:
+                result = await self._ports.recall(call, sink)
+            else:
+                result = await self._ports.answer(call, sink)
         except OrchestraError as error:
             if not exchange.started:
                 raise

@@ -144,7 +144,10 @@ class OpenAIFacade:
             call = wished(call, request)
         sink = OpenAISink(exchange, call, int(clock.wall()))
         try:
-            result = await self._ports.answer(call, sink)
+            if call.repeatable or call.cache is not None:
+                result = await self._ports.recall(call, sink)
+            else:
+                result = await self._ports.answer(call, sink)
         except OrchestraError as error:
             if not exchange.started:
                 raise

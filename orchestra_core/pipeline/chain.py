@@ -162,16 +162,14 @@ class Chain:
         self, run: Run, option: Option, beside: list[Option], options: list[Option]
     ) -> Step:
         """Money before a slot: who holds a slot never waits for money."""
-        purse, call, task = self._purse, run.call, run.decision.task
-        stake = await purse.take(call, task, run.sink, run.hold, option, run.deadline)
+        purse, task = self._purse, run.decision.task
+        stake = await purse.take(run.call, task, run.sink, run.hold, option, beside, run.deadline)
         if not isinstance(stake, Stake):
             run.strict = run.strict or stake.account.budget.over is Over.REFUSE
             return self._refused(run, option, purse.outcome(option, stake))
         run.stake = stake
         try:
-            return await self._placed(
-                run, option, purse.no_dearer(call, option, beside, run.deadline), options
-            )
+            return await self._placed(run, option, stake.beside, options)
         finally:
             run.stake = None
             purse.settle(stake, run.decision)

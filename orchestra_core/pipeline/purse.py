@@ -37,12 +37,16 @@ Refused = tuple[Candidate, Refusal]
 
 
 class Stake:
-    """What is set aside for one attempt; `sent` is set before it is sent, `tried` when it has ended."""
+    """What is set aside for one attempt; `sent` is set before it is sent, `tried` when it has ended.
 
-    __slots__ = ("reservation", "sent", "tried")
+    `beside` are the places it is enough for besides the one it was asked for.
+    """
 
-    def __init__(self, reservation: Reservation) -> None:
+    __slots__ = ("beside", "reservation", "sent", "tried")
+
+    def __init__(self, reservation: Reservation, beside: list[Option]) -> None:
         self.reservation = reservation
+        self.beside = beside
         self.sent = False
         self.tried: Tried | None = None
 
@@ -112,22 +116,25 @@ class Purse:
 
     # -- around an attempt -----------------------------------------------------------------------------
 
-    def no_dearer(
-        self, call: Call, option: Option, beside: Sequence[Option], deadline: float
-    ) -> list[Option]:
-        """Those of `beside` that what is set aside for `option` is enough for."""
-        worst_of = self._worst_of(call, deadline)
-        most = worst_of(option.endpoint.spec)
-        costs = ((one, worst_of(one.endpoint.spec)) for one in beside)
-        return [one for one, cost in costs if most is not None and cost is not None and cost <= most]
-
     async def take(
-        self, call: Call, task: Task, sink: Sink, hold: Hold, option: Option, deadline: float
+        self,
+        call: Call,
+        task: Task,
+        sink: Sink,
+        hold: Hold,
+        option: Option,
+        beside: Sequence[Option],
+        deadline: float,
     ) -> Stake | Wait | Refusal:
-        """Enough for the attempt: now, or when others have settled, or why not. `deadline` is monotonic seconds."""
-        spec, now = option.endpoint.spec, self._clock.wall()
-        worst = self._worst_of(call, deadline)(spec)
-        want = Want(Who(call.key, task.value, spec.model), worst, hold, now)
+        """Enough for the attempt: now, or when others have settled, or why not. `deadline` is monotonic seconds.
+
+        It may be made at those of `beside` too that it is enough for; where there is money for all of them, it is.
+        """
+        now, spec = self._clock.wall(), option.endpoint.spec
+        worst_of = self._worst_of(call, deadline)
+        worst, others = worst_of(spec), [(one, worst_of(one.endpoint.spec)) for one in beside]
+        who = Who(call.key, task.value, spec.model)
+        want = Want(who, self._most(who, worst, [cost for _, cost in others], now), hold, now)
         wait = self._line.ask(want, now)
         if wait is not None and not await self._waits(want, call, sink, deadline):
             wait.account.refused += 1
@@ -136,7 +143,16 @@ class Purse:
             want.answer.account.refused += 1
             return want.answer
         assert want.answer is not None
-        return Stake(want.answer)
+        enough = want.answer.amount
+        accepted = [one for one, cost in others if worst is None or (cost is not None and cost <= enough)]
+        return Stake(want.answer, accepted)
+
+    def _most(self, who: Who, worst: int | None, others: Sequence[int | None], now: float) -> int | None:
+        """What to ask for: enough for the dearest place, unless that would have to wait."""
+        if worst is None or not others or len(self._line):
+            return worst
+        most = max(worst, *(cost for cost in others if cost is not None), 0)
+        return worst if obstacle_in(self.book.of(who, now), most) is not None else most
 
     async def _waits(self, want: Want, call: Call, sink: Sink, deadline: float) -> bool:
         """Whether it was decided in time."""

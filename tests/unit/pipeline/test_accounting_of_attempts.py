@@ -138,6 +138,24 @@ async def test_a_prompt_the_deadline_cut_short_is_counted_where_it_was_sent(sent
     assert result.outcome.usage.prompt == world.rows[0]["prompt"] == (prompt if sent else 0)
 
 
+@pytest.mark.parametrize("through_chain", [False, True])
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_prompt_that_its_client_left_is_counted_where_it_was_sent(
+    sent: bool, through_chain: bool
+) -> None:
+    """Before the first token: it is being read, and will be charged; nothing while the connection was being made."""
+    world = Counted(Endless(left(NO_USAGE, committed=False) if sent else None, begun=False), ("a",))
+    deadline = world.clock.monotonic() + 60.0 if through_chain else None
+    asking = asyncio.ensure_future(call(world, deadline=deadline))
+    await settle()
+    asking.cancel()
+    await asyncio.wait({asking})
+    (row,) = world.rows
+    assert row["verdict"] == "cancelled"
+    assert (row["prompt"] >= PROMPT) is sent
+    assert row["cost"] == pytest.approx(row["prompt"] / 1e6)
+
+
 async def test_a_place_that_refuses_does_not_make_an_attempt_free() -> None:
     """The request ends with the refusal; the tokens and their price are those of the attempt that was made."""
     world = Counted(ScriptedExecution(a=[BURNT]))

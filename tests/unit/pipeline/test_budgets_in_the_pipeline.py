@@ -151,6 +151,27 @@ async def test_money_that_comes_as_its_client_leaves_goes_to_the_next() -> None:
     assert world.view().reserved == 0
 
 
+@pytest.mark.parametrize(("limit", "sent"), [(100.0, ["a/big", "b/big"]), (25.0, ["a/big", "a/big"])])
+async def test_a_dearer_place_of_the_same_model_is_used_where_there_is_money_for_it(
+    limit: float, sent: list[str]
+) -> None:
+    """Its only slot is taken at the cheap one: whoever can pay goes to the dear one, who cannot waits for the slot."""
+    execution = ScriptedExecution()
+    execution.gate = asyncio.Event()
+    world = Paid(execution, Budget("team", limit), home=False)
+    for name, price in (("a", DEAR), ("b", Price(10 * DEAR.input, 10 * DEAR.output))):
+        world.join(name, 1, ["big"])
+        world.change(name, "big", price=price, context=4000, weight=1e9 if name == "a" else 1.0)
+    world.leave("cloud")
+    asked = [world.chat("big") for _ in range(2)]
+    await settle()
+    execution.gate.set()
+    await asyncio.gather(*asked)
+    assert execution.attempts == sent
+    assert world.view().settled == pytest.approx(COST * (11 if limit == 100.0 else 2))
+    assert world.view().overruns == 0
+
+
 def test_nobody_waits_for_money_longer_than_for_a_slot() -> None:
     """After the seconds of the queue it is a 429 that names the budget; the request that holds the money goes on."""
     execution = ScriptedExecution()

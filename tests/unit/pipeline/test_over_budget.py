@@ -1,5 +1,6 @@
 """What a request gets that a budget leaves too little for: another route, a label, or an error with a time."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -7,9 +8,12 @@ import pytest
 from orchestra_core.domain.budgets import Budget, Over, Period, Strictness
 from orchestra_core.domain.call import Level, Requirements
 from orchestra_core.domain.errors import OverBudget
+from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.price import Price
+from orchestra_core.server.failures import failure
 from tests.fakes.execution import ScriptedExecution
 from tests.fakes.paid_world import DEAR, Paid
+from tests.fakes.turns import settle
 
 
 async def test_over_budget_a_cheaper_route_answers_and_says_so() -> None:
@@ -98,6 +102,37 @@ async def test_a_reset_that_is_near_is_said_as_retry_after(
     assert caught.value.retry_after == (pytest.approx(60 * minutes) if status == 429 else None)
     world.clock.advance(60 * minutes)
     assert (await world.chat("big")).outcome.ok, "a new day has new money"
+
+
+async def test_a_budget_that_refuses_lets_no_lower_tier_answer_either() -> None:
+    """Also where no quality was wished for: what would have answered is of a higher tier than what is left."""
+    world = Paid(ScriptedExecution(), Budget("team", 10.0, over=Over.REFUSE))
+    world.change("cloud", "big", price=Price(1.0, 10.0), weight=1000.0)
+    world.spend(10.0)
+    with pytest.raises(OverBudget):
+        await world.chat()
+    world.change("home", "small", tier=Level.HIGH)
+    result = await world.chat()
+    assert (result.tried[0].candidate.model, result.tried[0].degraded) == ("small", False)
+
+
+@pytest.mark.parametrize("over", list(Over))
+async def test_money_that_runs_out_while_a_request_waits_for_it(over: Over) -> None:
+    """It is sent to what may stand in for the model, and says so; or, where nothing may, it is an error."""
+    execution = ScriptedExecution()
+    execution.gate = asyncio.Event()
+    world = Paid(execution, Budget("team", 4.5, over=over), model_fallbacks={"big": ["small"]})
+    first, second = world.chat("big"), world.chat("big")
+    await settle()
+    world.spend(1.0)
+    execution.gate.set()
+    await first
+    result = await second
+    if over is Over.DEGRADE:
+        assert (result.tried[0].candidate.model, result.tried[0].degraded) == ("small", True)
+    else:
+        assert (result.outcome.verdict, result.outcome.status, result.tried) == (Verdict.OVER_BUDGET, 402, ())
+        assert isinstance(failure(result.outcome), OverBudget)
 
 
 async def test_where_no_price_is_known_a_hard_budget_lets_nothing_pass() -> None:

@@ -107,6 +107,16 @@ class Book:
         self._holds.add(hold)
         return reservation
 
+    def shrink(self, reservation: Reservation, worst: int, now: float) -> None:
+        """Less is enough, as turns out before it is sent."""
+        less = reservation.amount - worst
+        assert less >= 0, "a reservation never grows"
+        reservation.amount = worst
+        for account, start in reservation.shares:
+            account.roll(now)
+            if account.span.start == start:
+                account.reserved -= less
+
     def settle(self, reservation: Reservation, cost: float | None, now: float) -> None:
         """Once for each reservation: `cost` instead of what was reserved; None: it may have been all of it.
 

@@ -180,6 +180,8 @@ class Chain:
             return self._refused(run, option, place)
         place = self._alternatives.now(place) or place
         endpoint = place.endpoint
+        if run.stake is not None:
+            self._purse.place(run.stake, endpoint.id)
         lane = self._lanes.of(endpoint)
         endpoint.inflight += 1
         endpoint.work += place.candidate.work

@@ -5,7 +5,7 @@ costs nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from orchestra_core.accounting.account import BILLION, at_most
 from orchestra_core.accounting.budget import Book, obstacle_in, weight_of
@@ -39,14 +39,24 @@ Refused = tuple[Candidate, Refusal]
 class Stake:
     """What is set aside for one attempt; `sent` is set before it is sent, `tried` when it has ended.
 
-    `beside` are the places it is enough for besides the one it was asked for.
+    `costs` are the worst cases by endpoint; `beside` are the places it is enough for besides the one it was asked for,
+    which are all of them where it is not `bounded`.
     """
 
-    __slots__ = ("beside", "reservation", "sent", "tried")
+    __slots__ = ("beside", "costs", "reservation", "sent", "tried")
 
-    def __init__(self, reservation: Reservation, beside: list[Option]) -> None:
+    def __init__(
+        self,
+        reservation: Reservation,
+        beside: Sequence[Option],
+        costs: Mapping[str, int | None],
+        bounded: bool,
+    ) -> None:
+        enough = reservation.amount
+        fits = {name for name, cost in costs.items() if cost is not None and cost <= enough}
         self.reservation = reservation
-        self.beside = beside
+        self.costs = costs
+        self.beside = [one for one in beside if not bounded or one.endpoint.id in fits]
         self.sent = False
         self.tried: Tried | None = None
 
@@ -143,9 +153,8 @@ class Purse:
             want.answer.account.refused += 1
             return want.answer
         assert want.answer is not None
-        enough = want.answer.amount
-        accepted = [one for one, cost in others if worst is None or (cost is not None and cost <= enough)]
-        return Stake(want.answer, accepted)
+        costs = {one.endpoint.id: cost for one, cost in others} | {option.endpoint.id: worst}
+        return Stake(want.answer, beside, costs, worst is not None)
 
     def _most(self, who: Who, worst: int | None, others: Sequence[int | None], now: float) -> int | None:
         """What to ask for: enough for the dearest place, unless that would have to wait."""
@@ -177,6 +186,13 @@ class Purse:
             del self._waiting[want]
             self._patience.discard(sink)
         return True
+
+    def place(self, stake: Stake, endpoint: str) -> None:
+        """It is made there: what another place would have cost is given back."""
+        cost = stake.costs.get(endpoint)
+        if cost is not None and cost < stake.reservation.amount:
+            self.book.shrink(stake.reservation, cost, self._clock.wall())
+            self.tick()
 
     def settle(self, stake: Stake, decision: Decision) -> None:
         """Whatever became of the attempt: not sent, ended, or ended in a way nobody knows, which may have cost all."""

@@ -79,6 +79,14 @@ class Spending(RuleBasedStateMachine):
         self.book.settle(reservation, cost, self.now)
         self.look()
 
+    @precondition(lambda self: self.taken)
+    @rule(data=st.data(), share=st.sampled_from([0.0, 0.5, 1.0]))
+    def less_is_enough(self, data: st.DataObject, share: float) -> None:
+        """It turned out to be sent to a cheaper place."""
+        reservation = data.draw(st.sampled_from(self.taken))
+        self.book.shrink(reservation, int(reservation.amount * share), self.now)
+        self.look()
+
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def give_up(self, data: st.DataObject) -> None:
@@ -133,5 +141,5 @@ class Spending(RuleBasedStateMachine):
         assert len(self.line) == 0
 
 
-Spending.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Spending.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestSpending = Spending.TestCase

@@ -32,6 +32,7 @@ from orchestra_tui.screens.help import SheetScreen
 from orchestra_tui.screens.models import ModelsScreen
 from orchestra_tui.screens.overview import OverviewScreen
 from orchestra_tui.screens.playground import PlaygroundScreen
+from orchestra_tui.screens.usage import UsageScreen
 from orchestra_tui.screens.view import ViewScreen
 from orchestra_tui.terminal import PLAIN, Terminal, tmux_buffer
 from orchestra_tui.widgets.themes import THEMES
@@ -54,6 +55,7 @@ class Orchestra(App[str]):
         "backends": BackendsScreen,
         "playground": PlaygroundScreen,
         "alerts": AlertsScreen,
+        "usage": UsageScreen,
     }
     DEFAULT_MODE = "overview"
     BINDINGS: ClassVar[list[BindingType]] = [

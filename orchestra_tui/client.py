@@ -13,6 +13,7 @@ from orchestra_core import __version__
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.result import Plan
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.usage import Report
 
 DELAYS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
 SILENCE = 15.0
@@ -96,6 +97,7 @@ class Engine(Protocol):
     async def plan(self, verb: str, model: str, backend: str) -> Operation: ...
     async def operate(self, verb: str, model: str, backend: str, drain: float | None = None) -> Operation: ...
     async def alert(self, verb: str, name: str, seconds: float | None = None) -> None: ...
+    async def usage(self, by: str, since: str) -> Report: ...
     def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]: ...
     async def shutdown(self) -> None: ...
     def retry_now(self) -> None: ...
@@ -185,6 +187,14 @@ class EngineClient:
         wish: dict[str, object] = {} if seconds is None else {"seconds": seconds}
         await self._ask("POST", f"/api/v1/alerts/{quote(name, safe='')}/{verb}", wish)
 
+    async def usage(self, by: str, since: str) -> Report:
+        """Sums by one column from a day on; all days where `since` is empty. Raises EngineError."""
+        query = f"by={quote(by)}" + (f"&since={quote(since)}" if since else "")
+        try:
+            return _USAGE.decode(await self._ask("GET", f"/api/v1/usage?{query}"))
+        except msgspec.MsgspecError as error:
+            raise EngineError(f"the engine's answer cannot be read: {error}") from error
+
     async def _operation(self, verb: str, model: str, wish: dict[str, object]) -> Operation:
         path = f"/api/v1/models/{quote(model, safe='')}/{verb}"
         try:
@@ -252,6 +262,7 @@ class EngineClient:
 _SNAPSHOT = msgspec.json.Decoder(Snapshot)
 _EVENT = msgspec.json.Decoder(Event)
 _OPERATION = msgspec.json.Decoder(Operation)
+_USAGE = msgspec.json.Decoder(Report)
 _PIECES: dict[str, msgspec.json.Decoder[Any]] = {
     "start": msgspec.json.Decoder(Started),
     "token": msgspec.json.Decoder(Token),

@@ -2,16 +2,24 @@
 
 import msgspec
 
-VIEWS = ("overview", "models", "backends", "playground", "alerts")
+VIEWS = ("overview", "models", "backends", "playground", "alerts", "usage")
 TITLES = {
     "overview": "Overview",
     "models": "Models",
     "backends": "Backends",
     "playground": "Playground",
     "alerts": "Alerts",
+    "usage": "Usage",
 }
-SHORT = {"overview": "ov", "models": "mo", "backends": "be", "playground": "pg", "alerts": "al"}
-DIGITS = {"overview": "1", "models": "2", "backends": "3", "playground": "6", "alerts": "7"}
+SHORT = {
+    "overview": "ov",
+    "models": "mo",
+    "backends": "be",
+    "playground": "pg",
+    "alerts": "al",
+    "usage": "us",
+}
+DIGITS = {"overview": "1", "models": "2", "backends": "3", "playground": "6", "alerts": "7", "usage": "8"}
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -60,7 +68,7 @@ ACTIONS: tuple[Action, ...] = (
         "details",
         "details of the selected row",
         "screen.detail",
-        _LISTS,
+        (*_LISTS, "usage"),
         1,
     ),
     Action(
@@ -130,6 +138,36 @@ ACTIONS: tuple[Action, ...] = (
         "screen.only_firing",
         ("alerts",),
         5,
+    ),
+    Action(
+        "usage.by",
+        ("b",),
+        "b",
+        "by",
+        "by model, task, key, backend or day",
+        "screen.group",
+        ("usage",),
+        2,
+    ),
+    Action(
+        "usage.longer",
+        ("right_square_bracket",),
+        "]",
+        "more days",
+        "more days: today, 7, 30, all",
+        "screen.window(1)",
+        ("usage",),
+        3,
+    ),
+    Action(
+        "usage.shorter",
+        ("left_square_bracket",),
+        "[",
+        "fewer",
+        "fewer days",
+        "screen.window(-1)",
+        ("usage",),
+        4,
     ),
     Action(
         "filter",

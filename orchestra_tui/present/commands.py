@@ -17,6 +17,8 @@ _ALIASES = {
     "breakers": "be",
     "playground": "pg",
     "alerts": "al",
+    "usage": "us",
+    "co": "us",
     "h": "help",
 }
 

@@ -9,6 +9,7 @@ _ABOUT = {
     "models": "Every model on every backend. The selection stays on its model while rows move.",
     "backends": "Each endpoint's breaker: closed lets calls through, open keeps them away until a probe.",
     "alerts": "What is wrong, and since when. Silenced alerts are dim: nobody is told of them.",
+    "usage": "What was asked and what it cost. A cost with a + leaves out requests without a known price.",
     "playground": "Ask a model, or auto, and watch the answer arrive. Each prompt stands on its own.",
 }
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
+import msgspec
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -21,8 +22,10 @@ from orchestra_tui.client import (
     Update,
 )
 from orchestra_tui.launch import Launcher
+from orchestra_tui.present.usage import Report
 from orchestra_tui.terminal import PLAIN, Terminal
 from tests.fakes.fake_engine import STORY, World
+from tests.fakes.usage_reports import usage_report
 
 ANSWER: tuple[Piece, ...] = (
     Started("r1", "llama3.2:3b", "box1", "d1", ""),
@@ -78,6 +81,7 @@ class ConsoleEngine:
         self.drains: list[float | None] = []
         self.alerted: list[tuple[str, str, float | None]] = []
         self.asked: list[tuple[str, str | None]] = []
+        self.usages: list[tuple[str, str]] = []
         self.intervals: list[float] = []
         self.fetched = 0
         self.shut = False
@@ -125,6 +129,12 @@ class ConsoleEngine:
         if self.refusal:
             raise EngineError(self.refusal)
         self.world.say_to_alert(verb, name)
+
+    async def usage(self, by: str, since: str) -> Report:
+        self.usages.append((by, since))
+        if self.refusal:
+            raise EngineError(self.refusal)
+        return msgspec.convert(usage_report(by), Report)
 
     async def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]:
         self.asked.append((prompt, model))

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
+from tests.fakes.usage_reports import usage_report
 from tests.fakes.world import GIB, World
 
 __all__ = ["STORY", "FakeEngine", "World"]
@@ -91,8 +92,8 @@ class FakeEngine:
         return True
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
-        if path == "/api/v1/snapshot":
-            return 200, self.world.snapshot()
+        if path in ("/api/v1/snapshot", "/api/v1/usage"):
+            return 200, usage_report("model") if path.endswith("usage") else self.world.snapshot()
         if path == "/api/v1/shutdown":
             return 202, {}
         parts = path.split("/")

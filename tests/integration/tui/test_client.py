@@ -141,3 +141,12 @@ async def test_alerts_are_spoken_to_by_name(engine: FakeEngine, client: EngineCl
     views = {view.id: view for view in (await client.fetch()).alerts}
     assert views[name].acknowledged == "owner"
     assert views["memory:host"].silenced
+
+
+async def test_usage_is_read_with_its_types(engine: FakeEngine, client: EngineClient) -> None:
+    """What is not known stays None; names are those that were asked for."""
+    report = await client.usage("model", "7d")
+    assert [row.model for row in report.rows] == ["llama-3.3-70b-instruct-fp8", "gpt-5-mini", None]
+    assert (report.rows[1].cost, report.rows[2].cost) == (1.5, None)
+    assert report.rows[1].seconds.p95 is not None
+    assert engine.asked == ["GET /api/v1/usage"]

@@ -40,6 +40,7 @@ def test_digits_are_those_of_the_keymap() -> None:
         "backends": "3",
         "playground": "6",
         "alerts": "7",
+        "usage": "8",
     }
 
 

@@ -21,13 +21,14 @@ _HEADERS = frozenset(
         "openai-project",
         "user-agent",
         "x-api-key",
+        "x-orchestra-cache",
         "x-request-id",
     }
 )
 _EXPOSED = (
     "x-request-id, x-client-request-id, x-orchestra-model, x-orchestra-backend, x-orchestra-attempts, "
-    "x-orchestra-decision-id, x-orchestra-degraded, x-should-retry, retry-after, x-ratelimit-limit-requests, "
-    "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
+    "x-orchestra-decision-id, x-orchestra-degraded, x-orchestra-cache, age, x-should-retry, retry-after, "
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
     "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 _AGE_SECONDS = 600

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.fakes.processes import Lines
 
@@ -44,6 +45,12 @@ class RedisServer:
         )
         self._log = Lines(self._process.stdout)
         self._log.wait_for(_READY, 20)
+
+    def configure(self, **settings: str) -> None:
+        """`CONFIG SET`, names with `_` for `-`."""
+        with Redis.from_url(self.url) as redis:
+            for name, value in settings.items():
+                redis.config_set(name.replace("_", "-"), value)
 
     def freeze(self) -> None:
         """It holds its connections and says nothing."""

@@ -6,6 +6,7 @@ from orchestra_core.cli.doctor.finding import Finding, fail, ok, warn
 from orchestra_core.cli.doctor.installation import check_installation
 from orchestra_core.cli.doctor.machine import check_machine
 from orchestra_core.cli.doctor.places import check_places
+from orchestra_core.cli.doctor.redis import check_redis
 from orchestra_core.cli.doctor.servers import check_servers
 from orchestra_core.cli.options import Session
 from orchestra_core.config import Config, load
@@ -18,6 +19,7 @@ def examine(session: Session) -> list[Finding]:
     config, told = _configuration(session)
     findings += told
     findings += check_places(config)
+    findings += check_redis(config)
     findings += check_machine(session.environ)
     findings += check_servers(config)
     return findings

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestra_core.cli.program import execute
+from tests.fakes.redis_server import RedisServer
 from tests.fakes.scripted_engine import scripted
 
 QUIET = "[discovery]\nenabled = false\n[embedded]\nenabled = false\n"
@@ -122,6 +123,29 @@ def test_an_open_engine_without_a_key_is_found(home: Path, capsys: pytest.Captur
     assert found["entrance"]["status"] == "ok"
     _, found = examine(home, capsys, "")
     assert "entrance" not in found
+
+
+def test_each_way_a_redis_can_be_wrong_has_its_fix(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not there, without a bound, or with one that keeps what is old; well it says its time and its bound."""
+    redis = RedisServer(tmp_path)
+    text = f'[storage]\nredis = "{redis.url}"\n'
+    code, found = examine(home, capsys, text)
+    assert (code, found["redis"]["status"], "start it" in found["redis"]["fix"]) == (1, "fail", True)
+    redis.start()
+    try:
+        _, found = examine(home, capsys, text)
+        assert (found["redis"]["status"], "no maxmemory" in found["redis"]["detail"]) == ("warn", True)
+        redis.configure(maxmemory="100mb", maxmemory_policy="noeviction")
+        _, found = examine(home, capsys, text)
+        assert (found["redis"]["status"], "allkeys-lru" in found["redis"]["fix"]) == ("warn", True)
+        redis.configure(maxmemory_policy="allkeys-lru")
+        _, found = examine(home, capsys, text)
+        assert (found["redis"]["status"], "104.9 MB at most" in found["redis"]["detail"]) == ("ok", True)
+    finally:
+        redis.stop()
+    assert "redis" not in examine(home, capsys, "")[1]
 
 
 def test_nothing_is_changed_by_looking(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

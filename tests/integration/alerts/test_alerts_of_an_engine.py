@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.fakes.engine_here import EngineHere
@@ -240,3 +241,14 @@ async def test_deliveries_follow_the_configuration(tmp_path: Path) -> None:
             assert posted.json["event"] == "alert.resolved"
             await settle()
             assert len(chat.posted) == 1
+
+
+async def test_a_command_takes_what_it_started_with_it(tmp_path: Path) -> None:
+    """Its time limit ends the children of the command as well."""
+    pid = tmp_path / "pid"
+    shell = f"sleep 60 & echo $! > {pid}.new; mv {pid}.new {pid}; wait"
+    more = f"command = {json.dumps(['sh', '-c', shell])}\ncommand_seconds = 0.5\n"
+    async with EngineHere(tmp_path, [], alerts(LOUD, more)) as here:
+        await until(lambda: bool(here.told("alert.undelivered")))
+        child = int(pid.read_text())
+        await until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie")

@@ -252,3 +252,12 @@ async def test_a_command_takes_what_it_started_with_it(tmp_path: Path) -> None:
         await until(lambda: bool(here.told("alert.undelivered")))
         child = int(pid.read_text())
         await until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie")
+
+
+async def test_a_rule_that_is_switched_off_ends_its_alerts(tmp_path: Path) -> None:
+    """With the next look at a configuration that was read again."""
+    async with EngineHere(tmp_path, [], alerts(LOUD)) as here:
+        await fires(here)
+        here.file.write_text(here.file.read_text().replace('off = ["models"', 'off = ["memory", "models"'))
+        assert (await here.engine.reload()).applied == ("alerts.off",)
+        await until(lambda: bool(here.told("alert.resolved")))

@@ -156,6 +156,12 @@ def _engine(page: Page, snapshot: Snapshot, metrics: Metrics) -> None:
     help_text = "Times the event loop was blocked for more than 250 ms."
     page.counter("orchestra_event_loop_stalls_total", help_text, [({}, snapshot.loop_stalls)])
     page.counter("orchestra_failovers_total", "Attempts that moved on.", [({}, metrics.failovers)])
+    firing = Counter(view.severity for view in snapshot.alerts if view.firing and not view.silenced)
+    page.gauge(
+        "orchestra_alerts_firing",
+        "Alerts that fire and are not silenced.",
+        [({"severity": word}, firing[word]) for word in ("info", "warning", "critical")],
+    )
     pools = [("host", snapshot.host)]
     pools += [(view.name, view.memory) for view in snapshot.backends if view.memory is not None]
     page.gauge("orchestra_memory_bytes", "Size of a memory pool.", [({"pool": n}, m.total) for n, m in pools])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import (
@@ -211,6 +212,12 @@ def test_the_state_of_everything_is_exported() -> None:
             loop_stalls=2,
             pools=(PoolView("host", 1000, 300, 500, used=400, pressure="warning"),),
             foresight=(ForesightView("m", 5, 4),),
+            alerts=(
+                AlertView("memory:host", "memory", "host", "critical", "firing", "", ""),
+                AlertView("disk:state", "disk", "state", "warning", "resolving", "", ""),
+                AlertView("disk:x", "disk", "x", "warning", "firing", "", "", silenced_until="later"),
+                AlertView("disk:y", "disk", "y", "warning", "resolved", "", ""),
+            ),
             cache=CacheView("memory", 2, 900, 1000, 9, 2, 5, 4, 3, 6, 7, 0.5),
             models=(model(), model(model="n", residency="absent", circuit="open", memory_bytes=9)),
             breakers=(BreakerView("box/m", "open", 1.0, 5, opened=2),),
@@ -230,6 +237,9 @@ def test_the_state_of_everything_is_exported() -> None:
         ("orchestra_failovers_total", ()): 0,
         ("orchestra_event_loop_lag_seconds", ()): 0.3,
         ("orchestra_event_loop_stalls_total", ()): 2,
+        ("orchestra_alerts_firing", (("severity", "info"),)): 0,
+        ("orchestra_alerts_firing", (("severity", "warning"),)): 1,
+        ("orchestra_alerts_firing", (("severity", "critical"),)): 1,
         ("orchestra_pool_reserved_bytes", (("pool", "host"),)): 500,
         ("orchestra_pool_free_bytes", (("pool", "host"),)): 300,
         ("orchestra_pool_pressure", (("pool", "host"),)): 1,

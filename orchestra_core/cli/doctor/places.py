@@ -122,7 +122,7 @@ def _socket(path: Path) -> Finding:
 def _database(config: Config) -> Finding:
     scheme, _, rest = config.storage.url.partition("://")
     if scheme != "sqlite":
-        return ok("database", f"{scheme}, checked by the engine at start")
+        return _server(config.storage.url)
     if rest.lstrip("/") in {"", ":memory:"}:
         return warn(
             "database", "in memory: nothing outlives the engine", 'name a file in storage.url, "sqlite:///…"'
@@ -138,6 +138,19 @@ def _database(config: Config) -> Finding:
                 "database", f"{file} is not an SQLite database", "move it away, or change storage.url"
             )
     return ok("database", f"{file}, {size(file.stat().st_size)}")
+
+
+def _server(url: str) -> Finding:
+    from orchestra_core.storage.opening import store_at  # noqa: PLC0415  costs the start
+
+    try:
+        store, reader = store_at(url)
+        store.check()
+        found = ok("database", f"{reader.place}, {size(reader.size())}")
+        reader.close()
+    except OrchestraError as error:
+        return fail("database", error.message, "start it, or correct storage.url")
+    return found
 
 
 def _creatable(name: str, directory: Path, detail: str) -> Finding:

@@ -39,9 +39,8 @@ class PostgresStore:
             return
 
     def open(self, now: float) -> None:
-        if self._link is not None and not self._link.raw.closed:
+        if self._link is not None:
             return
-        self.close()
         self._link = Link(self._address.connect())
         with self._transaction() as link:
             migrate(link, self.place, now)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestra_core.cli.program import execute
+from tests.fakes.postgres_server import PostgresServer
 from tests.fakes.redis_server import RedisServer
 from tests.fakes.scripted_engine import scripted
 
@@ -106,6 +107,19 @@ def test_places_that_cannot_be_used_are_told(home: Path, capsys: pytest.CaptureF
     _, found = examine(home, capsys, text)
     assert "not an SQLite database" in found["database"]["detail"]
     assert found["socket"]["fix"] == f"chmod 700 {home}/open"
+
+
+def test_a_postgresql_is_asked(
+    home: Path, capsys: pytest.CaptureFixture[str], postgres: PostgresServer
+) -> None:
+    """One that answers is named with what the ledger takes there, one that does not is a failure."""
+    _, found = examine(home, capsys, f"[storage]\nurl = '{postgres.database()}'\n")
+    assert found["database"]["status"] == "ok"
+    assert found["database"]["detail"].endswith(", 0 B")
+    code, found = examine(home, capsys, "[storage]\nurl = 'postgresql://u:hunter2@127.0.0.1:1/x'\n")
+    assert (code, found["database"]["status"]) == (1, "fail")
+    assert "127.0.0.1:1/x" in found["database"]["detail"]
+    assert "hunter2" not in str(found)
 
 
 def test_an_open_engine_without_a_key_is_found(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,13 +18,13 @@ import msgspec
 from orchestra_core.clock import SystemClock
 from orchestra_core.domain.call import Requirements, Task
 from orchestra_core.domain.decision import Candidate, Decision
-from orchestra_core.storage.journal.reading import Reading
+from orchestra_core.storage.journal.reading import Batch, Reading
 from orchestra_core.storage.journal.writing import Journal
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.store import Row
 
-GROUP = 512
+GROUP = 1024
 _WHOLE = 16 * GROUP
 TOGETHER, SUMS = "the same by two threads that take turns", "sums by day, some time later"
 _encode = msgspec.msgpack.Encoder().encode
@@ -92,13 +92,14 @@ def steps(place: Path, candidates: int, rounds: int, costs: Costs) -> None:
         with costs.of("write that it ended"):
             for end, body in zip(ends, decided, strict=True):
                 journal.end((end, (), body, None, None))
+        batches = list[Batch]()
         with costs.of("read both back"):
-            batch = reading.take(GROUP)
-        assert batch is not None
-        assert len(batch.entries) == GROUP, "a segment ended in the middle of a group"
+            while (batch := reading.take(GROUP)) is not None:
+                batches.append(batch)
+                reading.settle(batch)
         with costs.of("store"):
-            store.write(batch.entries, batch.mark)
-        reading.settle(batch)
+            for batch in batches:
+                store.write(batch.entries, batch.mark)
         with costs.of(SUMS):
             while store.upkeep(time.time()):
                 pass

@@ -9,6 +9,7 @@ from orchestra_core.config import Config
 from orchestra_core.domain.catalog import EndpointSpec
 from orchestra_core.engine.budgets import Budgets
 from orchestra_core.engine.members import Member
+from orchestra_core.engine.price_history import PriceHistory
 from orchestra_core.engine.prices import Prices
 from orchestra_core.engine.reports import Reports
 from orchestra_core.engine.tidings import Tidings
@@ -38,10 +39,6 @@ class Accounts:
         tidings: Tidings,
         members: Callable[[], Iterable[Member]],
     ) -> None:
-        self.prices = Prices(config, clock, tidings.no_prices)
-        self.elsewhere = Counterfactuals(
-            lambda: in_order(members(), catalog), config.accounting.compare_with, self.prices.of
-        )
         self.ledger = Ledger(
             config.storage.url,
             clock,
@@ -54,6 +51,11 @@ class Accounts:
         )
         texts = Texts(self.ledger.record, Hearing, asked, config.storage.text_bytes)
         self._texts = texts if config.storage.keep_texts else None
+        self.price_history = PriceHistory(self.ledger, clock)
+        self.prices = Prices(config, clock, tidings.no_prices, self.price_history.note)
+        self.elsewhere = Counterfactuals(
+            lambda: in_order(members(), catalog), config.accounting.compare_with, self.prices.of
+        )
         self.reports = Reports(
             self.ledger,
             catalog,
@@ -83,6 +85,7 @@ class Accounts:
         """About once a second."""
         self.ledger.tick()
         self.elsewhere.refresh()
+        self.price_history.tick()
 
     async def compare(self, model: str | None) -> None:
         """From now on with another model, whose price may have to be looked up first."""

@@ -14,17 +14,19 @@ from orchestra_core.domain.price import Price
 
 
 class Prices:
-    """`missing` is told when `load_list` has no published prices for us, and why."""
+    """`missing` is told when `load_list` has no published prices for us, and why; `note` of every price."""
 
     def __init__(
         self,
         config: Config,
         clock: Clock,
         missing: Callable[[str], None],
+        note: Callable[[str, Price | None], None],
         load_list: Callable[[], Published] = load,
     ) -> None:
         self._clock = clock
         self._missing = missing
+        self._note = note
         self._load_list = load_list
         self._one_at_a_time = asyncio.Lock()
         self._looked = False
@@ -59,7 +61,9 @@ class Prices:
     def __call__(self, spec: EndpointSpec, backend: BackendSettings) -> EndpointSpec:
         """The endpoint with its price as of now."""
         rates = BackendRates(backend.url, backend.cost_per_hour, backend.watts)
-        return msgspec.structs.replace(spec, price=self.book.at(spec, rates, self._clock.wall()))
+        price = self.book.at(spec, rates, self._clock.wall())
+        self._note(spec.id, price)
+        return msgspec.structs.replace(spec, price=price)
 
 
 def _hosts(backend: BackendSettings | None) -> bool:

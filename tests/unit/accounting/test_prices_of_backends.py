@@ -10,7 +10,7 @@ from orchestra_core.accounting.book import Listed
 from orchestra_core.config import BackendSettings
 from orchestra_core.domain.call import Level
 from orchestra_core.domain.catalog import BackendKind, EndpointSpec
-from orchestra_core.domain.price import Source
+from orchestra_core.domain.price import Price, Source
 from orchestra_core.engine.prices import Prices
 from tests.fakes.clock import ManualClock
 from tests.unit.config.reading import read
@@ -49,8 +49,15 @@ class World:
         self.home = home
         self.shelf = Shelf(there=there)
         self.missing: list[str] = []
+        self.noted: list[tuple[str, Price | None]] = []
         self.clock = ManualClock()
-        self.prices = Prices(read(home, text), self.clock, self.missing.append, self.shelf)
+        self.prices = Prices(
+            read(home, text),
+            self.clock,
+            self.missing.append,
+            lambda *noted: self.noted.append(noted),
+            self.shelf,
+        )
 
     def price(self, backend: BackendSettings = CLOUD, *, hosted: bool = True) -> Any:
         return self.prices(spec(hosted=hosted), backend).price
@@ -79,6 +86,7 @@ async def test_without_the_library_hosted_models_have_no_price_and_it_is_told(tm
     await world.prices.prepare(CLOUD)
     await world.prices.prepare(CLOUD)
     assert world.price() is None
+    assert world.noted[-1] == ("b/m", None)
     assert world.missing == ["No module named 'genai_prices'"]
 
 

@@ -26,7 +26,7 @@ COLUMNS: dict[By, str] = {
 # Days per block, each a multiple of the one before; the first is the day itself.
 SPANS = (1, 4, 16, 64, 256)
 # Rows of one step: some tens of milliseconds in which nothing else is written.
-STEP_ROWS = 8192
+STEP_ROWS = 4096
 # Of what latencies are kept: the number it is known by, and where it is from.
 LATENCIES = {"total": (0, "total_ms"), "first_token": (1, "first_token_ms")}
 

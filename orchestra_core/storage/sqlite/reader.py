@@ -27,6 +27,7 @@ class SqliteReader:
             raise StoreEmpty(f"ledger {self.place}: there is no such file yet")
         try:
             with contextlib.closing(connect_reader(self._path)) as connection:
+                connection.execute("PRAGMA temp_store = MEMORY")
                 connection.execute("BEGIN")
                 yield connection
         except sqlite3.Error as error:

@@ -70,6 +70,8 @@ class SqliteStore:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA journal_size_limit = 4194304")
+            # Sorting for sums must not need room on a disk that may be full.
+            connection.execute("PRAGMA temp_store = MEMORY")
             migrate(connection, self.path, now)
         except BaseException:  # a file that was not opened whole must not stay open, whatever stopped it
             connection.close()

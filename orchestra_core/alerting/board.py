@@ -26,11 +26,21 @@ class Change(msgspec.Struct, frozen=True):
     view: AlertView
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What a webhook, by its name, had not been sent when the engine ended."""
+
+    name: str
+    kind: str
+    delivery: str
+    body: str
+
+
 class Memory(msgspec.Struct, frozen=True):
     """What outlives the engine."""
 
     silences: tuple[Silence, ...] = ()
     alerts: tuple[Kept, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
 
 
 class Board:

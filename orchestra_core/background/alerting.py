@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from orchestra_core.alerting.board import Change
+import msgspec
+
+from orchestra_core.alerting.board import Change, Waiting
 from orchestra_core.alerting.facts import Facts
 from orchestra_core.alerting.policy import Policy
 from orchestra_core.alerting.watch import Watch
@@ -38,12 +40,15 @@ class Alerting:
         self._saving = False
         self._changed = asyncio.Event()
         self._problem = ""
+        self._inherited = False
 
-    def load(self) -> None:
-        """Blocking, before the engine serves."""
+    def load(self) -> tuple[Waiting, ...]:
+        """Blocking, before the engine serves: what an earlier one had not delivered."""
         memory, problem = self._store.load()
+        self._inherited = bool(memory.waiting)
         self._watch.board.restore(memory, self._clock.wall())
         self._complain(problem)
+        return memory.waiting
 
     async def run(self) -> None:
         while True:
@@ -105,10 +110,11 @@ class Alerting:
             self._complain(await asyncio.to_thread(self._store.save, board.memory(), board.version))
             self._saving = False
 
-    def flush(self) -> None:
-        """Writes it down now; blocking, for the end of the engine."""
-        if self._saving or self._watch.board.version != self._saved:
-            self._store.save(self._watch.board.memory(), self._watch.board.version)
+    def flush(self, waiting: tuple[Waiting, ...]) -> None:
+        """Writes it down now, with what is not delivered; blocking, for the end of the engine."""
+        board = self._watch.board
+        if self._saving or self._inherited or waiting or board.version != self._saved:
+            self._store.save(msgspec.structs.replace(board.memory(), waiting=waiting), board.version)
 
     def _complain(self, problem: str) -> None:
         """Once, until it is mended."""

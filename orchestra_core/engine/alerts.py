@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from orchestra_core import __version__
-from orchestra_core.alerting.board import Change
+from orchestra_core.alerting.board import Change, Waiting
 from orchestra_core.alerting.facts import Backlog, Disk, Facts
 from orchestra_core.alerting.notice import Sender, document, level, message, variables
 from orchestra_core.background.alert_store import AlertStore
@@ -70,8 +70,12 @@ class Alerts:
 
     def start(self) -> None:
         """Takes over what an earlier engine kept, and begins to look."""
-        self._alerting.load()
+        waiting = self._alerting.load()
         self.configure(self._config)
+        hooks = {settings.name: webhook for settings, (webhook, _) in self._webhooks.items()}
+        for item in waiting:
+            if item.name in hooks:
+                hooks[item.name].put(item.kind, item.delivery, item.body.encode())
         self._supervisor.keep(self._alerting.run, "alerts")
         self._supervisor.keep(self._alerting.keep_writing, "writing down alerts")
         self._supervisor.keep(self._look_at_disks, "room on disks")
@@ -119,7 +123,13 @@ class Alerts:
 
     def close(self) -> None:
         """Writes down what must outlive the engine; blocking, for its end."""
-        self._alerting.flush()
+        self._alerting.flush(
+            tuple(
+                Waiting(webhook.name, kind, delivery, body.decode())
+                for webhook, _ in self._webhooks.values()
+                for kind, delivery, body in webhook.waiting
+            )
+        )
 
     # -- what alerts are read from
 

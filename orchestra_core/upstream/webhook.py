@@ -47,7 +47,12 @@ class Webhook:
         self._sent = self._given_up = self._dropped = 0
         self._error = ""
         self._last: float | None = None
-        self._busy = False
+        self._current: Item | None = None
+
+    @property
+    def waiting(self) -> list[Item]:
+        """What is not delivered yet, the oldest first: event, id and body of each."""
+        return [*([] if self._current is None else [self._current]), *self._queue]
 
     def put(self, kind: str, delivery: str, body: bytes) -> None:
         """Of a full queue the oldest is dropped: what is so now matters more than what was."""
@@ -60,11 +65,9 @@ class Webhook:
     async def run(self) -> None:
         while True:
             while self._queue:
-                self._busy = True
-                try:
-                    await self._deliver(self._queue.popleft())
-                finally:
-                    self._busy, self._attempt = False, 0
+                self._current = self._queue.popleft()
+                await self._deliver(self._current)
+                self._current, self._attempt = None, 0
             self._wake.clear()
             await self._wake.wait()
 
@@ -114,12 +117,13 @@ class Webhook:
         return headers
 
     def view(self) -> DeliveryView:
-        state = "idle" if not self._busy else "retrying" if self._error and self._attempt > 1 else "sending"
+        retrying = self._error and self._attempt > 1
+        state = "idle" if self._current is None else "retrying" if retrying else "sending"
         return DeliveryView(
             name=self.name,
             kind="webhook",
             state=state,
-            queued=len(self._queue) + self._busy,
+            queued=len(self.waiting),
             sent=self._sent,
             failed=self._given_up,
             dropped=self._dropped,

@@ -183,6 +183,26 @@ async def test_a_webhook_that_fails_for_good_is_told(tmp_path: Path) -> None:
             assert (state["failed"], state["error"]) == (1, "it answered 403")
 
 
+async def test_what_was_not_delivered_is_by_the_next_engine(tmp_path: Path) -> None:
+    """With the id it had, once; an engine after that has nothing to deliver."""
+    async with Receiver() as chat:
+        hook = f'[[webhooks]]\nname = "chat"\nurl = "{chat.url}"\n'
+        chat.status = 503
+        async with EngineHere(tmp_path, [], alerts(LOUD, hook)):
+            first = (await chat.get(1))[0].headers["x-orchestra-delivery"]
+        chat.posted.clear()
+        chat.status = 204
+        async with EngineHere(tmp_path, [], alerts(LOUD, hook)) as here:
+            (posted,) = await chat.get(1)
+            assert posted.headers["x-orchestra-delivery"] == first
+            await until(lambda: here.engine.alerts.deliveries[0].sent == 1)
+        async with EngineHere(tmp_path, [], alerts(LOUD, hook)) as here:
+            await fires(here)
+            await settle()
+            assert here.engine.alerts.deliveries[0].queued == 0
+        assert len(chat.posted) == 1
+
+
 async def test_a_webhook_never_goes_to_a_forbidden_address(tmp_path: Path) -> None:
     """What its name resolves to is checked when it is connected to, as for backends."""
     hook = '[[webhooks]]\nname = "chat"\nurl = "http://2852039166/latest"\n'  # 169.254.169.254

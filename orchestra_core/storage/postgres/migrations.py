@@ -26,7 +26,6 @@ def _tables(connection: Connection) -> None:
         " tier_served TEXT NOT NULL, loading_ms DOUBLE PRECISION NOT NULL, cost_best DOUBLE PRECISION,"
         " cost_first DOUBLE PRECISION, cache TEXT NOT NULL, saved DOUBLE PRECISION, continued INTEGER NOT NULL)",
         "CREATE INDEX ix_requests_at ON requests (at, seq)",
-        "CREATE INDEX ix_requests_wrong ON requests (at, seq) WHERE verdict <> 'success'",
         "CREATE TABLE attempts ("
         " request_id TEXT NOT NULL, n INTEGER NOT NULL, endpoint TEXT NOT NULL, verdict TEXT NOT NULL,"
         " status INTEGER NOT NULL, seconds DOUBLE PRECISION NOT NULL, first_token DOUBLE PRECISION,"

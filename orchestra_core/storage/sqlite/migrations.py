@@ -94,8 +94,6 @@ def _numbered_requests(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE requests")
     connection.execute("ALTER TABLE numbered RENAME TO requests")
     connection.execute("CREATE INDEX ix_requests_at ON requests (at)")
-    # What went wrong is what people look for, and rare.
-    connection.execute("CREATE INDEX ix_requests_wrong ON requests (at) WHERE verdict <> 'success'")
     connection.execute(ALL_ATTEMPTS)
 
 

@@ -16,6 +16,9 @@ from orchestra_core.accounting.periods import span
 from orchestra_core.accounting.reservation import Answer, Hold, Refusal, Reservation, Wait, Who
 from orchestra_core.domain.budgets import Budget
 
+# So many accounts more, and those that are of no use any more are looked for.
+_MANY = 1024
+
 
 class Book:
     """`name_of` gives the name of a key by its id, "" if it has none.
@@ -70,10 +73,18 @@ class Book:
         owner = key if budget.per_key else ""
         account = self._accounts.get((budget.name, owner))
         if account is None:
+            if owner and len(self._accounts) % _MANY == 0:
+                self._forget(now)
             account = Account(budget, self.zone, now, owner, known=budget.name not in self._unknown)
             self._accounts[budget.name, owner] = account
         account.roll(now)
         return account
+
+    def _forget(self, now: float) -> None:
+        """Keys, and addresses, that asked for nothing in the present period: there is no end of them."""
+        gone = [at for at, one in self._accounts.items() if one.owner and now >= one.span.end]
+        for at in gone:
+            del self._accounts[at]
 
     def of(self, who: Who, now: float) -> tuple[Account, ...]:
         """The accounts that an attempt counts for, in their present period."""

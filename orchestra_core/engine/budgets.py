@@ -19,6 +19,8 @@ from orchestra_core.storage.tables import RequestRow
 from orchestra_core.trust.keys import ApiKey
 
 _RETRY_SECONDS = 2.0
+# For the database to take what is recorded already; a thread waits so long, also while the engine stops.
+_STORED_SECONDS = 1.0
 _FIELDS = tuple(RequestRow.model_fields)
 _AT, _TOTAL_MS, _COST = _FIELDS.index("at"), _FIELDS.index("total_ms"), _FIELDS.index("cost")
 _KEY, _TASK, _MODEL = _FIELDS.index("key"), _FIELDS.index("task"), _FIELDS.index("model_served")
@@ -99,21 +101,27 @@ class Budgets:
 
     async def _learn(self, budget: Budget) -> None:
         book = self.book
-        await asyncio.to_thread(self._ledger.flush)
+        stored = await asyncio.to_thread(self._ledger.flush, _STORED_SECONDS)
         now = self._clock.wall()
         first_day = book.first_day(budget, now)
         marks = book.marks(budget.name, now)
         try:
             found = await asyncio.to_thread(self._spent, budget, first_day)
         except StoreError as error:
-            if not self._told:
-                self._told = True
-                what = f"what was spent cannot be read, and so hard budgets let nothing pass that costs money: {error}"
-                self._say("budgets.unknown", budget.name, what, "error")
-            await asyncio.sleep(_RETRY_SECONDS)
+            await self._later(budget, error.message)
             return
-        if book.first_day(budget, self._clock.wall()) == first_day:
+        if not stored:
+            await self._later(budget, "the database does not take what was recorded last")
+        elif book.first_day(budget, self._clock.wall()) == first_day:
             book.learn(budget.name, self._owned(budget, found), marks, self._clock.wall())
+
+    async def _later(self, budget: Budget, why: str) -> None:
+        """Told once; the ledger tells of its own trouble, too."""
+        if not self._told:
+            self._told = True
+            what = f"what was spent is not known, so hard budgets let nothing pass that costs money: {why}"
+            self._say("budgets.unknown", budget.name, what, "error")
+        await asyncio.sleep(_RETRY_SECONDS)
 
     def _spent(self, budget: Budget, first_day: int) -> list[tuple[str, float]]:
         """Blocking. Keys, and the known cost of their requests that count, from this local day on."""

@@ -81,7 +81,9 @@ class Planning:
             decision = replace(decision, ranked=self.fallbacks(call), asked=call.model)
         if not decision.ranked:
             raise self._refusal(call, profile, decision)
-        return within_budgets(self, self._purse, call, decision) if self._purse.on else decision
+        if self._purse.on and self._purse.concerns(decision.ranked):
+            return within_budgets(self, self._purse, call, decision)
+        return decision
 
     def fallbacks(self, call: Call) -> tuple[Candidate, ...]:
         """What may stand in for the model the call names: those configured for it, in their order."""

@@ -99,6 +99,11 @@ class Purse:
 
     # -- before the choice -----------------------------------------------------------------------------
 
+    def concerns(self, ranked: Sequence[Candidate]) -> bool:
+        """Whether any of them may cost anything."""
+        endpoints = (self._find(candidate.endpoint) for candidate in ranked)
+        return any(endpoint is not None and not free(endpoint.spec) for endpoint in endpoints)
+
     def sift(
         self, call: Call, task: Task, ranked: Sequence[Candidate]
     ) -> tuple[tuple[Candidate, ...], list[Refused]]:

@@ -1,7 +1,9 @@
 """Budgets of a whole engine: what clients are told over HTTP, what a restart and a reload keep."""
 
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from orchestra_core.trust.keys import digest_of, mint
 from tests.fakes.chaos import ChaosBackend
 from tests.fakes.chaos_steps import wait, well
 from tests.fakes.engine_here import EngineHere
+from tests.fakes.turns import until
 
 # A prompt of three tokens and an answer of one cost 0.4; what may be asked in 10 tokens up to about 40 more.
 PRICE = '[models.m]\nmemory = "4GB"\ncost_per_million_input = 100000\ncost_per_million_output = 100000\n'
@@ -27,6 +30,11 @@ async def backend() -> AsyncIterator[ChaosBackend]:
     async with ChaosBackend("a", "openai") as made:
         made.well = well()
         yield made
+
+
+def database(home: Path) -> Path:
+    (file,) = home.rglob("orchestra.db")
+    return file
 
 
 def lose_database(home: Path) -> None:
@@ -177,3 +185,28 @@ async def test_a_budget_over_a_key_goes_by_its_name(tmp_path: Path, backend: Cha
         assert engine.told("budgets.idle") == [
             'nobody has the key "anne", so the budget "slip" limits nothing yet'
         ]
+
+
+async def test_a_new_budget_waits_for_a_database_that_is_behind(
+    tmp_path: Path, backend: ChaosBackend
+) -> None:
+    """What was spent is in no sum yet: the budget is not taken for new, the operator is told, and then it goes on."""
+    async with EngineHere(tmp_path, [backend], PRICE) as engine:
+        assert (await engine.chat(max_tokens=10)).status == 200
+        assert len(await engine.rows()) == 1
+        with contextlib.closing(sqlite3.connect(database(tmp_path), isolation_level=None)) as lock:
+            lock.execute("BEGIN IMMEDIATE")
+            assert (await engine.chat(max_tokens=10)).status == 200
+            await engine.reload(engine.file.read_text() + budget(100).removeprefix(PRICE))
+            asked = asyncio.ensure_future(engine.chat(max_tokens=10))
+            async with asyncio.timeout(30):
+                await until(lambda: bool(engine.told("budgets.unknown")))
+            assert "hard budgets let nothing pass" in engine.told("budgets.unknown")[0]
+            view = await stand(engine)
+            assert (view.known, view.settled, view.waiting) == (False, 0, 1)
+            assert len(backend.calls) == 2
+            lock.execute("ROLLBACK")
+        async with asyncio.timeout(30):
+            assert (await asked).status == 200
+        view = await stand(engine)
+        assert (view.known, view.settled) == (True, pytest.approx(3 * COST))

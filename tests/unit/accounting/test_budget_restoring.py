@@ -103,3 +103,19 @@ def test_what_is_presumed_stays_when_the_ledger_is_read() -> None:
     book.spend(ANN, 1.0, at=NOW, now=NOW)
     book.learn("team", {"": 20.0}, marks, NOW)
     assert settled(book) == {("team", ""): 27.0}
+
+
+def test_keys_that_ask_for_nothing_any_more_are_forgotten() -> None:
+    """Addresses are without end; what was spent in the present period is kept, and what is under way settles."""
+    book, hold = known(Budget("each", 50.0, Period.DAY, per_key=True)), Hold()
+    running = taken(book, 10, hold)
+    for number in range(1200):
+        book.spend(Who(f"address {number}", "creative", "big"), 1.0, at=NOW, now=NOW)
+    assert len(list(book.accounts(NOW))) == 1201
+    tomorrow = NOW + 86_400
+    for number in range(1200):
+        book.spend(Who(f"other {number}", "creative", "big"), 1.0, at=tomorrow, now=tomorrow)
+    assert len(list(book.accounts(tomorrow))) < 2048
+    assert settled(book, tomorrow)["each", "other 0"] == 1.0
+    book.settle(running, 3.0, tomorrow)
+    assert book.find("each", "ann", tomorrow) is not None

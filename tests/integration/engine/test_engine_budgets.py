@@ -185,6 +185,11 @@ async def test_a_budget_over_a_key_goes_by_its_name(tmp_path: Path, backend: Cha
         assert engine.told("budgets.idle") == [
             'nobody has the key "anne", so the budget "slip" limits nothing yet'
         ]
+        daily = engine.file.read_text().replace('key = "ann"\n', 'key = "ann"\nperiod = "day"\n')
+        await engine.reload(daily)
+        await until(lambda: all(one.known for one in engine.engine.pipeline.purse.views()))
+        view, slip = engine.engine.pipeline.purse.views()
+        assert (view.period, view.settled, slip.settled) == ("day", pytest.approx(COST), 0)
 
 
 async def test_a_new_budget_waits_for_a_database_that_is_behind(

@@ -93,6 +93,7 @@ def make(root: Path, modules: Sequence[str], into: Path) -> None:
     """`into/orchestra_fast` from the modules below `root`; what was there before stays until it is done."""
     if compiler() is None:
         raise BuildError("no C compiler here: the engine runs as pure Python")
+    root, into = root.resolve(), into.resolve()
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fast-", dir=into) as name:
         place = Path(name)

@@ -23,6 +23,13 @@ def asked(engine: EngineHere, number: int, **fields: object) -> list[asyncio.Tas
     return [loop.create_task(engine.chat(temperature=0, **fields)) for _ in range(number)]
 
 
+@pytest.fixture
+async def patient(engine: EngineHere) -> EngineHere:
+    """Nobody is sent because it took too long."""
+    await engine.reload(engine.file.read_text() + "[cache]\nwait_seconds = 600\n")
+    return engine
+
+
 async def test_those_who_ask_at_once_share_one_answer(engine: EngineHere, backend: ChaosBackend) -> None:
     """Whole and streamed alike; each has a row of its own that cost nothing."""
     backend.script(head(), *tokens(2), wait("go"), *tokens(2), finish(), end())
@@ -45,15 +52,15 @@ async def test_those_who_ask_at_once_share_one_answer(engine: EngineHere, backen
 
 
 async def test_when_the_first_fails_one_of_the_others_goes_on(
-    engine: EngineHere, backend: ChaosBackend
+    patient: EngineHere, backend: ChaosBackend
 ) -> None:
     """Its failure is its own; the next is sent alone, and its answer is everybody's who still waits."""
     backend.script(wait("fail"), *page(400, '{"error": {"message": "no"}}', "application/json"))
     backend.script(wait("go"), head(), *tokens(2), finish(), end())
-    first = asked(engine, 1, stream=True)
+    first = asked(patient, 1, stream=True)
     await backend.reached("fail")
-    others = asked(engine, 9, stream=True)
-    await aboard(engine, 9)
+    others = asked(patient, 9, stream=True)
+    await aboard(patient, 9)
     backend.open("fail")
     assert (await first[0]).status == 400
     await backend.reached("go")
@@ -66,15 +73,15 @@ async def test_when_the_first_fails_one_of_the_others_goes_on(
 
 
 async def test_when_the_first_leaves_one_of_the_others_goes_on(
-    engine: EngineHere, backend: ChaosBackend
+    patient: EngineHere, backend: ChaosBackend
 ) -> None:
     """The backend feels the one that left, and is asked once more."""
     backend.script(head(), token(), wait("never"))
-    async with engine.client() as client:
+    async with patient.client() as client:
         client.chat(temperature=0, stream=True)
         await backend.reached("never")
-        others = asked(engine, 3)
-        await aboard(engine, 3)
+        others = asked(patient, 3)
+        await aboard(patient, 3)
         client.leave()
         answers = await asyncio.gather(*others)
     assert Counter(cache(answer) for answer in answers) == {"miss": 1, "shared": 2}
@@ -180,16 +187,15 @@ async def test_an_answer_that_grows_too_large_lets_the_others_go(
 
 
 async def test_who_waits_for_a_stream_is_told_so(
-    engine: EngineHere, backend: ChaosBackend, leap: Leap
+    patient: EngineHere, backend: ChaosBackend, leap: Leap
 ) -> None:
     """A comment after fifteen seconds, and then the answer."""
-    await engine.reload(engine.file.read_text() + "[cache]\nwait_seconds = 100\n")
     backend.script(head(), token(), wait("go"), finish(), end())
-    first = asked(engine, 1, stream=True)
+    first = asked(patient, 1, stream=True)
     await backend.reached("go")
-    async with engine.client() as client:
+    async with patient.client() as client:
         client.chat(temperature=0, stream=True)
-        await aboard(engine, 1)
+        await aboard(patient, 1)
         leap(15)
         await client.until("the same is being answered already")
         backend.open("go")

@@ -18,7 +18,7 @@ import msgspec
 from orchestra_core.clock import Clock
 from orchestra_core.storage.failures import StoreUnusable
 from orchestra_core.storage.journal.files import DISK, Files
-from orchestra_core.storage.journal.records import Begin, Ended, begin_frame, end_frame
+from orchestra_core.storage.journal.records import UNSTORABLE, Begin, Ended, begin_frame, end_frame
 from orchestra_core.storage.journal.replay import Replay, look_back
 from orchestra_core.storage.journal.segments import Directory, Segment
 from orchestra_core.storage.store import Entry, Row
@@ -104,8 +104,12 @@ class Journal:
 
     def begin(self, begin: Row) -> None:
         """A request is about to be sent; `begin` in the field order of records.Begin."""
+        try:
+            frame = begin_frame(begin)
+        except UNSTORABLE:
+            # Its end will be refused for the same reason, and counted.
+            return
         self._begun[begin[0]] = begin
-        frame = begin_frame(begin)
         segment = self._current
         if segment.size + len(frame) > segment.limit:
             # The next segment begins with what is open, and so with this one.

@@ -148,6 +148,20 @@ async def test_a_journal_that_rots_before_it_is_read_is_told(path: Path, offset:
         assert any(".set-aside-from-" in name.name for name in files.tree)
 
 
+async def test_what_cannot_be_written_down_stops_nobody(path: Path) -> None:
+    """A name that no text can hold is not announced and not recorded, and is not carried into the next segment."""
+    files = MemoryFiles()
+    async with books(path, files) as made:
+        made.ledger.begin(("req-\ud800", *begun("a")[1:]))
+        for one in range(40):
+            made.ledger.begin(begun(f"req-{one:08d}"))
+            made.ledger.record(request(one))
+        made.ledger.record(("req-\ud800", *request(1)[1:]))
+        assert made.ledger.flush(PATIENCE)
+        assert len([name for name in files.operations if name == "create"]) > 1
+        assert (stored(path), made.ledger.stats().rejected, made.ledger.stats().dropped) == (40, 1, 0)
+
+
 async def test_two_engines_do_not_share_a_journal(path: Path) -> None:
     """The second is refused and changes nothing; after the first has ended it may."""
     async with opened(path) as first:

@@ -68,8 +68,9 @@ class Demo:
         demo.models = {
             model.name: ModelSettings(
                 quality=model.quality,
-                cost_per_million_input=model.price_input,
-                cost_per_million_output=model.price_output,
+                cost_per_million_input=model.price_input
+                or None,  # what is free there is local, not configured
+                cost_per_million_output=model.price_output or None,
             )
             for backend in announced.backends
             for model in backend.models

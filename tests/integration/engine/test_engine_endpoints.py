@@ -104,7 +104,7 @@ def test_models(http: httpx.Client) -> None:
             **dict.fromkeys(("input", "output", "cached", "hour", "request"), (*NUMBER, NONE)),
             "above": list,
             "currency": str,
-            "source": str,
+            "source": {"local", "configured"},
             "since": (str, NONE),
             "origin": str,
         },
@@ -218,7 +218,8 @@ def test_metrics(http: httpx.Client) -> None:
         "p99_ms": NUMBER,
     }
     models = {"active": int, "total_calls": int, "most_used": str}
-    fits(body, {"requests": requests, "performance": performance, "models": models})
+    money = {"cost": NUMBER, "cost_unknown_requests": int, "currency": "USD"}
+    fits(body, {"requests": requests, "performance": performance, "models": models, **money})
     counted = body["requests"]
     assert counted["total"] == counted["successful"] + counted["failed"] + counted["cancelled"]
     assert 0 < counted["success_rate"] <= 100

@@ -102,3 +102,13 @@ def test_prices_that_cannot_be_converted_are_noted(
     """Published prices are in US dollars; who has hosted models and counts in something else is told."""
     config = read(tmp_path, f"{BACKEND.format(kind)}[accounting]\n{money}")
     assert any("accounting.usd_rate is not set" in note for note in config.notes) is noted
+
+
+def test_the_prices_of_the_readme_are_a_configuration(tmp_path: Path) -> None:
+    """Its example is accepted as it stands, with nothing to note."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    example = readme.partition("## Prices\n")[2].partition("```toml\n")[2].partition("```")[0]
+    config = read(tmp_path, example)
+    assert (config.accounting.usd_rate, config.accounting.compare_with) == (0.92, "openai/gpt-5")
+    assert (config.backends[0].watts, config.models["gpt-5-mini"].cost_per_million_cached) == (350.0, 0.025)
+    assert config.notes == ()

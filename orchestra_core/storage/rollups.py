@@ -236,10 +236,10 @@ def add_block(connection: Connection) -> bool:
     if newest is None:
         return False
     for part, span in pairwise(SPANS):
-        # Reckoned in whole numbers: the newest day's own block is not over.
+        # Over since a day at least: what began before midnight may end, and be stored, long after it.
         first = f"day / {span} * {span}"
         found = connection.execute(
-            f"SELECT min({first}) {DAYS} AND {first} + {span} <= ?"
+            f"SELECT min({first}) {DAYS} AND {first} + {span} < ?"
             f" AND {first} NOT IN (SELECT day FROM usage_blocks WHERE span = {span})",
             (newest,),
         ).fetchone()[0]

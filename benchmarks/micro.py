@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.foresight import MODELS, looking_ahead
+from benchmarks.ledger.recording import ended
 from benchmarks.planning import planning
 from benchmarks.stub import MODEL, stream
 from benchmarks.targets import body
-from orchestra_core.domain.call import Kind, Task
+from orchestra_core.domain.call import Kind
 from orchestra_core.domain.catalog import BackendKind, Endpoint, ModelInfo
 from orchestra_core.routing.analyzer import analyze
 from orchestra_core.routing.capability import BackendFacts, describe
@@ -93,18 +94,12 @@ def _spent(step: Callable[[], object], repeats: int) -> float:
     return time.process_time() - start
 
 
-ROW = (
-    *(1.7e9, "openai", "chat", Task.CONVERSATION.value, True, "auto", MODEL, "stub", "success", 200, False),
-    *(70, 16, 0, False, 0.1, 12.5, 20.1, 1, 0.0, False, "dec-1", None, "127.0.0.1"),
-)
-
-
 async def ledger(rows: int = 20_000) -> tuple[float, float]:
     """µs of the event loop's time per `record`, and CPU µs of the whole process per row written."""
     with tempfile.TemporaryDirectory(prefix="micro-") as place:
         book = Ledger(f"sqlite:///{Path(place)}/ledger.db")
         book.open()
-        entries = [(f"req-{number:012x}", *ROW) for number in range(rows)]
+        entries = [ended(number) for number in range(rows)]
         start, on_loop = time.process_time(), 0.0
         for first in range(0, rows, 200):
             begun = time.thread_time()

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestra_core.accounting.listing import Page, Wanted
 from orchestra_core.accounting.report import Told, efficiency, figures, named, savings
-from orchestra_core.accounting.suggestions import ENDPOINTS, TIERS, Evidence, suggestions
+from orchestra_core.accounting.suggestions import ENDPOINTS, TIERS, Evidence, Suggestion, suggestions
 from orchestra_core.accounting.usage import By, UsageQuery, summed
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.errors import Unavailable
@@ -27,6 +27,7 @@ _AT_ONCE = 2
 _CATCH_UP_SECONDS = 0.3
 _LOOK_AGAIN_SECONDS = 2.0
 _RETRY_SECONDS = 5.0
+_ADVISED_DAYS = 30
 _decision = msgspec.msgpack.Decoder(Decision)
 
 
@@ -57,10 +58,10 @@ class Reports:
         """Requests that ended and are not in the database yet."""
         return self._ledger.stats().pending
 
-    async def usage(self, query: UsageQuery, limit: int, *, advice: bool) -> Told:
-        """Raises Unavailable while the database cannot be read."""
+    async def usage(self, query: UsageQuery, limit: int, *, advise: int | None) -> Told:
+        """Suggestions as of the local day `advise`, if any. Raises Unavailable while the database cannot be read."""
         local = frozenset(one.spec.backend for one in self._catalog.all if not one.spec.hosted)
-        return await self._read(lambda: self._usage(query, limit, local if advice else None))
+        return await self._read(lambda: self._usage(query, limit, local, advise))
 
     async def page(self, wanted: Wanted) -> Page:
         """Raises Unavailable while the database cannot be read."""
@@ -81,7 +82,7 @@ class Reports:
                 message = f"the ledger cannot be read now: {error.message}"
                 raise Unavailable(message, code="ledger_unavailable", retry_after=_RETRY_SECONDS) from error
 
-    def _usage(self, query: UsageQuery, limit: int, local: frozenset[str] | None) -> Told:
+    def _usage(self, query: UsageQuery, limit: int, local: frozenset[str], advise: int | None) -> Told:
         self._ledger.flush(_CATCH_UP_SECONDS)
         ask = self._ledger.queries.usage
         rows = ask(query)
@@ -98,12 +99,19 @@ class Reports:
             else [efficiency(row) for row in (rows if query == backends else ask(backends, latency=False))],
             "suggestions": None,
         }
-        if local is not None:
-            tiers, endpoints = (
-                tuple(ask(msgspec.structs.replace(query, by=by), latency=False)) for by in (TIERS, ENDPOINTS)
-            )
-            told["suggestions"] = suggestions(Evidence(tiers, endpoints, local))
+        if advise is not None:
+            told["suggestions"] = self._suggestions(query, local, advise)
         return told
+
+    def _suggestions(self, query: UsageQuery, local: frozenset[str], today: int) -> list[Suggestion]:
+        """Of what was asked for the last thirty days: what was long ago needs no advice."""
+        until = min(query.until or today, today)
+        since = max(query.since or 0, until - _ADVISED_DAYS + 1)
+        tiers, endpoints = (
+            tuple(self._ledger.queries.usage(UsageQuery(by, since, query.until), latency=False))
+            for by in (TIERS, ENDPOINTS)
+        )
+        return suggestions(Evidence(tiers, endpoints, local))
 
     def _page(self, wanted: Wanted) -> Page:
         if wanted.after is None:

@@ -102,8 +102,8 @@ class Reports(Protocol):
     def pending(self) -> int:
         """Requests that ended and are not in the database yet."""
 
-    async def usage(self, query: UsageQuery, limit: int, *, advice: bool) -> dict[str, object]:
-        """At most `limit` rows, with totals, savings, efficiency, and with `advice` suggestions."""
+    async def usage(self, query: UsageQuery, limit: int, *, advise: int | None) -> dict[str, object]:
+        """At most `limit` rows, with totals, savings, efficiency; suggestions as of the local day `advise`, if any."""
 
     async def page(self, wanted: listing.Wanted) -> listing.Page: ...
 

@@ -29,9 +29,11 @@ class ReportsFacade:
         """GET /api/v1/usage"""
         reports = self._ports.reports
         arguments, own = self._own(request)
-        query, limit = read_usage(arguments, self._now())
+        now = self._now()
+        query, limit = read_usage(arguments, now)
         # Advice is about the whole; to whoever asks about a part it would look like advice about that.
-        told = await reports.usage(query, limit, advice=own is None and not query.where)
+        advise = now.date().toordinal() if own is None and not query.where else None
+        told = await reports.usage(query, limit, advise=advise)
         body = {
             "by": [by.value for by in query.by],
             "since": _date(query.since),

@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from orchestra_core.storage.ledger import Ledger
 from tests.fakes.chaos import ChaosBackend
 from tests.fakes.chaos_steps import refusal, wait, well
 from tests.fakes.engine_here import EngineHere
-from tests.fakes.engine_process import EngineProcess
-from tests.integration.engine.keyed import ADMIN, CHAT, OPERATE, USE, ask
+from tests.fakes.engine_process import EngineProcess, FleetProcess
+from tests.integration.engine.keyed import ADMIN, CHAT, MODEL, OPERATE, USE, ask
+from tests.integration.storage.ledgers import request
 
 PRICED = '[models.m]\nmemory = "4GB"\ncost_per_million_input = 1000.0\ncost_per_million_output = 2000.0\n'
 
@@ -230,7 +231,7 @@ async def test_a_database_that_cannot_be_read_is_503(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/orchestra.db")
     reports = Reports(ledger, Catalog(), currency="USD", zone=UTC, timezone="UTC")
     for question in (
-        reports.usage(UsageQuery(), 1, advice=False),
+        reports.usage(UsageQuery(), 1, advise=None),
         reports.page(Wanted()),
         reports.recorded("x"),
     ):
@@ -261,3 +262,33 @@ def test_a_key_that_may_only_use_sees_its_own(keyed: EngineProcess) -> None:
     assert {row["key"] for row in ask(keyed, "GET", "/api/v1/usage?by=key", ADMIN).json()["rows"]} > {
         row["key"] for row in usage["rows"]
     }
+
+
+@pytest.mark.parametrize(("ago", "query", "number"), [(5, "", 1), (40, "", 0), (40, "&until=30d", 1)])
+async def test_suggestions_are_of_the_last_days_asked_for(
+    pair: tuple[EngineHere, ChaosBackend], ago: int, query: str, number: int
+) -> None:
+    """What was so months ago needs no advice now, unless it is asked about; the rows rest on all days."""
+    engine, _ = pair
+    day = datetime.fromtimestamp(engine.engine.clock.wall(), UTC).date().toordinal() - ago
+    for count in range(25):
+        row = request(count, task="analysis", model_served="x", tier_asked="low", tier_served="high", day=day)
+        engine.engine.ledger.record(row)
+    usage = await told(engine, f"/api/v1/usage?by=model{query}")
+    assert usage["totals"]["requests"] == 25
+    found = [one for one in usage["suggestions"] if one["rule"] == "over_served"]
+    assert [one["numbers"]["requests"] for one in found] == [25] * number
+    for one in found:
+        assert one["sentence"] == "x answered 25 analysis requests at tier high that asked for low"
+
+
+def test_prompts_and_answers_are_for_administrators(mended: FleetProcess) -> None:
+    """Stored only where that is switched on, and told only to who may administrate."""
+    with EngineProcess(mended.config(more="[storage]\nkeep_texts = true\n")) as engine:
+        name = engine.chat("what is a volcano", model=MODEL, max_tokens=5).headers["x-request-id"]
+        over_tcp = engine.get(f"/api/v1/requests/{name}").json()
+        owner = engine.unix.get(f"/api/v1/requests/{name}").json()
+    assert (over_tcp["prompt"], over_tcp["answer"]) == (None, None)
+    assert "what is a volcano" in owner["prompt"]
+    assert owner["answer"]
+    assert over_tcp["request"] == owner["request"]

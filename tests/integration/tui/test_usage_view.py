@@ -31,9 +31,9 @@ async def test_what_was_used_is_in_columns(size: tuple[int, int]) -> None:
         cloud = row(app, "gpt-5-mini").split()
         assert "1.5+" in cloud
         assert "412" in cloud
-        nobody = row(app, "  1 ")
-        assert nobody.count("–") >= 3
-        assert " 0.0" not in nobody
+        if size[0] == 200:
+            nobody = row(app, "    1  ").replace("│", " ").split()
+            assert nobody == ["–", "1", "–", "0", "0", "0", "–", "–", "–", "–"]
         assert all(len(each) <= size[0] for each in shown(app))
         assert engine.usages[0] == ("model", "7d")
 

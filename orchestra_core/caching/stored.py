@@ -34,7 +34,11 @@ _decoder = msgspec.msgpack.Decoder(Stored)
 
 
 def pack(stored: Stored) -> bytes:
-    return msgspec.msgpack.encode(stored)
+    """Nothing for text that cannot be written: half of a character is one in JSON."""
+    try:
+        return msgspec.msgpack.encode(stored)
+    except UnicodeEncodeError:
+        return b""
 
 
 def unpack(data: bytes) -> Stored | None:

@@ -254,7 +254,7 @@ class Cached:
                 yield
             stored = recorder.answer(self._head(recorder, result))
             data = b"" if stored is None else pack(stored)
-            if stored is None or len(data) > self.limits.entry:
+            if stored is None or not 0 < len(data) <= self.limits.entry:
                 return
             self.shelf.put(name, data)
             self._counts.kept += 1

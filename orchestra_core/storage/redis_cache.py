@@ -1,14 +1,15 @@
 """Answers kept in a Redis, where several engines find them. It is a help and never a need.
 
 Theory of operation. Every look has a limit of time far below that of any answer, and is never tried a second time.
-When Redis refuses, or has been too slow a few times in a row, it is left alone: looks are misses at once and nothing
-is stored, until a loop of our own, beside all requests, finds it well again. What is too old Redis drops by itself,
-and what does not fit by its own `maxmemory-policy`. Values are stored with the age they may reach, so that their age
-is known without anybody's clock.
+When Redis refuses, or has done nothing in time for a while, it is left alone: looks are misses at once and nothing
+is stored, until a loop of our own, beside all requests, finds it well again. More than so many at once are misses
+too. What is too old Redis drops by itself, and what does not fit by its own `maxmemory-policy`. Values are stored with
+the age they may reach, so that their age is known without anybody's clock.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from redis.asyncio import Redis
@@ -22,7 +23,9 @@ T = TypeVar("T")
 # reliability.md section 2, P17: one operation may take so long.
 LIMIT_SECONDS = 0.05
 _PREFIX = b"ai-orchestra:answer:1:"
-_SLOW_IN_A_ROW = 3
+# For so long nothing was done in time: a moment in which our own loop was busy is none of Redis' faults.
+_SLOW_SECONDS = 0.2
+_AT_ONCE = 64
 _LOOK_SECONDS = 2.0
 # Connecting over a network, and TLS, take longer than an operation; only the loop beside the requests does it first.
 _CONNECT_SECONDS = 1.0
@@ -47,12 +50,13 @@ class RedisShelf:
             socket_timeout=_CONNECT_SECONDS,
             socket_connect_timeout=_CONNECT_SECONDS,
             retry=Retry(NoBackoff(), 0),
-            max_connections=64,
+            max_connections=_AT_ONCE + 4,
         )
         self._counts = counts
         self._max_age = max_age
         self._say = say
-        self._slow = 0
+        self._busy = 0
+        self._slow_since: float | None = None
         self._stores: set[asyncio.Task[None]] = set()
         self._look_again = asyncio.Event()
         # Until it was looked at nobody waits for it.
@@ -62,7 +66,7 @@ class RedisShelf:
         if self.problem:
             self._counts.lost += 1
             return None
-        found = await self._in_time(self._read(_PREFIX + name))
+        found = await self._in_time(partial(self._read, _PREFIX + name))
         if found is None:
             return None
         value, left = found
@@ -117,17 +121,15 @@ class RedisShelf:
         pipeline.get(name)
         pipeline.pttl(name)
         value, left = await pipeline.execute()
-        self._slow = 0
         return None if value is None or left <= 0 else (value, left)
 
     async def _put(self, name: bytes, data: bytes) -> None:
         lifetime = max(1, int(self._max_age() * 1000))
         value = lifetime.to_bytes(8, "big") + name + data
-        await self._in_time(self._store(_PREFIX + name, value, lifetime))
+        await self._in_time(partial(self._store, _PREFIX + name, value, lifetime))
 
     async def _store(self, name: bytes, value: bytes, lifetime: int) -> bool:
         await self._redis.set(name, value, px=lifetime)
-        self._slow = 0
         return True
 
     async def _clear(self) -> int:
@@ -139,20 +141,32 @@ class RedisShelf:
             if not cursor:
                 return gone
 
-    async def _in_time(self, operation: Awaitable[T]) -> T | None:
-        try:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                done = await operation
-        except TimeoutError:
-            self._slow += 1
-            if self._slow >= _SLOW_IN_A_ROW:
-                self._leave(f"slower than {LIMIT_SECONDS * 1000:g} ms {self._slow} times in a row")
-        except (RedisError, OSError) as error:
-            self._leave(str(error) or type(error).__name__)
-        else:
-            return done
+    async def _in_time(self, operation: Callable[[], Awaitable[T]]) -> T | None:
+        if self._busy < _AT_ONCE:
+            self._busy += 1
+            try:
+                async with asyncio.timeout(LIMIT_SECONDS):
+                    done = await operation()
+            except TimeoutError:
+                self._was_slow()
+            except (RedisError, OSError) as error:
+                self._leave(str(error) or type(error).__name__)
+            else:
+                self._slow_since = None
+                return done
+            finally:
+                self._busy -= 1
         self._counts.lost += 1
         return None
+
+    def _was_slow(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._slow_since is None:
+            self._slow_since = now
+        elif now - self._slow_since >= _SLOW_SECONDS:
+            self._leave(
+                f"nothing was done within {LIMIT_SECONDS * 1000:g} ms for {now - self._slow_since:.1f} s"
+            )
 
     # -- its health ------------------------------------------------------------------------------------
 
@@ -166,7 +180,7 @@ class RedisShelf:
         except _TROUBLE as error:
             self._leave(str(error) or f"no answer to PING within {LIMIT_SECONDS * 1000:g} ms")
         else:
-            self._slow = 0
+            self._slow_since = None
             if self.problem:
                 self._say("cache.redis", "redis", "answers are kept in Redis", "info")
             self.problem = ""

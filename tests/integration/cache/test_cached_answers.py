@@ -1,5 +1,6 @@
 """The same question twice: what is answered from the cache, in which form, and how it is told and accounted for."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,28 @@ async def test_the_official_client_reads_what_is_given_again(
     assert (message.content, message.tool_calls[0].function.arguments) == ("Let me see. 日本", '{"a": 1}')
     assert whole.choices[0].finish_reason == "tool_calls"
     assert len(backend.calls) == 1
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_completions_are_given_again_too(
+    engine: EngineHere, backend: ChaosBackend, streamed: bool
+) -> None:
+    """The older endpoint, whole and streamed, out of either."""
+    choice = {"index": 0, "text": "upon a time", "finish_reason": "stop"}
+    content = json.dumps({"id": "x", "choices": [choice], "usage": {"completion_tokens": 3}})
+    if streamed:
+        backend.script(head(), token("upon "), token("a time"), finish(), end())
+    else:
+        backend.script(*page(200, content, "application/json"))
+    asked = {"model": "m", "prompt": "Once", "temperature": 0}
+    await engine.post("/v1/completions", {**asked, "stream": streamed})
+    await kept(engine)
+    whole = await engine.post("/v1/completions", asked)
+    stream = await engine.post("/v1/completions", {**asked, "stream": True})
+    parts = [json.loads(data)["choices"][0] for _, data in stream.events if data[0] == "{"]
+    assert (cache(whole), cache(stream), len(backend.calls)) == ("hit", "hit", 1)
+    assert whole.json["choices"][0]["text"] == "".join(part["text"] for part in parts) == "upon a time"
+    assert (whole.json["choices"][0]["finish_reason"], parts[-1]["finish_reason"]) == ("stop", "stop")
 
 
 async def test_surfaces_answer_each_others_questions(engine: EngineHere) -> None:
@@ -219,7 +242,6 @@ async def test_a_whole_answer_with_more_than_text_stays_as_it_came(
         "logprobs": {"content": [{"token": "Yes", "logprob": -0.1}]},
     }
     content = {"id": "x", "choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
-    import json
 
     backend.script(*page(200, json.dumps(content), "application/json"), times=1)
     asked: dict[str, object] = {"temperature": 0, "logprobs": True}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestra_core.caching.rule import refusal
@@ -71,5 +72,6 @@ def test_what_is_stored_comes_back_the_same() -> None:
     stored = Stored("m", "b", "low", "d", "analysis", True, 5, Usage(5, 7), "stop", None, text="Ja, 日本")
     assert unpack(pack(stored)) == stored
     assert unpack(b"") is None
+    assert pack(msgspec.structs.replace(stored, text="\ud800")) == b""
     assert unpack(pack(stored)[:-3]) is None
     assert unpack(b"\x93\x01\x02\x03") is None

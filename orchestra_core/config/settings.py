@@ -196,7 +196,7 @@ class MemorySettings(msgspec.Struct, frozen=True):
     evict: float = 0.85
     headroom: int | None = None
     ttl_seconds: float = 0.0
-    swap_seconds: float = 10.0
+    swap_seconds: float = 30.0
     predict: bool = True
 
 

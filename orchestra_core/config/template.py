@@ -144,9 +144,9 @@ total = 512                           # places in the queues of all models
 
 [memory]
 evict = 0.85                          # share of memory in use from which idle models are unloaded
-# headroom = "1GiB"                   # kept free; without: 8 %, and 1 GiB of more than 8 GiB
+# headroom = "1GiB"                   # kept free; without: of the host 8 % or 1 GiB, of a GPU 0.5 GiB
 ttl_seconds = 0                       # a model is unloaded this long after its last answer; 0: only to make room
-swap_seconds = 10                     # a request that waits this long for room makes a busy model give way
+swap_seconds = 30                     # a request that waits this long for room makes a busy model give way
 predict = true                        # load models before they are asked for, while memory is calm
 
 [alerts]

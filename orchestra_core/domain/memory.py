@@ -4,6 +4,9 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+# The pool of this machine's own memory; all others are GPUs or other machines.
+HOST = "host"
+
 
 class Shape(msgspec.Struct, frozen=True, gc=False):
     """What of a model decides the memory it needs, apart from how it is loaded.

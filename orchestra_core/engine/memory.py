@@ -7,14 +7,13 @@ import msgspec
 
 from orchestra_core.config import BackendSettings, Config, ModelSettings
 from orchestra_core.domain.catalog import BackendKind, Endpoint, ModelInfo, Residency
-from orchestra_core.domain.memory import Basis, Need, Pressure, Quota, Reading, Rule
+from orchestra_core.domain.memory import HOST, Basis, Need, Pressure, Quota, Reading, Rule
 from orchestra_core.domain.snapshot import MemoryView, PoolView
 from orchestra_core.residency.estimate import Corrections, size_key, size_of
 from orchestra_core.residency.scheduler import Policy, Scheduler
 from orchestra_core.residency.wording import no_gpu_words
 from orchestra_core.trust.hosts import is_loopback
 
-HOST = "host"
 # Where nobody measures, a model's memory is taken to be back so long after its end: Ollama waits as long for a GPU's
 # (server/sched.go). In the swap benchmark loads of our own ran out of memory 13 times in 323 without, never in 317.
 RETURN_SECONDS = 5.0

@@ -17,6 +17,8 @@ MIB = 1 << 20
 # must still fit: 1 / 0.7 is 1.43.
 START = {Basis.METADATA: 1.10, Basis.SIZE: 1.45, Basis.MEASURED: 1.02}
 LEAST = 1.02
+# The same model in the same size on another machine with the same kind of server: drivers and cards differ.
+ELSEWHERE = 1.10
 REMEMBERED = 100
 _ENOUGH = 3
 # Students' t, one-sided 99 %, for 2 to 10 degrees of freedom: how far the next of few may lie outside of them.
@@ -127,13 +129,15 @@ def size_key(info: ModelInfo) -> str:
 class Corrections:
     """What measurements say about predictions, for each kind of engine and for each endpoint.
 
-    Of an engine the last hundred models count; of an endpoint the most that was ever measured in one size.
+    Of an engine the last hundred models count; of an endpoint the most that was ever measured in one size. What was
+    never loaded on one backend goes by what the same model held on another one of its kind.
     """
 
     def __init__(self) -> None:
         self._ratios: dict[tuple[str, Basis], dict[tuple[str, str], float]] = {}
         # The least and the most a model was found to hold in one size: just loaded, and after use.
         self._measured: dict[tuple[str, str], tuple[int, int]] = {}
+        self._elsewhere: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._growth: dict[tuple[str, str], int] = {}
         self._deaths: dict[str, float] = {}
 
@@ -149,6 +153,9 @@ class Corrections:
         if key in self._measured:
             basis, factor = Basis.MEASURED, START[Basis.MEASURED]
             fresh, used = self._measured[key]
+        elif (alike := self._elsewhere.get((kind, info.name, key[1]))) is not None:
+            basis, factor = Basis.MEASURED, ELSEWHERE
+            fresh, used = alike
         raised = self._deaths.get(endpoint_id, 1.0)
         return msgspec.structs.replace(
             plain,
@@ -204,6 +211,7 @@ class Corrections:
         key = endpoint_id, size
         least, most = self._measured.get(key, (measured, measured))
         self._measured[key] = least, most = min(least, measured), max(most, measured)
+        self._elsewhere[engine, endpoint_id.partition("/")[2], size] = least, most
         loaded = max(least, most - self._growth.get(key, 0))
         _put(self._ratios.setdefault((engine, basis), {}), key, loaded / predicted)
         if endpoint_id in self._deaths:

@@ -10,7 +10,7 @@ POOL = "host"
 
 def scheduler(*endpoints: Endpoint, total: float = 10, used: float | None = None) -> Scheduler:
     """One pool; GiB. Where `used` is None it is only configured, and all of it is for models."""
-    made = Scheduler(Policy())
+    made = Scheduler(Policy(swap_seconds=10.0))
     for found in endpoints:
         made.join(found, POOL)
     see(made, 0.0, used, total)

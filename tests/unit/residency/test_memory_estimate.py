@@ -1,5 +1,6 @@
 """What a model is predicted to need, and how measurements correct that."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,7 +127,20 @@ def test_a_model_measured_before_needs_what_it_was_measured_with() -> None:
     assert (found.basis, found.factor) == (Basis.MEASURED, 1.02)
     assert found.bytes == -(-400 * MIB * 102 // 100) + found.growth
     assert corrections.need(MANAGED, ONE, gemma(8192)).basis is Basis.METADATA
-    assert corrections.need(MANAGED, "local/b", gemma()).basis is Basis.METADATA
+
+
+def test_a_model_measured_on_another_machine_is_not_guessed_anew() -> None:
+    """In the same size and by a server of the same kind it needs about as much; nothing else does."""
+    corrections = Corrections()
+    corrections.observe(MANAGED, ONE, 420 * MIB, 400 * MIB, size=size_key(gemma()))
+    there = ONE.replace("local", "other")
+    found = corrections.need(MANAGED, there, gemma())
+    assert (found.basis, found.factor) == (Basis.MEASURED, 1.10)
+    assert found.bytes == pytest.approx(440 * MIB + found.growth, abs=1)
+    assert corrections.need(MANAGED, there, gemma(8192)).basis is Basis.METADATA
+    assert corrections.need(BackendKind.LLAMACPP, there, gemma()).basis is Basis.METADATA
+    stranger = msgspec.structs.replace(gemma(), name="stranger")
+    assert corrections.need(MANAGED, "other/stranger", stranger).basis is Basis.METADATA
 
 
 def test_growth_in_use_is_no_error_and_is_not_reserved_twice() -> None:

@@ -67,11 +67,18 @@ def test_nothing_is_admitted_under_critical_pressure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "headroom"), [(64 * GIB, 64 * GIB * 8 // 100), (10 * GIB, GIB), (4 * GIB, GIB // 2)]
+    ("name", "total", "headroom"),
+    [
+        ("host", 64 * GIB, 64 * GIB * 8 // 100),
+        ("host", 10 * GIB, GIB),
+        ("host", 4 * GIB, GIB // 2),
+        ("gpu:0", 80 * GIB, GIB // 2),
+        ("gpu:0", 2 * GIB, GIB // 4),
+    ],
 )
-def test_headroom_is_eight_percent_or_a_gigabyte(total: int, headroom: int) -> None:
-    """The larger of both, but of a small pool an eighth at most."""
-    made = Pool("host")
+def test_headroom_is_more_where_the_system_lives(name: str, total: int, headroom: int) -> None:
+    """Of the host 8 % or a gigabyte, of a GPU half a gigabyte, of a small pool an eighth at most."""
+    made = Pool(name)
     made.read(Reading(total, 0), {}, 0.0)
     assert made.headroom == headroom
     assert made.room(0.0).free == total - headroom

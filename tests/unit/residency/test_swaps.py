@@ -216,7 +216,7 @@ def test_two_models_in_demand_all_the_time_take_turns(load_seconds: int) -> None
     """Everybody is served within a bound, and at most half of the time goes into loading."""
     box = Box("host", 10, measured=False)
     models = [Model(endpoint(name, 6), box, 6, Rule()) for name in "ab"]
-    world = World([box], models, Policy())
+    world = World([box], models, Policy(swap_seconds=10.0))
     begun: dict[Model, float] = {}
     longest = loading = 0.0
     for _ in range(900):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+# macOS has none; there the journal meets a full disk when it is full.
+_RESERVE: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
@@ -69,8 +71,10 @@ class Disk:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
     def reserve(self, fd: int, size: int) -> None:
+        if _RESERVE is None:
+            return
         try:
-            os.posix_fallocate(fd, 0, size)
+            _RESERVE(fd, 0, size)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise

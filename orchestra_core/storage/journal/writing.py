@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
+from errno import EIO
 from pathlib import Path
 
 import msgspec
@@ -130,13 +131,20 @@ class Journal:
     def _append(self, segment: Segment, frame: bytes) -> bool:
         try:
             done = self._write(segment.fd, frame)
-            while done < len(frame):
-                done += self._write(segment.fd, frame[done:])
+            if done < len(frame):
+                self._append_rest(segment, frame[done:])
         except OSError as error:
             self._fail(error)
             return False
-        segment.size += done
+        segment.size += len(frame)
         return True
+
+    def _append_rest(self, segment: Segment, rest: bytes) -> None:
+        while rest:
+            done = self._write(segment.fd, rest)
+            if not done:
+                raise OSError(EIO, "the disk takes nothing any more")
+            rest = rest[done:]
 
     def _next(self, need: int = 0) -> Segment | None:
         """The segment to go on in with a record of so many bytes, None where there can be none now."""

@@ -123,6 +123,31 @@ async def test_short_writes_are_written_to_their_end(path: Path) -> None:
         assert (stored(path), stored(path, "decisions")) == (20, 20)
 
 
+class Stuck(MemoryFiles):
+    """Takes the beginning of what it is given, and then nothing."""
+
+    stuck, taken = False, 0
+
+    def write(self, fd: int, data: bytes) -> int:
+        if not self.stuck:
+            return super().write(fd, data)
+        self.taken += 1
+        return 20 if self.taken == 1 else 0
+
+
+async def test_a_disk_that_takes_nothing_without_a_word_is_given_up(path: Path) -> None:
+    """A write of no bytes is not tried for ever; the request is stored from memory."""
+    files = Stuck()
+    async with books(path, files) as made:
+        made.ledger.record(request(1))
+        files.stuck = True
+        made.ledger.record(request(2))
+        assert "takes nothing any more" in made.problems.said[-1]
+        files.stuck = False
+        assert made.ledger.flush(PATIENCE)
+        assert stored(path) == 2
+
+
 @pytest.mark.parametrize("offset", [8, 100])
 async def test_a_journal_that_rots_before_it_is_read_is_told(path: Path, offset: int) -> None:
     """What is behind the damage is lost and counted, its file is kept, and everything after it is stored."""

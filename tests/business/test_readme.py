@@ -31,6 +31,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Itera
     cache = {"XDG_CACHE_HOME": str(model_cache)}
     with EngineProcess("[discovery]\nenabled = false\n", home=home, more=cache) as running:
         running.until(lambda seen: any(model["residency"] == "ready" for model in seen["models"]), 60)
+        # There is something to explain, whichever commands are tested.
+        assert running.chat(max_tokens=2).is_success
         yield running
 
 

@@ -97,6 +97,10 @@ async def test_a_redis_that_is_gone_is_a_miss(
     assert [(answer.status, cache(answer)) for answer in answers] == [(200, "miss")] * 5
     assert len(backend.calls) == 5
     assert engine.engine.answers.view().lost >= 5
+    shelf = engine.engine.answers._redis
+    assert shelf is not None
+    for _ in range(3):
+        await shelf._look()
     assert len(engine.told("cache.redis")) == 2
     assert (await engine.post("/api/v1/cache/clear", {})).status == 503
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from orchestra_core.accounting.usage import FAILURES, OTHER, TIMED, By, Compared, UsageQuery, UsageRow
@@ -109,25 +109,33 @@ class _Source:
         """`conditions` on the table and on rows; `bucket` is how it is made of a row, a column of the table."""
         keys = [*(by.value for by in self._by), *(["bucket"] if bucket else [])]
         made = [*(_ROWS[by] for by in self._by), *([bucket] if bucket else [])]
-        asked, values = self._stored(
-            f"SELECT {', '.join([*keys, *sums])} FROM usage_names AS n CROSS JOIN {table} AS s"
-            f" WHERE cube = ? AND s.name = n.id AND {conditions[0]}"
-        )
+        parts, stored, values = self._stored(table, keys, sums, conditions[0])
         rows = [f"{sql} AS {name}" for name, sql in (*zip(keys, made, strict=True), *sums.items())]
         fresh, more = self._fresh(f"SELECT {', '.join(rows)} FROM requests WHERE {conditions[1]}", made)
-        every = " UNION ALL ".join([*asked, fresh])
         wanted = ", ".join([*keys, *(total(name) for name in sums)])
         grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
-        statement = f"SELECT {wanted} FROM ({every}) AS every{grouped}"
+        statement = f"{parts} SELECT {wanted} FROM ({stored} UNION ALL {fresh}) AS every{grouped}"
         return self._connection.execute(statement, [*values, *more]).fetchall()
 
-    def _stored(self, select: str) -> tuple[list[str], list[object]]:
-        asked, values = [], list[object]()
-        for part in self._parts:
-            same = "".join(f" AND {by.value} = ?" for by, _ in self._where)
-            asked.append(f"{select} AND span = ? AND day >= ? AND day <= ?{same}")
-            values += [self._cube, *part, *(value for _, value in self._where)]
-        return asked, values
+    def _stored(
+        self, table: str, keys: list[str], sums: dict[str, str], condition: str
+    ) -> tuple[str, str, list[object]]:
+        """The parts as a table, what is to be selected from it, and the values of both.
+
+        Name by name, each over all parts: in this order they lie in the index, so that nothing is sorted.
+        """
+        parts = self._parts or [Part(1, 1, 0)]
+        few = By.DAY not in self._by and "bucket" not in keys
+        shown = [f"{total(name)} AS {name}" for name in sums] if few else list(sums)
+        grouped = f" GROUP BY {', '.join(f'n.{column.value}' for column in COLUMNS)}" if few else ""
+        same = "".join(f" AND {by.value} = ?" for by, _ in self._where)
+        return (
+            f"WITH parts (size, low, high) AS (VALUES {', '.join(['(?, ?, ?)'] * len(parts))})",
+            f"SELECT {', '.join([*keys, *shown])} FROM usage_names AS n CROSS JOIN parts CROSS JOIN {table} AS s"
+            f" WHERE cube = ? AND s.name = n.id AND span = size AND day >= low AND day <= high"
+            f" AND {condition}{same}{grouped}",
+            [*chain.from_iterable(parts), self._cube, *(value for _, value in self._where)],
+        )
 
     def _fresh(self, select: str, made: list[str]) -> tuple[str, list[object]]:
         limits = (("day >= ?", self._since), ("day <= ?", self._until))

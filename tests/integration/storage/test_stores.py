@@ -124,6 +124,7 @@ def test_what_is_written_again_is_not_new(store: Store, queries: Queries) -> Non
     later = Mark("journal", 4, 0)
     twice = Entry(request(2))
     assert store.write([Entry(request(1), [attempt(1)], b"second"), twice, twice], later) == 1
+    assert store.write_each([Entry(request(1)), Entry(request(3))], later) == (1, [])
     assert store.mark("journal") == later
     found = queries.recorded("req-00000001")
     assert found is not None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.engine_process import EngineProcess
+from tests.fakes.outside import wait_outside
 from tests.fakes.wire import Wire
 from tests.integration.engine.keyed import ADMIN, APP, CHAT, OPERATE, SLOW, USE
 
@@ -112,9 +113,12 @@ def test_what_was_refused_is_written_down(wire: Wire, keyed: EngineProcess) -> N
     wire.send(head("x-request-id: tried-it", path=LOAD))
     _, headers, _ = wire.answer()
     file = keyed.home / ".local/state/ai-orchestra/audit.log"
-    (line,) = [
-        line
-        for line in map(json.loads, file.read_text().splitlines())
-        if line.get("request_id") == headers["x-request-id"]
-    ]
+
+    def lines() -> list[dict[str, object]]:
+        written = map(json.loads, file.read_text().splitlines())
+        return [line for line in written if line.get("request_id") == headers["x-request-id"]]
+
+    # The other process writes it when its answer is out.
+    wait_outside(lines, "line of the refused request")
+    (line,) = lines()
     assert (line["who"], line["status"]) == ("user", 403)

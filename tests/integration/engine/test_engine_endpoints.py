@@ -18,6 +18,7 @@ from orchestra_core.server.ports import Ports
 from orchestra_core.server.routes import Routes
 from orchestra_core.server.rules import Rules
 from tests.fakes.engine_process import EngineProcess, sse
+from tests.fakes.outside import wait_outside
 from tests.integration.engine.shapes import NONE, NUMBER, SIZE, TIME, Listed, Maybe, fits
 
 SERVICE = {"connected", "available", "unavailable", "disabled"}
@@ -209,6 +210,8 @@ def test_route_streamed(http: httpx.Client) -> None:
 def test_metrics(http: httpx.Client) -> None:
     """The three groups of the contract, with numbers that fit each other."""
     http.post("/api/v1/route", json=ASK)
+    # The picture they are from is up to 0.2 s old.
+    wait_outside(lambda: http.get("/api/v1/metrics").json()["requests"]["total"], "request that is counted")
     body = http.get("/api/v1/metrics").json()
     requests = {"total": int, "successful": int, "failed": int, "success_rate": NUMBER}
     performance = {

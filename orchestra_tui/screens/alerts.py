@@ -9,19 +9,16 @@ from textual.widget import Widget
 
 from orchestra_core.domain.alerts import AlertView
 from orchestra_tui.client import EngineError
-from orchestra_tui.messages import FilterChanged, SelectionLost
 from orchestra_tui.present import alerts
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
 from orchestra_tui.screens.dialogs import PickScreen
-from orchestra_tui.screens.help import SheetScreen
-from orchestra_tui.screens.view import ViewScreen, bindings
+from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.screens.view import bindings
 from orchestra_tui.widgets.lines import Pane
-from orchestra_tui.widgets.prompts import CommandLine
-from orchestra_tui.widgets.table import LiveTable
 
 
-class AlertsScreen(ViewScreen):
+class AlertsScreen(TableScreen):
     """A table of alerts with the details of the selected one beside it where there is room."""
 
     VIEW = "alerts"
@@ -29,42 +26,12 @@ class AlertsScreen(ViewScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._query = ""
         self._only_firing = False
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="split"):
-            yield LiveTable(id="table", classes="pane", resized=lambda: self._rows(self.picture))
+            yield self.live_table()
             yield Pane(self._detail, "Details", id="detail", focusable=False)
-
-    @property
-    def table(self) -> LiveTable:
-        return self.query_one(LiveTable)
-
-    def draw(self, picture: Picture) -> None:
-        self._rows(picture)
-        super().draw(picture)
-
-    def home(self) -> None:
-        self.set_focus(self.table)
-
-    def on_mount(self) -> None:
-        self.home()
-
-    def moving(self) -> LiveTable:
-        return self.table
-
-    def action_move(self, by: int) -> None:
-        super().action_move(by)
-        self.query_one("#detail", Pane).redraw()
-
-    def action_page(self, by: int) -> None:
-        super().action_page(by)
-        self.query_one("#detail", Pane).redraw()
-
-    def action_edge(self, end: int) -> None:
-        super().action_edge(end)
-        self.query_one("#detail", Pane).redraw()
 
     def action_detail(self) -> None:
         key = self.table.selected
@@ -76,9 +43,7 @@ class AlertsScreen(ViewScreen):
             view = alerts.alert(picture.snapshot, key)
             return alerts.detail(view, picture, cells) if view else [line(span(f" {key} is gone", "warn"))]
 
-        sheet = SheetScreen("Alert", drawn)
-        self.app.push_screen(sheet)
-        self.call_after_refresh(lambda: sheet.show(self.picture))
+        self.sheet("Alert", drawn)
 
     # -- saying something to it
 
@@ -137,37 +102,14 @@ class AlertsScreen(ViewScreen):
 
     def action_only_firing(self) -> None:
         self._only_firing = not self._only_firing
-        self._rows(self.picture)
+        self.redraw(self.picture)
         self.say(line(span("only what fires" if self._only_firing else "all alerts", "accent")))
-
-    def action_filter(self) -> None:
-        self._open(filtering=True, text=self._query)
-
-    def action_back(self) -> None:
-        if self._query:
-            self._query = ""
-            self._rows(self.picture)
 
     def copied(self) -> str:
         view = alerts.alert(self.picture.snapshot, self.table.selected)
         return f"{view.id}: {view.message}" if view else ""
 
-    def on_filter_changed(self, event: FilterChanged) -> None:
-        event.stop()
-        self._query = event.text
-        self._rows(self.picture)
-
-    def on_selection_lost(self, event: SelectionLost) -> None:
-        event.stop()
-        if not self.query_one(CommandLine).is_open:
-            self.say(line(span(f"{event.key} is not shown any more: nothing is selected", "warn")))
-
-    def _rows(self, picture: Picture) -> None:
-        if not self.standing:
-            return
-        cells = self.table.scrollable_content_region.width
-        if cells < 10:
-            return
+    def rows(self, picture: Picture, cells: int) -> None:
         views = alerts.matching(picture.snapshot, self._query, only_firing=self._only_firing)
         self.table.show_rows(*alerts.table(views, picture, cells))
         self.table.age(picture.stale and picture.snapshot is not None)

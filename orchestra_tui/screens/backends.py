@@ -8,18 +8,15 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from orchestra_core.domain.snapshot import BreakerView, Snapshot
-from orchestra_tui.messages import FilterChanged, SelectionLost
 from orchestra_tui.present import health
 from orchestra_tui.present.picture import Picture, backend
 from orchestra_tui.present.spans import Line, line, span
-from orchestra_tui.screens.help import SheetScreen
-from orchestra_tui.screens.view import ViewScreen, bindings
+from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.screens.view import bindings
 from orchestra_tui.widgets.lines import Pane
-from orchestra_tui.widgets.prompts import CommandLine
-from orchestra_tui.widgets.table import LiveTable
 
 
-class BackendsScreen(ViewScreen):
+class BackendsScreen(TableScreen):
     """Backends above, one row per endpoint's breaker below; enter tells all of the backend."""
 
     VIEW = "backends"
@@ -27,17 +24,12 @@ class BackendsScreen(ViewScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._query = ""
         self._height = 0
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="stack"):
             yield Pane(_backends, "Backends", id="backends-pane", focusable=False)
-            yield LiveTable(id="table", classes="pane", resized=lambda: self._rows(self.picture))
-
-    @property
-    def table(self) -> LiveTable:
-        return self.query_one(LiveTable)
+            yield self.live_table()
 
     def draw(self, picture: Picture) -> None:
         number = len(picture.snapshot.backends) if picture.snapshot else 1
@@ -45,17 +37,7 @@ class BackendsScreen(ViewScreen):
         if height != self._height:
             self._height = height
             self.query_one("#backends-pane").styles.height = height
-        self._rows(picture)
         super().draw(picture)
-
-    def home(self) -> None:
-        self.set_focus(self.table)
-
-    def on_mount(self) -> None:
-        self.home()
-
-    def moving(self) -> LiveTable:
-        return self.table
 
     def copied(self) -> str:
         return self.table.selected or ""
@@ -75,34 +57,10 @@ class BackendsScreen(ViewScreen):
             own = [b for b in picture.snapshot.breakers if _backend_of(picture.snapshot, b.endpoint) == name]
             return [*rows, (), *(health.breaker_row(each, cells, picture.glyphs) for each in own)]
 
-        sheet = SheetScreen("Backend", drawn)
-        self.app.push_screen(sheet)
-        self.call_after_refresh(lambda: sheet.show(self.picture))
+        self.sheet("Backend", drawn)
 
-    def action_filter(self) -> None:
-        self._open(filtering=True, text=self._query)
-
-    def action_back(self) -> None:
-        if self._query:
-            self._query = ""
-            self._rows(self.picture)
-
-    def on_filter_changed(self, event: FilterChanged) -> None:
-        event.stop()
-        self._query = event.text
-        self._rows(self.picture)
-
-    def on_selection_lost(self, event: SelectionLost) -> None:
-        event.stop()
-        if self.query_one(CommandLine).is_open:
-            return
-        self.say(line(span(f"{event.key} is not shown any more: nothing is selected", "warn")))
-
-    def _rows(self, picture: Picture) -> None:
-        if not self.standing:
-            return
-        cells = self.table.scrollable_content_region.width
-        if cells < 10 or picture.snapshot is None:
+    def rows(self, picture: Picture, cells: int) -> None:
+        if picture.snapshot is None:
             return
         shown = [view for view in health.ranked(picture.snapshot) if _matches(view, self._query)]
         rows = [(view.endpoint, health.table_row(view, cells, picture.glyphs)) for view in shown]

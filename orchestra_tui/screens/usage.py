@@ -12,16 +12,15 @@ from orchestra_tui.messages import SelectionLost
 from orchestra_tui.present import usage
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
-from orchestra_tui.screens.help import SheetScreen
-from orchestra_tui.screens.view import ViewScreen, bindings
+from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.screens.view import bindings
 from orchestra_tui.widgets.lines import Pane
-from orchestra_tui.widgets.table import LiveTable
 
 # Sums change slowly, and asking for them costs the engine some milliseconds.
 _SECONDS = 5.0
 
 
-class UsageScreen(ViewScreen):
+class UsageScreen(TableScreen):
     """A table by one column over some days, savings and suggestions below. It asks the engine only while it is seen."""
 
     VIEW = "usage"
@@ -36,30 +35,15 @@ class UsageScreen(ViewScreen):
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="stack"):
-            yield LiveTable(id="table", classes="pane", resized=lambda: self._rows(self.picture))
+            yield self.live_table()
             yield Pane(self._below, "Savings and suggestions", id="savings")
 
-    @property
-    def table(self) -> LiveTable:
-        return self.query_one(LiveTable)
-
-    def draw(self, picture: Picture) -> None:
-        self._rows(picture)
-        super().draw(picture)
-
-    def home(self) -> None:
-        self.set_focus(self.table)
-
     def on_mount(self) -> None:
-        self.home()
         self.set_interval(_SECONDS, self._renew)
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
         self._ask()
-
-    def moving(self) -> LiveTable:
-        return self.table
 
     def copied(self) -> str:
         return self.table.selected or ""
@@ -115,19 +99,12 @@ class UsageScreen(ViewScreen):
                 return [line(span(f" {key} is gone", "warn"))]
             return usage.detail(row, by, self._report.currency, cells, picture.glyphs)
 
-        sheet = SheetScreen("Usage", drawn)
-        self.app.push_screen(sheet)
-        self.call_after_refresh(lambda: sheet.show(self.picture))
+        self.sheet("Usage", drawn)
 
     def on_selection_lost(self, event: SelectionLost) -> None:
         event.stop()
 
-    def _rows(self, picture: Picture) -> None:
-        if not self.standing:
-            return
-        cells = self.table.scrollable_content_region.width
-        if cells < 10:
-            return
+    def rows(self, picture: Picture, cells: int) -> None:
         rows = self._report.rows if self._report else ()
         self.table.show_rows(*usage.table(rows, self._by, cells, picture.glyphs))
         self.table.age(picture.stale and self._report is not None)

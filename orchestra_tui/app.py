@@ -15,15 +15,17 @@ from textual.screen import Screen
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.domain.text import safe_text
-from orchestra_tui.client import Engine, EngineError, Lost
+from orchestra_tui.asking.stopping import shutdown
+from orchestra_tui.engine import Engine, EngineError, Lost
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
-from orchestra_tui.present import actions
-from orchestra_tui.present.commands import Mistake, parse
+from orchestra_tui.present.actions import table
+from orchestra_tui.present.commands import parse
 from orchestra_tui.present.connection import Connection
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Launch, Link, Picture
 from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.present.verbs.verb import Mistake
 from orchestra_tui.screens.alerts import AlertsScreen
 from orchestra_tui.screens.backends import BackendsScreen
 from orchestra_tui.screens.dialogs import ChoiceScreen, ConfirmScreen
@@ -311,7 +313,7 @@ class Orchestra(App[str]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         view = screen.VIEW if isinstance(screen, ViewScreen) else self.current_mode
-        for action in actions.of_view(view):
+        for action in table.of_view(view):
             if action.palette and action.call:
                 yield SystemCommand(
                     action.help.capitalize(), f"key {action.shown}", self._calling(action.call)
@@ -383,7 +385,7 @@ class Orchestra(App[str]):
         if ours is None:
             return
         try:
-            await self.engine.shutdown()
+            await shutdown(self.engine)
         except EngineError:
             ours.terminate()
         if await asyncio.to_thread(ours.wait, STOPPING_SECONDS):

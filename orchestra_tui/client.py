@@ -2,120 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Protocol
-from urllib.parse import quote
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
 from orchestra_core import __version__
 from orchestra_core.domain.events import Event
-from orchestra_core.domain.result import Plan
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.present.usage import Report
+from orchestra_tui.engine import EngineError, Lost, Update
+from orchestra_tui.frames import Frames
+from orchestra_tui.pieces import Done, Failed, Piece, Started, Token
+
+T = TypeVar("T")
 
 DELAYS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
 SILENCE = 15.0
-MAX_FRAME = 16 * 1024 * 1024
-
-
-class EngineError(Exception):
-    """What the engine answered instead, or why it could not be asked; the message is for people."""
-
-    def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-
-
-class Lost(msgspec.Struct, frozen=True):
-    """The stream is down; the next try is in `delay` seconds. `absent`: nothing listens at the address."""
-
-    attempt: int
-    delay: float
-    reason: str
-    absent: bool = False
-
-
-class Operation(msgspec.Struct, frozen=True):
-    """An accepted load or unload; without a number it is what would be done."""
-
-    operation: str = ""
-    action: str = ""
-    model: str = ""
-    backend: str = ""
-    plan: Plan = Plan()
-
-
-class Started(msgspec.Struct, frozen=True):
-    request_id: str = ""
-    model: str = ""
-    backend: str = ""
-    decision_id: str = ""
-    reasoning: str = ""
-
-
-class Token(msgspec.Struct, frozen=True):
-    text: str = ""
-
-
-class AnswerMetrics(msgspec.Struct, frozen=True):
-    tokens_generated: int | None = None
-    tokens_prompt: int | None = None
-    time_to_first_token_ms: float | None = None
-    response_time_ms: float | None = None
-    cost: float | None = None
-
-
-class Done(msgspec.Struct, frozen=True):
-    """The end of a streamed answer."""
-
-    model_used: str = ""
-    backend: str = ""
-    reasoning: str = ""
-    degraded: bool = False
-    metrics: AnswerMetrics = AnswerMetrics()
-
-
-class Failed(msgspec.Struct, frozen=True):
-    message: str
-    code: str = ""
-
-
-Update = Snapshot | Event | Lost
-Piece = Started | Token | Done | Failed
-
-
-class Engine(Protocol):
-    """What the application needs of an engine; the tests have a scripted one."""
-
-    target: str
-
-    def watch(self, interval: float) -> AsyncIterator[Update]: ...
-    async def fetch(self) -> Snapshot: ...
-    async def plan(self, verb: str, model: str, backend: str) -> Operation: ...
-    async def operate(self, verb: str, model: str, backend: str, drain: float | None = None) -> Operation: ...
-    async def alert(self, verb: str, name: str, seconds: float | None = None) -> None: ...
-    async def usage(self, by: str, since: str) -> Report: ...
-    def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]: ...
-    async def shutdown(self) -> None: ...
-    def retry_now(self) -> None: ...
-    async def close(self) -> None: ...
-
-
-class Frames:
-    """Splits a server-sent event stream; lines end in LF only, since JSON text may hold any other break."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> list[tuple[str, bytes]]:
-        """The events completed by `data`. Raises EngineError when one grows beyond all reason."""
-        *blocks, self._rest = (self._rest + data).replace(b"\r\n", b"\n").split(b"\n\n")
-        if len(self._rest) > MAX_FRAME:
-            raise EngineError("the engine sent an event without an end")
-        return [event for event in map(_frame, blocks) if event[1]]
 
 
 class EngineClient:
@@ -168,43 +71,16 @@ class EngineClient:
 
     async def fetch(self) -> Snapshot:
         """The state at this moment. Raises EngineError."""
-        return _SNAPSHOT.decode(await self._ask("GET", "/api/v1/snapshot"))
+        return await self.get("/api/v1/snapshot", Snapshot)
 
-    async def plan(self, verb: str, model: str, backend: str) -> Operation:
-        """What a load or unload would do; nothing is changed. Raises EngineError."""
-        return await self._operation(verb, model, {"backend": backend, "dry_run": True})
+    async def get(self, path: str, answer: type[T]) -> T:
+        return _read(await self._ask("GET", path), answer)
 
-    async def operate(self, verb: str, model: str, backend: str, drain: float | None = None) -> Operation:
-        """Starts a load or unload and returns its plan. Raises EngineError.
+    async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:
+        return _read(await self._ask("POST", path, wish), answer)
 
-        What runs on a model that is unloaded may finish for `drain` seconds; None: it is refused while it is busy.
-        """
-        wish: dict[str, object] = {"backend": backend}
-        return await self._operation(verb, model, wish if drain is None else {**wish, "drain_seconds": drain})
-
-    async def alert(self, verb: str, name: str, seconds: float | None = None) -> None:
-        """`ack`, `silence` (for so many seconds) or `unsilence` an alert or rule. Raises EngineError."""
-        wish: dict[str, object] = {} if seconds is None else {"seconds": seconds}
-        await self._ask("POST", f"/api/v1/alerts/{quote(name, safe='')}/{verb}", wish)
-
-    async def usage(self, by: str, since: str) -> Report:
-        """Sums by one column from a day on; all days where `since` is empty. Raises EngineError."""
-        query = f"by={quote(by)}" + (f"&since={quote(since)}" if since else "")
-        try:
-            return _USAGE.decode(await self._ask("GET", f"/api/v1/usage?{query}"))
-        except msgspec.MsgspecError as error:
-            raise EngineError(f"the engine's answer cannot be read: {error}") from error
-
-    async def _operation(self, verb: str, model: str, wish: dict[str, object]) -> Operation:
-        path = f"/api/v1/models/{quote(model, safe='')}/{verb}"
-        try:
-            return _OPERATION.decode(await self._ask("POST", path, wish))
-        except msgspec.MsgspecError as error:
-            raise EngineError(f"the engine's answer cannot be read: {error}") from error
-
-    async def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]:
-        """The streamed answer to a prompt; ends after Done or Failed. Closing it cancels the request."""
-        body: dict[str, object] = {"prompt": prompt, "stream": True} | ({"model": model} if model else {})
+    async def route(self, wish: Mapping[str, object]) -> AsyncGenerator[Piece, None]:
+        body = {**wish, "stream": True}
         timeout = httpx.Timeout(10.0, connect=3.0, read=600.0)
         frames = Frames()
         try:
@@ -224,10 +100,6 @@ class EngineClient:
         else:
             yield Failed("the stream ended before the answer did")
 
-    async def shutdown(self) -> None:
-        """Asks the engine to stop. Raises EngineError."""
-        await self._ask("POST", "/api/v1/shutdown")
-
     async def close(self) -> None:
         await self._http.aclose()
         self._wake.set()
@@ -245,7 +117,7 @@ class EngineClient:
                     elif name == "event":
                         yield _EVENT.decode(payload)
 
-    async def _ask(self, method: str, path: str, body: dict[str, object] | None = None) -> bytes:
+    async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
         try:
             response = await self._http.request(method, path, json=body if method == "POST" else None)
         except (httpx.HTTPError, OSError) as error:
@@ -261,8 +133,6 @@ class EngineClient:
 
 _SNAPSHOT = msgspec.json.Decoder(Snapshot)
 _EVENT = msgspec.json.Decoder(Event)
-_OPERATION = msgspec.json.Decoder(Operation)
-_USAGE = msgspec.json.Decoder(Report)
 _PIECES: dict[str, msgspec.json.Decoder[Any]] = {
     "start": msgspec.json.Decoder(Started),
     "token": msgspec.json.Decoder(Token),
@@ -270,22 +140,18 @@ _PIECES: dict[str, msgspec.json.Decoder[Any]] = {
 }
 
 
+def _read(content: bytes, answer: type[T]) -> T:
+    try:
+        return msgspec.json.decode(content, type=answer)
+    except msgspec.MsgspecError as error:
+        raise EngineError(f"the engine's answer cannot be read: {error}") from error
+
+
 def _piece(name: str, payload: bytes) -> Piece | None:
     if name == "error":
         return Failed(*_error(payload))
     decoder = _PIECES.get(name)
     return None if decoder is None else decoder.decode(payload)
-
-
-def _frame(block: bytes) -> tuple[str, bytes]:
-    name, data = "message", []
-    for row in block.split(b"\n"):
-        field, _, value = row.partition(b":")
-        if field == b"event":
-            name = value.strip().decode("utf-8", "replace")
-        elif field == b"data":
-            data.append(value.removeprefix(b" "))
-    return name, b"\n".join(data)
 
 
 async def _check(response: httpx.Response) -> None:

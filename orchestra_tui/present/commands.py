@@ -1,38 +1,15 @@
 """The command line: words to a command, or a sentence that says what is wrong."""
 
-from collections.abc import Sequence
-
-import msgspec
-
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.present.actions import ACTIONS
+from orchestra_tui.present.actions.table import ACTIONS
+from orchestra_tui.present.actions.views import VIEWS
+from orchestra_tui.present.verbs.table import BY_NAME, VERBS
+from orchestra_tui.present.verbs.verb import Command, Mistake
 
-_WITH_MODEL = ("load", "unload", "model")
-_ALIASES = {
-    "quit": "q",
-    "exit": "q",
-    "overview": "ov",
-    "models": "mo",
-    "backends": "be",
-    "breakers": "be",
-    "playground": "pg",
-    "alerts": "al",
-    "usage": "us",
-    "co": "us",
-    "h": "help",
+_ALIASES = {"quit": "q", "exit": "q", "h": "help"} | {
+    alias: view.short for view in VIEWS for alias in view.aliases
 }
-
-
-class Command(msgspec.Struct, frozen=True):
-    """`call` is an action to run, or empty; then `verb` works on `target`."""
-
-    verb: str
-    target: str = ""
-    call: str = ""
-
-
-class Mistake(msgspec.Struct, frozen=True):
-    message: str
+_CALLS = {action.command: action.call for action in ACTIONS if action.command}
 
 
 def parse(text: str, snapshot: Snapshot | None) -> Command | Mistake | None:
@@ -40,61 +17,31 @@ def parse(text: str, snapshot: Snapshot | None) -> Command | Mistake | None:
     words = text.strip().lstrip(":").split(None, 1)
     if not words:
         return None
-    verb = _ALIASES.get(words[0], words[0])
+    name = _ALIASES.get(words[0], words[0])
     rest = words[1].strip() if len(words) > 1 else ""
-    if verb in _WITH_MODEL:
-        return _with_model(verb, rest, snapshot)
-    call = _calls().get(verb)
+    verb = BY_NAME.get(name)
+    if verb is not None:
+        return verb.meant(rest, snapshot)
+    call = _CALLS.get(name)
     if call is None:
         return Mistake(f"unknown command {words[0]!r}; known: {', '.join(names())}")
-    return Command(verb, rest, call)
+    return Command(name, rest, call)
 
 
 def names() -> tuple[str, ...]:
-    return (*_calls(), *_WITH_MODEL)
+    return (*_CALLS, *(verb.name for verb in VERBS))
 
 
 def complete(text: str, snapshot: Snapshot | None) -> str | None:
     """The first whole line that begins with what was typed."""
     if not text:
         return None
-    verb, _, rest = text.partition(" ")
+    name, _, rest = text.partition(" ")
     if not rest and " " not in text:
-        return next((name for name in (*names(), *_ALIASES) if name.startswith(verb) and name != verb), None)
-    if verb not in _WITH_MODEL:
+        return next(
+            (known for known in (*names(), *_ALIASES) if known.startswith(name) and known != name), None
+        )
+    verb = BY_NAME.get(name)
+    if verb is None:
         return None
-    return next((f"{verb} {name}" for name in targets(verb, snapshot) if name.startswith(rest)), None)
-
-
-def targets(verb: str, snapshot: Snapshot | None) -> list[str]:
-    """Names a verb can be given: endpoints for load and unload, models for the playground."""
-    if snapshot is None:
-        return []
-    if verb == "model":
-        return ["auto", *sorted({view.model for view in snapshot.models})]
-    return [view.model for view in snapshot.models] + [view.id for view in snapshot.models]
-
-
-def endpoints(name: str, snapshot: Snapshot | None) -> Sequence[str]:
-    """The ids that `name` (a model, or backend/model) can mean."""
-    views = snapshot.models if snapshot else ()
-    exact = [view.id for view in views if view.id == name]
-    return exact or [view.id for view in views if view.model == name]
-
-
-def _with_model(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mistake:
-    if not name:
-        return Mistake(f"{verb}: which model?")
-    if verb == "model":
-        known = targets(verb, snapshot)
-        return Command(verb, name) if name in known else Mistake(f"model: {name!r} is not known")
-    found = endpoints(name, snapshot)
-    if not found:
-        return Mistake(f"{verb}: {name!r} is not known")
-    if len(found) > 1:
-        return Mistake(f"{verb}: {name!r} is on several backends; say one of {', '.join(found)}")
-    return Command(verb, found[0])
-
-
-def _calls() -> dict[str, str]:
-    return {action.command: action.call for action in ACTIONS if action.command}
+    return next((f"{name} {whole}" for whole in verb.completed(snapshot) if whole.startswith(rest)), None)

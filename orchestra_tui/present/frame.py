@@ -1,7 +1,9 @@
 """The lines every view has: identity and link, tabs, status, footer, and the sign of a terminal too small."""
 
 from orchestra_core.domain.events import Event
-from orchestra_tui.present import actions, alerts
+from orchestra_tui.present import alerts
+from orchestra_tui.present.actions import table
+from orchestra_tui.present.actions.views import VIEWS
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, clock, rate, uptime
 from orchestra_tui.present.picture import LinkState, Picture
@@ -62,10 +64,10 @@ def link(picture: Picture) -> Line:
 
 def tabs(view: str, cells: int) -> Line:
     parts: list[tuple[int, Line]] = []
-    for name in actions.VIEWS:
-        title = actions.TITLES[name] if cells >= 66 else actions.SHORT[name]
-        text = f" {actions.DIGITS[name]} {title} "
-        parts.append((0, line(span(text, "tab" if name == view else "muted", f"app.view('{name}')"))))
+    for each in VIEWS:
+        title = each.title if cells >= 66 else each.short
+        tone = "tab" if each.name == view else "muted"
+        parts.append((0, line(span(f" {each.digit} {title} ", tone, f"app.view('{each.name}')"))))
     return fit(parts, cells, gap=1)
 
 
@@ -80,7 +82,7 @@ def footer(view: str, place: str, cells: int, idle: frozenset[str] = frozenset()
                 span(f" {action.label}", "muted", action.call),
             ),
         )
-        for action in actions.footer(view, place)
+        for action in table.footer(view, place)
         if action.id not in idle
     ]
     return (Span(" "), *fit(parts, cells - 1))

@@ -8,7 +8,8 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from orchestra_core.domain.alerts import AlertView
-from orchestra_tui.client import EngineError
+from orchestra_tui.asking.alerts import alert
+from orchestra_tui.engine import EngineError
 from orchestra_tui.present import alerts
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
@@ -91,7 +92,7 @@ class AlertsScreen(TableScreen):
 
     async def _ask(self, verb: str, name: str, seconds: float | None) -> None:
         try:
-            await self.console.engine.alert(verb, name, seconds)
+            await alert(self.console.engine, verb, name, seconds)
         except EngineError as error:
             self.console.say(f"{verb} {name}: {error.message}", "bad")
         else:

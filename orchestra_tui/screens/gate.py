@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from orchestra_core.domain.snapshot import ModelView
-from orchestra_tui.client import EngineError
+from orchestra_tui.asking.models import operate, plan
+from orchestra_tui.engine import EngineError
 from orchestra_tui.messages import SnapshotArrived
 from orchestra_tui.present.confirm import DRAIN_SECONDS, Planned, Question, Refusal, ask
 from orchestra_tui.present.picture import Picture, model
@@ -74,7 +75,7 @@ class Gate:
         where = f"{agreed.verb} {view.model} on {view.backend}"
         drain = DRAIN_SECONDS if agreed.typed else None
         try:
-            done = await self._app.engine.operate(agreed.verb, view.model, view.backend, drain)
+            done = await operate(self._app.engine, agreed.verb, view.model, view.backend, drain)
         except EngineError as error:
             self._app.say(f"{where}: {error.message}", "bad")
         else:
@@ -83,7 +84,7 @@ class Gate:
     async def planned(self, view: ModelView) -> Planned:
         """The engine's plan of a load as things are now, or its refusal."""
         try:
-            return Planned((await self._app.engine.plan("load", view.model, view.backend)).plan)
+            return Planned((await plan(self._app.engine, "load", view.model, view.backend)).plan)
         except EngineError as error:
             return Planned(refusal=error.message)
 

@@ -11,8 +11,8 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from orchestra_core.domain.snapshot import ModelView
-from orchestra_tui.client import Done, Failed, Started, Token
 from orchestra_tui.messages import PromptGiven, PromptLeft, SelectionLost
+from orchestra_tui.pieces import Done, Failed, Started, Token
 from orchestra_tui.present import answer as present
 from orchestra_tui.present.answer import AUTO, Answer
 from orchestra_tui.present.picture import Picture
@@ -135,8 +135,8 @@ class PlaygroundScreen(ViewScreen):
         return super().check_action(action, parameters)
 
     async def _ask(self, answer: Answer) -> None:
-        model = None if answer.asked == AUTO else answer.asked
-        async with aclosing(self.console.engine.route(answer.prompt, model)) as pieces:
+        wish = {"prompt": answer.prompt} | ({} if answer.asked == AUTO else {"model": answer.asked})
+        async with aclosing(self.console.engine.route(wish)) as pieces:
             async for piece in pieces:
                 if answer.running:
                     self._take(answer, piece)

@@ -7,7 +7,8 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from orchestra_tui.client import EngineError
+from orchestra_tui.asking import usage as asking
+from orchestra_tui.engine import EngineError
 from orchestra_tui.messages import SelectionLost
 from orchestra_tui.present import usage
 from orchestra_tui.present.picture import Picture
@@ -79,7 +80,7 @@ class UsageScreen(TableScreen):
     async def _asked(self) -> None:
         since = usage.WINDOWS[self._window][1]
         try:
-            self._report, self._error = await self.console.engine.usage(self._by, since), ""
+            self._report, self._error = await asking.usage(self.console.engine, self._by, since), ""
         except EngineError as error:
             self._error = error.message
         self.draw(self.picture)

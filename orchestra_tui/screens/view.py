@@ -13,7 +13,8 @@ from textual.widgets import Input, TextArea
 
 from orchestra_core.domain.events import Event
 from orchestra_tui.messages import CommandClosed, FilterChanged
-from orchestra_tui.present import actions, frame
+from orchestra_tui.present import frame
+from orchestra_tui.present.actions import table
 from orchestra_tui.present.commands import complete
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
@@ -37,7 +38,7 @@ def bindings(view: str) -> list[BindingType]:
             id=action.id,
             priority=action.priority,
         )
-        for action in actions.of_view(view)
+        for action in table.of_view(view)
         if action.keys and action.call
     ]
 

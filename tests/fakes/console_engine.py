@@ -1,8 +1,9 @@
 """What the console sees instead of an engine: updates are pushed by the test, calls are written down."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 from textual.app import App
@@ -11,21 +12,15 @@ from textual.pilot import Pilot
 from orchestra_core.domain.result import Plan
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.app import Orchestra
-from orchestra_tui.client import (
-    AnswerMetrics,
-    Done,
-    EngineError,
-    Operation,
-    Piece,
-    Started,
-    Token,
-    Update,
-)
+from orchestra_tui.asking.models import Operation
+from orchestra_tui.engine import EngineError, Update
 from orchestra_tui.launch import Launcher
-from orchestra_tui.present.usage import Report
+from orchestra_tui.pieces import AnswerMetrics, Done, Piece, Started, Token
 from orchestra_tui.terminal import PLAIN, Terminal
 from tests.fakes.fake_engine import STORY, World
 from tests.fakes.usage_reports import usage_report
+
+T = TypeVar("T")
 
 ANSWER: tuple[Piece, ...] = (
     Started("r1", "llama3.2:3b", "box1", "d1", ""),
@@ -62,7 +57,8 @@ class Hand:
 
 class ConsoleEngine:
     """An engine of the test's making. `gate` holds an answer back after its first `held` pieces; `clock` is
-    moved on by what an answer takes. `loads` is the plan of every load, held back while `planning` is clear."""
+    moved on by what an answer takes. `loads` is the plan of every load, held back while `planning` is clear.
+    `answers` by path come before what the world would say; `read` and `posted` are what was asked."""
 
     def __init__(self, world: World | None = None, answer: Sequence[Piece] = ANSWER) -> None:
         self.target = "/run/user/1000/ai-orchestra/engine.sock"
@@ -81,6 +77,10 @@ class ConsoleEngine:
         self.drains: list[float | None] = []
         self.alerted: list[tuple[str, str, float | None]] = []
         self.asked: list[tuple[str, str | None]] = []
+        self.wished: list[dict[str, object]] = []
+        self.answers: dict[str, object] = {}
+        self.read: list[tuple[str, dict[str, str]]] = []
+        self.posted: list[tuple[str, dict[str, object]]] = []
         self.usages: list[tuple[str, str]] = []
         self.intervals: list[float] = []
         self.fetched = 0
@@ -109,35 +109,54 @@ class ConsoleEngine:
             raise EngineError(self.refusal)
         return self.world.snapshot()
 
-    async def plan(self, verb: str, model: str, backend: str) -> Operation:
-        self.planned.append((verb, model, backend))
-        await self.planning.wait()
+    async def get(self, path: str, answer: type[T]) -> T:
+        parts = urlsplit(path)
+        query = dict(parse_qsl(parts.query))
+        self.read.append((parts.path, query))
+        if parts.path == "/api/v1/usage":
+            self.usages.append((query["by"], query.get("since", "")))
         if self.refusal:
             raise EngineError(self.refusal)
-        return Operation("", verb, model, backend, self.loads)
+        if parts.path in self.answers:
+            return msgspec.convert(self.answers[parts.path], answer)
+        if parts.path == "/api/v1/usage":
+            return msgspec.convert(usage_report(query["by"]), answer)
+        raise EngineError(f"the test has no answer for {parts.path}", "not_found")
 
-    async def operate(self, verb: str, model: str, backend: str, drain: float | None = None) -> Operation:
-        self.operated.append((verb, model, backend))
-        self.drains.append(drain)
+    async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:
+        self.posted.append((path, dict(wish)))
+        done = await self._changed([unquote(part) for part in path.split("/")[3:]], wish)
         if self.refusal:
             raise EngineError(self.refusal)
-        self.world.operate(verb, model, backend)
-        return Operation("op-1", verb, model, backend, self.loads)
+        return msgspec.convert(self.answers.get(path, msgspec.to_builtins(done)), answer)
 
-    async def alert(self, verb: str, name: str, seconds: float | None = None) -> None:
-        self.alerted.append((verb, name, seconds))
-        if self.refusal:
-            raise EngineError(self.refusal)
-        self.world.say_to_alert(verb, name)
+    async def _changed(self, path: list[str], wish: Mapping[str, object]) -> object:
+        """What a path below /api/v1 does to the world; written down by subject."""
+        seconds = msgspec.convert(wish.get("seconds"), float | None)
+        drain = msgspec.convert(wish.get("drain_seconds"), float | None)
+        match path:
+            case ["models", model, verb] if wish.get("dry_run"):
+                self.planned.append((verb, model, str(wish["backend"])))
+                await self.planning.wait()
+                return Operation("", verb, model, str(wish["backend"]), self.loads)
+            case ["models", model, verb]:
+                self.operated.append((verb, model, str(wish["backend"])))
+                self.drains.append(drain)
+                if not self.refusal:
+                    self.world.operate(verb, model, str(wish["backend"]))
+                return Operation("op-1", verb, model, str(wish["backend"]), self.loads)
+            case ["alerts", name, verb]:
+                self.alerted.append((verb, name, seconds))
+                if not self.refusal:
+                    self.world.say_to_alert(verb, name)
+            case ["shutdown"]:
+                self.shut = True
+        return {}
 
-    async def usage(self, by: str, since: str) -> Report:
-        self.usages.append((by, since))
-        if self.refusal:
-            raise EngineError(self.refusal)
-        return msgspec.convert(usage_report(by), Report)
-
-    async def route(self, prompt: str, model: str | None) -> AsyncGenerator[Piece, None]:
-        self.asked.append((prompt, model))
+    async def route(self, wish: Mapping[str, object]) -> AsyncGenerator[Piece, None]:
+        model = wish.get("model")
+        self.asked.append((str(wish["prompt"]), None if model is None else str(model)))
+        self.wished.append(dict(wish))
         try:
             for index, piece in enumerate(self.answer):
                 if index == self.held:
@@ -148,9 +167,6 @@ class ConsoleEngine:
         except (GeneratorExit, asyncio.CancelledError):
             self.closed_early.set()
             raise
-
-    async def shutdown(self) -> None:
-        self.shut = True
 
     def retry_now(self) -> None:
         pass

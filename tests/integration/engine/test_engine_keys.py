@@ -5,7 +5,8 @@ from hashlib import sha256
 import httpx
 import pytest
 
-from orchestra_tui.client import EngineClient, EngineError
+from orchestra_tui.client import EngineClient
+from orchestra_tui.engine import EngineError
 from tests.fakes.engine_process import PLAIN, EngineProcess, run_cli
 from tests.integration.engine.keyed import ADMIN, CHAT, OPERATE, ROUTE, USE, ask, error
 

@@ -10,7 +10,13 @@ import pytest
 
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.client import Done, EngineClient, EngineError, Failed, Lost, Started, Token
+from orchestra_tui.asking.alerts import alert
+from orchestra_tui.asking.models import operate, plan
+from orchestra_tui.asking.stopping import shutdown
+from orchestra_tui.asking.usage import usage
+from orchestra_tui.client import EngineClient
+from orchestra_tui.engine import EngineError, Lost
+from orchestra_tui.pieces import Done, Failed, Started, Token
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.turns import one_turn
 
@@ -65,20 +71,20 @@ async def test_a_broken_stream_is_tried_again_for_ever(engine: FakeEngine, clien
 
 async def test_load_and_unload_name_model_and_backend(engine: FakeEngine, client: EngineClient) -> None:
     """Names with slashes and colons are encoded; the plan comes back."""
-    done = await client.operate("load", "mistral-nemo:12b", "box1")
+    done = await operate(client, "load", "mistral-nemo:12b", "box1")
     assert (done.action, done.model, done.backend) == ("load", "mistral-nemo:12b", "box1")
     assert done.plan.needs_bytes
     with pytest.raises(EngineError, match="no /api/v1/models/org/model:x/unload here"):
-        await client.operate("unload", "org/model:x", "box1")
+        await operate(client, "unload", "org/model:x", "box1")
     assert engine.asked[-1] == "POST /api/v1/models/org%2Fmodel%3Ax/unload"
 
 
 async def test_a_plan_is_asked_for_without_acting(engine: FakeEngine, client: EngineClient) -> None:
     """A dry run is told as one; how long a busy model may drain goes with its unload."""
-    done = await client.plan("load", "mistral-nemo:12b", "box1")
+    done = await plan(client, "load", "mistral-nemo:12b", "box1")
     assert (done.operation, done.plan.fits) == ("", True)
     assert engine.world.residency["box1/mistral-nemo:12b"] == "absent"
-    await client.operate("unload", "llama3.2:3b", "box1", 60.0)
+    await operate(client, "unload", "llama3.2:3b", "box1", 60.0)
     assert engine.wished == [
         {"backend": "box1", "dry_run": True},
         {"backend": "box1", "drain_seconds": 60.0},
@@ -87,7 +93,7 @@ async def test_a_plan_is_asked_for_without_acting(engine: FakeEngine, client: En
 
 async def test_an_answer_is_streamed_to_its_end(client: EngineClient) -> None:
     """Start, tokens, done, in this order."""
-    pieces = [piece async for piece in client.route("hi", None)]
+    pieces = [piece async for piece in client.route({"prompt": "hi"})]
     assert isinstance(pieces[0], Started)
     assert all(isinstance(piece, Token) for piece in pieces[1:-1])
     assert isinstance(pieces[-1], Done)
@@ -96,7 +102,7 @@ async def test_an_answer_is_streamed_to_its_end(client: EngineClient) -> None:
 
 async def test_leaving_an_answer_closes_its_connection(engine: FakeEngine, client: EngineClient) -> None:
     """The engine sees that nobody listens any more."""
-    pieces = client.route("a long one", None)
+    pieces = client.route({"prompt": "a long one"})
     await anext(pieces)
     await anext(pieces)
     await pieces.aclose()
@@ -108,13 +114,13 @@ async def test_nobody_there_is_told_as_such(tmp_path: Path) -> None:
     client = EngineClient(str(tmp_path / "none.sock"))
     with pytest.raises(EngineError, match="nothing listens there"):
         await client.fetch()
-    assert [piece async for piece in client.route("x", None)] == [Failed("nothing listens there")]
+    assert [piece async for piece in client.route({"prompt": "x"})] == [Failed("nothing listens there")]
     await client.close()
 
 
 async def test_shutdown_is_asked_for(engine: FakeEngine, client: EngineClient) -> None:
     """The engine is asked to stop, and stops."""
-    await client.shutdown()
+    await shutdown(client)
     await asyncio.wait_for(engine.stopped.wait(), 20)
     assert "POST /api/v1/shutdown" in engine.asked
 
@@ -133,8 +139,8 @@ async def test_a_closed_client_watches_no_more(tmp_path: Path) -> None:
 async def test_alerts_are_spoken_to_by_name(engine: FakeEngine, client: EngineClient) -> None:
     """Names are quoted in the path; a time is sent where there is one."""
     name = "latency:gpu-a/llama-3.3-70b-instruct-fp8"
-    await client.alert("ack", name)
-    await client.alert("silence", "memory", 900.0)
+    await alert(client, "ack", name)
+    await alert(client, "silence", "memory", 900.0)
     quoted = "latency%3Agpu-a%2Fllama-3.3-70b-instruct-fp8"
     assert engine.asked == [f"POST /api/v1/alerts/{quoted}/ack", "POST /api/v1/alerts/memory/silence"]
     assert engine.wished == [{}, {"seconds": 900.0}]
@@ -145,7 +151,7 @@ async def test_alerts_are_spoken_to_by_name(engine: FakeEngine, client: EngineCl
 
 async def test_usage_is_read_with_its_types(engine: FakeEngine, client: EngineClient) -> None:
     """What is not known stays None; names are those that were asked for."""
-    report = await client.usage("model", "7d")
+    report = await usage(client, "model", "7d")
     assert [row.model for row in report.rows] == ["llama-3.3-70b-instruct-fp8", "gpt-5-mini", None]
     assert (report.rows[1].cost, report.rows[2].cost) == (1.5, None)
     assert report.rows[1].seconds.p95 is not None

@@ -1,6 +1,6 @@
 """Asking in the playground: streaming, cancelling, choosing a model."""
 
-from orchestra_tui.client import Failed, Started, Token
+from orchestra_tui.pieces import Failed, Started, Token
 from orchestra_tui.widgets.prompts import PromptArea
 from tests.fakes.console_engine import ConsoleEngine, console, sees, text, until
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestra_tui.present import actions
+from orchestra_tui.present.actions.views import BY_NAME
 from tests.fakes.console_engine import ConsoleEngine, console, sees, shown, text, until
 
 SIZES = [(60, 18), (80, 24), (200, 60)]
@@ -127,4 +127,4 @@ async def test_nobody_is_asked_while_another_view_is_seen() -> None:
 
 def test_the_view_has_its_number() -> None:
     """As the keymap has it."""
-    assert (actions.DIGITS["usage"], actions.SHORT["usage"]) == ("8", "us")
+    assert (BY_NAME["usage"].digit, BY_NAME["usage"].short) == ("8", "us")

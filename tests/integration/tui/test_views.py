@@ -9,7 +9,8 @@ from textual.widgets import Input
 
 from orchestra_core.domain.snapshot import Throughput
 from orchestra_tui.app import Orchestra
-from orchestra_tui.present import actions
+from orchestra_tui.present.actions.table import footer as footer_of
+from orchestra_tui.present.actions.views import BY_NAME
 from orchestra_tui.present.spans import line
 from orchestra_tui.terminal import Terminal
 from orchestra_tui.widgets.lines import Lines
@@ -29,14 +30,14 @@ WORDS = {
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("view", actions.VIEWS)
+@pytest.mark.parametrize("view", BY_NAME)
 async def test_a_view_is_complete_at_every_size(view: str, size: tuple[int, int]) -> None:
     """Header, label, tabs, the view's own words and the footer are painted within the terminal."""
     engine = ConsoleEngine()
     engine.tick()
     app = console(engine)
     async with app.run_test(size=size) as pilot:
-        await pilot.press(actions.DIGITS[view])
+        await pilot.press(BY_NAME[view].digit)
         await sees(pilot, "live 1s")
         for words in WORDS[view]:
             await sees(pilot, words)
@@ -55,7 +56,7 @@ def state(app: Orchestra, engine: ConsoleEngine) -> tuple[Any, ...]:
 
 
 KEYS = {"/": "slash", ":": "colon", "?": "question_mark", "esc": "escape"}
-PLACES = [*((view, "view") for view in actions.VIEWS), ("playground", "prompt")]
+PLACES = [*((view, "view") for view in BY_NAME), ("playground", "prompt")]
 
 
 @pytest.mark.parametrize(("view", "place"), PLACES, ids=str)
@@ -67,8 +68,8 @@ async def test_every_key_in_the_footer_does_something(view: str, place: str) -> 
     async with app.run_test(size=(120, 40)) as pilot:
         engine.tick()
         await sees(pilot, "live 1s")
-        footer = [each for each in actions.footer(view, place) if not each.id.startswith("quit")]
-        for action in (*footer, *(each for each in actions.footer(view, place) if each not in footer)):
+        footer = [each for each in footer_of(view, place) if not each.id.startswith("quit")]
+        for action in (*footer, *(each for each in footer_of(view, place) if each not in footer)):
             await ready(pilot, view, place)
             key = action.shown.split()[0]
             assert f"{key} {action.label}" in shown(app)[-1]
@@ -149,8 +150,8 @@ async def test_an_ascii_terminal_gets_ascii_only(size: tuple[int, int]) -> None:
     engine.tick()
     app = console(engine, terminal=Terminal(ascii=True))
     async with app.run_test(size=size) as pilot:
-        for view in actions.VIEWS:
-            await pilot.press("escape", actions.DIGITS[view])
+        for view in BY_NAME:
+            await pilot.press("escape", BY_NAME[view].digit)
             await sees(pilot, "live 1s")
             assert [row for row in shown(app) if not row.isascii()] == []
 
@@ -276,7 +277,7 @@ class Measured(Orchestra):
         super()._display(screen, renderable)
 
 
-@pytest.mark.parametrize("view", actions.VIEWS)
+@pytest.mark.parametrize("view", BY_NAME)
 async def test_an_update_without_news_sends_next_to_nothing(view: str) -> None:
     """The same state again repaints no pane: less than a hundredth of the screen for five updates."""
     engine = ConsoleEngine()
@@ -284,7 +285,7 @@ async def test_an_update_without_news_sends_next_to_nothing(view: str) -> None:
     app = Measured(engine, now=Hand())
     async with app.run_test(size=(120, 40)) as pilot:
         await sees(pilot, "live 1s")
-        await pilot.press(actions.DIGITS[view])
+        await pilot.press(BY_NAME[view].digit)
         await sees(pilot, WORDS[view][0])
         await pilot.pause(0.2)
         engine.push(snapshot)

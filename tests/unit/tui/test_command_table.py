@@ -2,9 +2,12 @@
 
 import pytest
 
-from orchestra_tui.present import actions, manual
-from orchestra_tui.present.commands import Command, Mistake, complete, names, parse
+from orchestra_tui.present import manual
+from orchestra_tui.present.actions.table import ACTIONS, of_view
+from orchestra_tui.present.actions.views import BY_NAME, VIEWS
+from orchestra_tui.present.commands import complete, names, parse
 from orchestra_tui.present.spans import plain
+from orchestra_tui.present.verbs.verb import Command, Mistake
 from tests.fakes.fake_engine import World
 
 SNAPSHOT = World().snapshot()
@@ -12,29 +15,29 @@ SNAPSHOT = World().snapshot()
 
 def test_lower_case_keys_never_change_the_engine() -> None:
     """What mutates has an upper-case key and nothing else."""
-    changing = [action for action in actions.ACTIONS if action.mutates]
+    changing = [action for action in ACTIONS if action.mutates]
     assert {action.id for action in changing} == {"model.load", "model.unload", "alert.ack", "alert.silence"}
     assert all(key.isupper() for action in changing for key in action.keys)
 
 
-@pytest.mark.parametrize("view", actions.VIEWS)
+@pytest.mark.parametrize("view", BY_NAME)
 def test_a_key_means_one_thing_in_a_view(view: str) -> None:
     """No two actions of a view share a key."""
-    keys = [key for action in actions.of_view(view) for key in action.keys]
+    keys = [key for action in of_view(view) for key in action.keys]
     assert sorted(keys) == sorted(set(keys))
 
 
-@pytest.mark.parametrize("view", actions.VIEWS)
+@pytest.mark.parametrize("view", BY_NAME)
 def test_help_tells_every_key_of_the_view(view: str) -> None:
     """Help and bindings come from the same table."""
     words = "\n".join(plain(row) for row in manual.lines(view, 78))
-    assert all(action.help[:40] in words for action in actions.of_view(view))
+    assert all(action.help[:40] in words for action in of_view(view))
     assert "Throughput" not in words
 
 
 def test_digits_are_those_of_the_keymap() -> None:
     """Views keep their numbers; numbers of views that do not exist are not shown."""
-    assert actions.DIGITS == {
+    assert {view.name: view.digit for view in VIEWS} == {
         "overview": "1",
         "models": "2",
         "backends": "3",

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_tui.client import MAX_FRAME, EngineError, Frames
+from orchestra_tui.engine import EngineError
+from orchestra_tui.frames import MAX_FRAME, Frames
 from orchestra_tui.terminal import describe
 
 STREAM = (

@@ -1,0 +1,1 @@
+"""What is asked of an engine, one module for each subject."""

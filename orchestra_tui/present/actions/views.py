@@ -1,0 +1,67 @@
+"""The views, each said once: its digit, names and what help says of it."""
+
+import msgspec
+
+
+class View(msgspec.Struct, frozen=True):
+    """`short` is the tab where there is little room and the `:` command; `aliases` are other names of the command."""
+
+    name: str
+    digit: str
+    short: str
+    title: str
+    about: str
+    aliases: tuple[str, ...] = ()
+
+
+VIEWS = (
+    View(
+        "overview",
+        "1",
+        "ov",
+        "Overview",
+        "Health, memory, traffic, problems and the last events. tab moves between the panes.",
+        ("overview",),
+    ),
+    View(
+        "models",
+        "2",
+        "mo",
+        "Models",
+        "Every model on every backend. The selection stays on its model while rows move.",
+        ("models",),
+    ),
+    View(
+        "backends",
+        "3",
+        "be",
+        "Backends",
+        "Each endpoint's breaker: closed lets calls through, open keeps them away until a probe.",
+        ("backends", "breakers"),
+    ),
+    View(
+        "playground",
+        "6",
+        "pg",
+        "Playground",
+        "Ask a model, or auto, and watch the answer arrive. Each prompt stands on its own.",
+        ("playground",),
+    ),
+    View(
+        "alerts",
+        "7",
+        "al",
+        "Alerts",
+        "What is wrong, and since when. Silenced alerts are dim: nobody is told of them.",
+        ("alerts",),
+    ),
+    View(
+        "usage",
+        "8",
+        "us",
+        "Usage",
+        "What was asked and what it cost. A cost with a + leaves out requests without a known price.",
+        ("usage", "co"),
+    ),
+)
+BY_NAME = {view.name: view for view in VIEWS}

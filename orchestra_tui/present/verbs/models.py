@@ -1,0 +1,47 @@
+"""load, unload and model."""
+
+from collections.abc import Sequence
+
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.verbs.verb import Command, Mistake, Verb
+
+
+def endpoints(name: str, snapshot: Snapshot | None) -> Sequence[str]:
+    """The ids that `name` (a model, or backend/model) can mean."""
+    views = snapshot.models if snapshot else ()
+    exact = [view.id for view in views if view.id == name]
+    return exact or [view.id for view in views if view.model == name]
+
+
+def _targets(snapshot: Snapshot | None) -> Sequence[str]:
+    views = snapshot.models if snapshot else ()
+    return [view.model for view in views] + [view.id for view in views]
+
+
+def _models(snapshot: Snapshot | None) -> Sequence[str]:
+    return ["auto", *sorted({view.model for view in snapshot.models})] if snapshot else []
+
+
+def endpoint(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mistake:
+    """The verb on the one endpoint that is meant."""
+    if not name:
+        return Mistake(f"{verb}: which model?")
+    found = endpoints(name, snapshot)
+    if not found:
+        return Mistake(f"{verb}: {name!r} is not known")
+    if len(found) > 1:
+        return Mistake(f"{verb}: {name!r} is on several backends; say one of {', '.join(found)}")
+    return Command(verb, found[0])
+
+
+def _model(name: str, snapshot: Snapshot | None) -> Command | Mistake:
+    if not name:
+        return Mistake("model: which model?")
+    return Command("model", name) if name in _models(snapshot) else Mistake(f"model: {name!r} is not known")
+
+
+VERBS = (
+    Verb("load", "load MODEL", _targets, lambda rest, snapshot: endpoint("load", rest, snapshot)),
+    Verb("unload", "unload MODEL", _targets, lambda rest, snapshot: endpoint("unload", rest, snapshot)),
+    Verb("model", "model NAME", _models, _model),
+)

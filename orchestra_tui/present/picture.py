@@ -41,7 +41,10 @@ class Launch(msgspec.Struct, frozen=True):
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """All that a view may show. `interval` is seconds between snapshots as asked of the engine."""
+    """All that a view may show. `interval` is seconds between snapshots as asked of the engine.
+
+    `read_only` says why nothing may be changed from here, empty where it may.
+    """
 
     snapshot: Snapshot | None = None
     link: Link = Link()
@@ -51,6 +54,7 @@ class Picture(msgspec.Struct, frozen=True):
     interval: float = 1.0
     target: str = ""
     can_start: bool = False
+    read_only: str = ""
 
     @property
     def stale(self) -> bool:

@@ -14,7 +14,7 @@ from orchestra_core.storage.redis_cache import RedisShelf
 from tests.fakes.chaos import ChaosBackend
 from tests.fakes.engine_here import EngineHere
 from tests.fakes.redis_server import RedisServer
-from tests.fakes.turns import until
+from tests.fakes.turns import one_turn, until
 from tests.integration.cache.asking import cache, kept
 from tests.integration.cache.conftest import PRICED
 
@@ -79,7 +79,7 @@ async def test_health_tells_the_truth_about_redis(engine: EngineHere, redis: Red
     assert await service() == "connected"
     redis.stop()
     await until(lambda: bool(problem(engine)))
-    await asyncio.sleep(0)
+    await one_turn()
     assert engine.engine.snapshots.current().cache.problem
     assert await service() == "unavailable"
     redis.start()

@@ -11,7 +11,7 @@ from orchestra_core.storage import prices as table
 from tests.fakes.chaos import ChaosBackend
 from tests.fakes.chaos_steps import well
 from tests.fakes.engine_here import EngineHere
-from tests.fakes.turns import settle
+from tests.fakes.turns import one_turn, settle
 
 
 def priced(read: float, written: float) -> str:
@@ -33,7 +33,7 @@ async def written_down(engine: EngineHere, endpoint: str, number: int) -> list[P
     found: list[tuple[float, Price | None]] = []
     while len(found) < number:
         engine.engine.accounts.tick()
-        await asyncio.sleep(0)
+        await one_turn()
         future = engine.engine.ledger.run(lambda connection: table.history(connection, endpoint))
         found = await asyncio.wrap_future(future)
     assert [at for at, _ in found] == sorted(at for at, _ in found)

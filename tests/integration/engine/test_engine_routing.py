@@ -182,7 +182,9 @@ def test_speed_is_learned_from_what_is_observed(mended: FleetProcess) -> None:
 
         served = [once() for _ in range(10)]
         assert served[-4:] == ["sim-small"] * 4
-        measured = {one["backend"]: one for one in engine.snapshot()["models"] if one["calls"]}
+        # A snapshot may be a moment old.
+        seen = engine.until(lambda state: sum(one["calls"] for one in state["models"]) >= len(served))
+        measured = {one["backend"]: one for one in seen["models"] if one["calls"]}
         assert measured["sim-small"]["tokens_per_second"] > 500
         if "sim-second" in measured:
             assert measured["sim-second"]["tokens_per_second"] < 200

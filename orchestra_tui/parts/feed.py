@@ -1,0 +1,138 @@
+"""The one feed from the engine: what came of it, how fresh it is, and the engine this console may start."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
+
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.engine import Engine, EngineError, Lost
+from orchestra_tui.launch import Launcher
+from orchestra_tui.messages import EventArrived, LinkLost, SnapshotArrived
+from orchestra_tui.present.connection import Connection
+from orchestra_tui.present.picture import Launch, Link
+
+INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0)
+Say = Callable[[str, str], None]
+
+
+class Feed:
+    """Holds the newest state. `now` is the monotonic clock in seconds."""
+
+    def __init__(
+        self, app: App[Any], engine: Engine, launcher: Launcher | None, now: Callable[[], float], say: Say
+    ) -> None:
+        self.engine = engine
+        self.launcher = launcher
+        self.snapshot: Snapshot | None = None
+        self.latest: Event | None = None
+        self.interval = 1.0
+        self._app = app
+        self._now = now
+        self._say = say
+        self._connection = Connection()
+        self._launched: float | None = None
+        self._asking = False
+
+    # -- what is known
+
+    def link(self) -> Link:
+        starting = self.launcher is not None and self.launcher.alive
+        return self._connection.link(self._now(), self.interval, starting=starting)
+
+    def launch(self) -> Launch | None:
+        """How the engine we started is doing, as long as that matters."""
+        ours = self.launcher
+        if ours is None or self._launched is None or self.link().live:
+            return None
+        if ours.code is None and self.snapshot is not None:
+            return None
+        return Launch(ours.pid, self._now() - self._launched, ours.log, ours.tail(6), ours.code)
+
+    def can_start(self) -> bool:
+        """Whether an engine could be started now: we know how, ours is not running, and nothing listens."""
+        return self.launcher is not None and not self.launcher.alive and self._connection.absent
+
+    # -- asking
+
+    def follow(self) -> None:
+        """Opens the stream, anew if there is one."""
+        self._app.run_worker(self._feed(), group="feed", exclusive=True)
+
+    async def _feed(self) -> None:
+        async for update in self.engine.watch(self.interval):
+            if isinstance(update, Snapshot):
+                self._app.post_message(SnapshotArrived(update))
+            elif isinstance(update, Lost):
+                self._app.post_message(LinkLost(update.attempt, update.delay, update.reason, update.absent))
+            else:
+                self._app.post_message(EventArrived(update))
+
+    def ask_for_news(self) -> None:
+        """Fetches the state a change led to, so that keys never act on the second before it."""
+        if not self._asking:
+            self._asking = True
+            self._app.run_worker(self._news(), group="news")
+
+    async def _news(self) -> None:
+        with contextlib.suppress(EngineError):
+            self._app.post_message(SnapshotArrived(await self.engine.fetch()))
+        self._asking = False
+
+    def renew(self, renewed: Callable[[Snapshot], None]) -> None:
+        """Asks now, and tries again now where the engine is lost; starts it where that is ours to do."""
+        if self.can_start():
+            self.start_engine()
+        self.engine.retry_now()
+        self._app.run_worker(self._renew(renewed), group="renew", exclusive=True)
+
+    async def _renew(self, renewed: Callable[[Snapshot], None]) -> None:
+        try:
+            renewed(await self.engine.fetch())
+        except EngineError as error:
+            self._say(f"refresh: {error.message}", "warn")
+
+    def change_interval(self, by: int) -> None:
+        place = INTERVALS.index(self.interval) + by
+        if 0 <= place < len(INTERVALS):
+            self.interval = INTERVALS[place]
+            self._say(f"updates every {self.interval:g} s", "accent")
+            self.follow()
+        else:
+            self._say(f"{self.interval:g} s is the {'shortest' if by < 0 else 'longest'} interval", "warn")
+
+    # -- what came
+
+    def arrived(self, snapshot: Snapshot) -> None:
+        before, self.snapshot = self.snapshot, snapshot
+        self._connection.arrived(self._now())
+        if before is not None and (before.pid, before.started) != (snapshot.pid, snapshot.started):
+            self._say("the engine was restarted; connected again", "warn")
+        if snapshot.events and self.latest is None:
+            self.latest = max(snapshot.events, key=lambda each: each.at)
+
+    def lost(self, event: LinkLost) -> None:
+        self._connection.failed(self._now(), event.attempt, event.delay, event.reason, absent=event.absent)
+        if event.absent and self._launched is None and self.snapshot is None:
+            self.start_engine()
+
+    # -- an engine of our own
+
+    def start_engine(self) -> None:
+        if self.launcher is None:
+            return
+        self._launched = self._now()
+        try:
+            self.launcher.start()
+        except OSError as error:
+            self._say(f"the engine cannot be started: {error}", "bad")
+            self._launched = None
+            self.launcher = None
+
+
+def loop_time() -> float:
+    """The monotonic clock of the loop that is running."""
+    return asyncio.get_running_loop().time()

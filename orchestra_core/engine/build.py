@@ -31,6 +31,7 @@ from orchestra_core.engine.loops import Housekeeping, keep_discovering
 from orchestra_core.engine.managed import make_managed
 from orchestra_core.engine.members import Member, Members
 from orchestra_core.engine.picture import picture
+from orchestra_core.engine.ports import ports
 from orchestra_core.engine.reload import Reload
 from orchestra_core.engine.sections import register, retries, rules, timeouts, whole
 from orchestra_core.engine.steering import Steering
@@ -45,8 +46,6 @@ from orchestra_core.resilience.policy import Policy
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.gate import Gate
 from orchestra_core.server.listener import Listener
-from orchestra_core.server.ports import Ports
-from orchestra_core.server.refusals import own_ids
 from orchestra_core.server.routes import Routes
 from orchestra_core.telemetry.ended import Ended
 from orchestra_core.telemetry.metrics import Metrics, prometheus
@@ -168,7 +167,7 @@ class Engine:
         self._operators_side(config, read)
         self.snapshots = self._picture(simulated)
         self.journals = Journals(config, clock, self.tidings.journal_problem)
-        self.routes = self._routes()
+        self.routes = Routes(ports(self), self.gate, self.journals.audit)
         self.listener: Listener | None = None
         self.address = ""
 
@@ -242,35 +241,6 @@ class Engine:
             execution=self.execution,
             accounts=self.accounts,
             alerts=self.alerts,
-        )
-
-    def _routes(self) -> Routes:
-        return Routes(
-            Ports(
-                clock=self.clock,
-                next_id=own_ids(f"{int(self.clock.wall() * 1000):x}"),
-                answer=self.accounts.overheard(self.pipeline.service),
-                recall=self.accounts.overheard(self.answers.answer),
-                clear_cache=self.answers.clear,
-                plan=self.pipeline.planning,
-                snapshot=self.snapshots.current,
-                metrics_text=self._metrics_text,
-                events=lambda interval: self.hub.subscribe(interval, self.snapshots.current),
-                still_welcome=self.gate.still,
-                operate=self.loading.orders,
-                shutdown=self.stopping.asked.set,
-                steer=self.steering.backend,
-                guard=self.steering.guard,
-                reload=self.reload,
-                refusing=self.stopping.refusing,
-                keys=self.keys,
-                budgets=self.pipeline.purse.views,
-                alerts=self.alerts,
-                audit=self.journals.page,
-                reports=self.accounts.reports,
-            ),
-            self.gate,
-            self.journals.audit,
         )
 
     def _picture(self, simulated: bool) -> Snapshots:
@@ -395,6 +365,7 @@ class Engine:
         self.metrics.failed_over()
         self.tidings.failed_over(call, outcome, to)
 
-    def _metrics_text(self) -> bytes:
+    def metrics_text(self) -> bytes:
+        """What Prometheus reads."""
         self.ended.count()
         return prometheus(self.snapshots.current(), self.metrics)

@@ -53,14 +53,16 @@ class Size(msgspec.Struct, frozen=True):
 
 def _noise(*seed: float) -> float:
     """Between 0 and 1, the same for the same numbers."""
-    value = math.sin(sum(part * weight for part, weight in zip(seed, (12.9898, 78.233, 37.719), strict=False)))
+    value = math.sin(
+        sum(part * weight for part, weight in zip(seed, (12.9898, 78.233, 37.719), strict=False))
+    )
     return (value * 43758.5453) % 1
 
 
 class Fleet:
     """`at(t)` is the engine at second `t` since its start, `events(t)` what happened in that second."""
 
-    def __init__(self, size: Size = Size()) -> None:
+    def __init__(self, size: Size) -> None:
         self.size = size
         self.sequence = 0
 
@@ -82,7 +84,9 @@ class Fleet:
             pid=4242,
             simulated=True,
             address="127.0.0.1:8080",
-            host=MemoryView(total=256 * GIB, used=int((151 + 0.6 * self._wave(second, 9)) * GIB), ours=96 * GIB),
+            host=MemoryView(
+                total=256 * GIB, used=int((151 + 0.6 * self._wave(second, 9)) * GIB), ours=96 * GIB
+            ),
             engine_memory=128 * 1024**2,
             totals=self._totals(second, sum(requests[-60:]), models),
             throughput=Throughput(
@@ -98,7 +102,9 @@ class Fleet:
             breakers=tuple(self._breaker(index, view, second) for index, view in enumerate(models)),
             events=tuple(each for at in range(second - 150, second) for each in self.events(at))[-50:],
             pools=(
-                PoolView("host", 256 * GIB, 64 * GIB, 96 * GIB, used=151 * GIB, foreign=55 * GIB, headroom=8 * GIB),
+                PoolView(
+                    "host", 256 * GIB, 64 * GIB, 96 * GIB, used=151 * GIB, foreign=55 * GIB, headroom=8 * GIB
+                ),
             ),
             alerts=self._alerts(second) if size.rate else (),
         )

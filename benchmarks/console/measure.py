@@ -93,7 +93,13 @@ def serving(size: Size) -> Iterator[Path]:
     """A made-up engine in a process of its own; its socket. It is there until the block ends."""
     with tempfile.TemporaryDirectory(prefix="console-") as folder:
         socket = Path(folder) / "engine.sock"
-        argv = [sys.executable, "-m", "benchmarks.console.serving", str(socket), msgspec.json.encode(size).decode()]
+        argv = [
+            sys.executable,
+            "-m",
+            "benchmarks.console.serving",
+            str(socket),
+            msgspec.json.encode(size).decode(),
+        ]
         process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE)
         try:
             assert process.stdout is not None
@@ -140,7 +146,9 @@ def start(socket: Path) -> Start:
 def starts(socket: Path, rounds: int) -> Start:
     """The medians of several; the first one warms the caches and is not counted."""
     found = [start(socket) for _ in range(rounds + 1)][1:]
-    return Start(*(statistics.median(getattr(each, name) for each in found) for name in Start.__struct_fields__))
+    return Start(
+        *(statistics.median(getattr(each, name) for each in found) for name in Start.__struct_fields__)
+    )
 
 
 def rate(running: PtyProgram, name: str, seconds: float) -> Rate:

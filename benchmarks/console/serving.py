@@ -34,7 +34,10 @@ class Serving:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-                length = next((int(row[15:]) for row in head.lower().split(b"\r\n") if row[:15] == b"content-length:"), 0)
+                length = next(
+                    (int(row[15:]) for row in head.lower().split(b"\r\n") if row[:15] == b"content-length:"),
+                    0,
+                )
                 await reader.readexactly(length)
                 await self._serve(writer, method, target)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -54,7 +57,11 @@ class Serving:
         else:
             found = answer(method, url.path, asked, self._fleet, self.second)
             missing = {"error": {"type": "not_found", "code": "not_found", "message": "no such path"}}
-            await _whole(writer, 200 if found is not None else 404, msgspec.json.encode(missing if found is None else found))
+            await _whole(
+                writer,
+                200 if found is not None else 404,
+                msgspec.json.encode(missing if found is None else found),
+            )
 
     async def _feed(self, writer: asyncio.StreamWriter, interval: float) -> None:
         loop = asyncio.get_running_loop()
@@ -72,7 +79,13 @@ class Serving:
 
     async def _stream(self, writer: asyncio.StreamWriter) -> None:
         writer.write(_STREAM)
-        start = {"request_id": "r1", "model": "llama-3.1:8b-q4", "backend": "be-00", "decision_id": "d1", "task_type": ""}
+        start = {
+            "request_id": "r1",
+            "model": "llama-3.1:8b-q4",
+            "backend": "be-00",
+            "decision_id": "d1",
+            "task_type": "",
+        }
         await _chunk(writer, b"start", msgspec.json.encode(start))
         for index in range(TOKENS):
             await _chunk(writer, b"token", msgspec.json.encode({"text": _WORDS[index % len(_WORDS)]}))

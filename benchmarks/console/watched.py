@@ -36,7 +36,7 @@ def watch(file: Path) -> None:
         if took > WORTH_TELLING:
             holds.append(Hold(time.monotonic(), took, _name(handle)))
 
-    asyncio.Handle._run = timed  # type: ignore[method-assign]
+    asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
     atexit.register(lambda: file.write_bytes(b"\n".join(map(msgspec.json.encode, holds))))
 
 

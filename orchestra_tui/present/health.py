@@ -1,6 +1,7 @@
 """Backends and breakers as rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
@@ -20,13 +21,14 @@ def strip(picture: Picture, cells: int, height: int) -> list[Line]:
     snapshot = picture.snapshot
     if snapshot is None:
         return []
-    rows = [backend_row(snapshot, view, cells, picture.glyphs) for view in worst_first(snapshot)]
+    rows = backend_rows(snapshot, worst_first(snapshot)[:height], cells, picture.glyphs)
     if not rows:
         return [line(span(" no backend", "warn"))]
-    if len(rows) + 2 > height or not snapshot.breakers:
-        return rows[:height]
-    below = [breaker_row(view, cells, picture.glyphs) for view in ranked(snapshot)]
-    return [*rows, breaker_sum(snapshot, cells, picture.glyphs), *below][:height]
+    room = height - len(rows) - 1
+    if room < 1 or not snapshot.breakers:
+        return rows
+    below = [breaker_row(view, cells, picture.glyphs) for view in ranked(snapshot)[:room]]
+    return [*rows, breaker_sum(snapshot, cells, picture.glyphs), *below]
 
 
 def worst_first(snapshot: Snapshot) -> list[BackendView]:
@@ -34,24 +36,49 @@ def worst_first(snapshot: Snapshot) -> list[BackendView]:
     return sorted(snapshot.backends, key=lambda view: view.health != "down")
 
 
-def backend_row(snapshot: Snapshot, view: BackendView, cells: int, glyphs: Glyphs) -> Line:
-    """One backend; columns are as wide as the fleet needs, and the name has what they leave."""
+def backend_rows(snapshot: Snapshot, views: Sequence[BackendView], cells: int, glyphs: Glyphs) -> list[Line]:
+    """These backends; columns are as wide as the whole fleet needs, and the name has what they leave."""
     fleet = snapshot.backends
+    tripped = _tripped(snapshot, glyphs)
+    columns = _Columns(
+        *(
+            _widest(texts)
+            for texts in (
+                (each.name for each in fleet),
+                (health(each, glyphs).word for each in fleet),
+                (tripped[each.name].text for each in fleet),
+                (_busy(each) for each in fleet),
+                (_ready(each) for each in fleet),
+            )
+        )
+    )
+    return [_backend_row(view, tripped[view.name], columns, cells, glyphs) for view in views]
+
+
+class _Columns(NamedTuple):
+    """How many cells the widest of the fleet needs."""
+
+    name: int
+    health: int
+    tripped: int
+    busy: int
+    ready: int
+
+
+def _backend_row(view: BackendView, tripped: Span, columns: _Columns, cells: int, glyphs: Glyphs) -> Line:
     state = health(view, glyphs)
-    tripped = [_tripped(snapshot, each.name, glyphs) for each in fleet]
-    own = _tripped(snapshot, view.name, glyphs)
     parts = [
-        span(f"  {pad(state.word, _widest(health(each, glyphs).word for each in fleet))}", state.tone),
-        span(f"  {pad(own.text, _widest(each.text for each in tripped))}", own.tone),
-        span(f"  {_busy(view):>{_widest(_busy(each) for each in fleet)}} busy"),
-        span(f"  {_ready(view):>{_widest(_ready(each) for each in fleet)}} ready"),
+        span(f"  {pad(state.word, columns.health)}", state.tone),
+        span(f"  {pad(tripped.text, columns.tripped)}", tripped.tone),
+        span(f"  {_busy(view):>{columns.busy}} busy"),
+        span(f"  {_ready(view):>{columns.ready}} ready"),
     ]
     if cells >= 66:
         parts.append(span(f"  {seconds(view.latency, glyphs.unknown):>6}", "muted"))
     if cells >= 86:
         parts.append(span(f"  {view.kind}{' (simulated)' if view.simulated else ''}", "muted"))
     room = max(cells - 4 - width(tuple(parts)), 9)
-    name = pad(view.name, min(_widest(each.name for each in fleet), room), more=glyphs.more)
+    name = pad(view.name, min(columns.name, room), more=glyphs.more)
     return cut_line((span(f" {state.symbol} ", state.tone), span(name, "strong"), *parts), cells, glyphs.more)
 
 
@@ -152,13 +179,20 @@ def backend_detail(view: BackendView, now: str, cells: int, glyphs: Glyphs) -> l
     ]
 
 
-def _tripped(snapshot: Snapshot, name: str, glyphs: Glyphs) -> Span:
-    own = [view.state for view in snapshot.breakers if view.endpoint.startswith(f"{name}/")]
-    if not own:
+def _tripped(snapshot: Snapshot, glyphs: Glyphs) -> dict[str, Span]:
+    """Of each backend, how many of its breakers are in the worst state that one of them is in."""
+    states: dict[str, list[str]] = {view.name: [] for view in snapshot.backends}
+    for view in snapshot.breakers:
+        states.setdefault(view.endpoint.partition("/")[0], []).append(view.state)
+    return {name: _worst(own, glyphs) for name, own in states.items()}
+
+
+def _worst(states: Sequence[str], glyphs: Glyphs) -> Span:
+    if not states:
         return span(glyphs.unknown, "muted")
-    worst = min(own, key=lambda state: _RANK.get(state, 2))
+    worst = min(states, key=lambda state: _RANK.get(state, 2))
     state = circuit(worst, glyphs)
-    return span(f"{state.symbol} {own.count(worst)} {state.word}", state.tone)
+    return span(f"{state.symbol} {states.count(worst)} {state.word}", state.tone)
 
 
 def _busy(view: BackendView) -> str:

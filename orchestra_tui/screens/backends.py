@@ -74,11 +74,8 @@ class BackendsScreen(TableScreen):
 def _backends(picture: Picture, cells: int, rows: int) -> list[Line]:
     if picture.snapshot is None:
         return []
-    drawn = [
-        health.backend_row(picture.snapshot, view, cells, picture.glyphs)
-        for view in picture.snapshot.backends
-    ]
-    return (drawn or [line(span(" no backend", "warn"))])[:rows]
+    drawn = health.backend_rows(picture.snapshot, picture.snapshot.backends[:rows], cells, picture.glyphs)
+    return drawn or [line(span(" no backend", "warn"))]
 
 
 def _backend_of(snapshot: Snapshot | None, endpoint: str | None) -> str | None:

@@ -57,6 +57,13 @@ class PromptGiven(Message):
 
 
 @dataclass
+class PromptRecalled(Message):
+    """An arrow beyond the first or last line of the prompt; `by` is 1 for an older one."""
+
+    by: int
+
+
+@dataclass
 class PromptLeft(Message):
     """Escape in the playground's prompt; `then` is a key pressed together with it."""
 

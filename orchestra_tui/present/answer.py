@@ -1,14 +1,16 @@
 """One playground answer as it arrives, and how it is shown."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from orchestra_core.domain.text import safe_text
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import rate, seconds
-from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span, wrapped
+from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, pad, span, wrapped
 
 AUTO = "auto"
 KEPT = 20
+RECENT = 100
 
 
 class Answer(msgspec.Struct):
@@ -17,7 +19,7 @@ class Answer(msgspec.Struct):
     prompt: str
     asked: str
     sent: float
-    text: str = ""
+    parts: list[str] = []
     model: str = ""
     backend: str = ""
     why: str = ""
@@ -37,7 +39,14 @@ class Answer(msgspec.Struct):
             self.first = now
         self.last = now
         self.pieces += 1
-        self.text += text
+        self.parts.append(text)
+
+    @property
+    def text(self) -> str:
+        """All that came; joined once for all pieces of a frame, since a long answer has many thousands."""
+        if len(self.parts) > 1:
+            self.parts[:] = ["".join(self.parts)]
+        return self.parts[0] if self.parts else ""
 
     @property
     def running(self) -> bool:
@@ -49,6 +58,13 @@ class Answer(msgspec.Struct):
         if self.engine_first is not None:
             return self.engine_first
         return None if self.first is None else self.first - self.sent
+
+    @property
+    def whole(self) -> float | None:
+        """Seconds from sending to the last piece; the engine's own measure where it gives one."""
+        if self.engine_total is not None:
+            return self.engine_total
+        return None if self.last is None else self.last - self.sent
 
     @property
     def counted(self) -> int:
@@ -66,51 +82,38 @@ class Answer(msgspec.Struct):
         return (self.counted - 1) / (self.last - self.first)
 
 
-def transcript(answers: list[Answer], cells: int, glyphs: Glyphs) -> list[Line]:
-    """All prompts and answers, the oldest first; model text is shown as it is, never interpreted."""
-    drawn: list[Line] = []
-    for answer in answers:
-        drawn += wrapped(answer.prompt, cells - 1, "accent", f" {glyphs.arrow} ", "   ")
-        drawn += _body(answer.text, cells)
-        if answer.error:
-            drawn += wrapped(answer.error, cells - 1, "bad", f" {glyphs.cross} ", "   ")
-        if not answer.running:
-            drawn += [(Span(" "), *summary(answer, cells - 1, glyphs)), ()]
-        elif not answer.text:
-            drawn.append(line(span(" waiting for the first token", "muted")))
-    return drawn
-
-
-def summary(answer: Answer, cells: int, glyphs: Glyphs) -> Line:
-    """One muted line of what an answer cost."""
+def summary(answer: Answer, cells: int, glyphs: Glyphs) -> list[Line]:
+    """In muted lines how an answer ended and what it took."""
     unknown = glyphs.unknown
-    where = (
-        f"{answer.model or answer.asked} on {answer.backend}"
-        if answer.backend
-        else answer.model or answer.asked
-    )
+    where = answer.model or answer.asked
     mark = {"done": glyphs.full, "cancelled": glyphs.hollow}.get(answer.ended, glyphs.cross)
     texts = [
         f"{mark} {answer.ended}",
-        where,
+        f"{where} on {answer.backend}" if answer.backend else where,
         f"first token {seconds(answer.first_token, unknown)}",
         f"{rate(answer.speed, unknown)} tok/s",
         f"{answer.counted} tokens",
+        *([f"cost {cost(answer)}"] if answer.ended == "done" else []),
     ]
-    return fit([(rank, line(span(text, "muted"))) for rank, text in enumerate(texts)], cells)
+    return wrapped("  ".join(texts), cells, "muted", " ", "   ")
 
 
-def facts(answer: Answer | None, asked: str, cells: int, now: float, glyphs: Glyphs) -> list[Line]:
-    """The side pane: what is asked of, and the numbers of the last answer."""
-    unknown = glyphs.unknown
-    rows: list[tuple[str, str, str]] = [("next asks", asked, "accent")]
-    if answer is not None:
-        rows += [("", "", ""), *_rows(answer, now, unknown)]
-    drawn: list[Line] = []
-    for label, text, tone in rows:
-        drawn += wrapped(text, cells - 1, tone, f" {label:<12}", " " * 13) if label else [()]
-    if answer is not None and answer.why:
-        drawn += [(), line(span(" why", "muted")), *wrapped(answer.why, cells - 1, "", " ", " ")]
+def facts(
+    answers: Sequence[Answer], asked: Sequence[str], cells: int, now: float, glyphs: Glyphs, more: str = ""
+) -> list[Line]:
+    """The side pane: what is asked next, with `more` than the defaults, and the numbers of the last answers."""
+    drawn = [row for name in asked for row in _pair("next asks", name, "accent", cells)]
+    drawn += _pair("with", more, "", cells) if more else []
+    if len(answers) > 1:
+        drawn += [(), *_side_by_side(answers, cells, now, glyphs)]
+    elif answers:
+        drawn.append(())
+        for label, text, tone in numbers(answers[0], now, glyphs.unknown):
+            drawn += _pair(label, text, tone, cells)
+    for answer in answers:
+        if answer.why:
+            head = " why" if len(answers) == 1 else f" why {answer.model}"
+            drawn += [(), line(span(head, "muted")), *wrapped(answer.why, cells - 1, "", " ", " ")]
     return drawn
 
 
@@ -133,7 +136,8 @@ def ticker(answer: Answer | None, asked: str, cells: int, now: float, glyphs: Gl
     return (Span(" "), *fit([(rank, line(span(text, tone))) for rank, text, tone in texts], cells - 1))
 
 
-def _rows(answer: Answer, now: float, unknown: str) -> list[tuple[str, str, str]]:
+def numbers(answer: Answer, now: float, unknown: str) -> list[tuple[str, str, str]]:
+    """Label, value and tone of everything that is measured of an answer."""
     state = f"running {now - answer.sent:.1f}s" if answer.running else answer.ended
     tone = {"done": "good", "failed": "bad", "cancelled": "warn"}.get(answer.ended, "warn")
     rows = [
@@ -142,21 +146,38 @@ def _rows(answer: Answer, now: float, unknown: str) -> list[tuple[str, str, str]
         ("backend", answer.backend or unknown, "strong"),
         ("first token", seconds(answer.first_token, unknown), ""),
         ("speed", f"{rate(answer.speed, unknown)} tok/s", ""),
+        ("whole", seconds(answer.whole, unknown), ""),
         ("tokens", f"{answer.counted}{' so far' if answer.running else ''}", ""),
     ]
     if answer.prompt_tokens is not None:
         rows.append(("prompt", f"{answer.prompt_tokens} tokens", ""))
     if answer.ended == "done":
-        rows.append(("cost", "unknown" if answer.cost is None else f"{answer.cost:.6g}", ""))
+        rows.append(("cost", cost(answer), ""))
     return rows
 
 
-def _body(text: str, cells: int) -> list[Line]:
+def cost(answer: Answer) -> str:
+    """What an answer cost in the engine's currency; not zero where nobody knows."""
+    return "unknown" if answer.cost is None else f"{answer.cost:.6g}"
+
+
+def _side_by_side(answers: Sequence[Answer], cells: int, now: float, glyphs: Glyphs) -> list[Line]:
+    """One column of numbers for each answer."""
+    columns = [
+        {label: (text, tone) for label, text, tone in numbers(answer, now, glyphs.unknown)}
+        for answer in answers
+    ]
+    labels = dict.fromkeys(label for column in columns for label in column)
+    room = max((cells - 14) // len(answers) - 1, 4)
     drawn: list[Line] = []
-    code = False
-    for paragraph in safe_text(text).split("\n") if text else ():
-        fence = paragraph.lstrip().startswith("```")
-        tone = "code" if code or fence else ""
-        code = code != fence
-        drawn += wrapped(paragraph, cells - 1, tone, " ", " ")
+    for label in labels:
+        cellular = [column.get(label, ("", "")) for column in columns]
+        row = [span(f" {label:<12}", "muted")]
+        for text, tone in cellular:
+            row += [span(" "), span(pad(text, room, more=glyphs.more), tone)]
+        drawn.append(line(*row))
     return drawn
+
+
+def _pair(label: str, text: str, tone: str, cells: int) -> list[Line]:
+    return wrapped(text, cells - 1, tone, f" {label:<12}", " " * 13)

@@ -1,7 +1,8 @@
 """The Playground: ask a model and watch the answer arrive."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -11,38 +12,49 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from orchestra_core.domain.snapshot import ModelView
-from orchestra_tui.messages import PromptGiven, PromptLeft, SelectionLost
+from orchestra_core.domain.text import one_line
+from orchestra_tui.messages import PromptGiven, PromptLeft, PromptRecalled, SelectionLost
 from orchestra_tui.pieces import Done, Failed, Started, Token
 from orchestra_tui.present import answer as present
 from orchestra_tui.present.answer import AUTO, Answer
+from orchestra_tui.present.parameters import FIELDS, told, wish
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, pad, span
+from orchestra_tui.present.transcript import Transcript
 from orchestra_tui.screens.dialogs import PickScreen
+from orchestra_tui.screens.form import FormScreen
 from orchestra_tui.screens.view import ViewScreen, bindings
 from orchestra_tui.widgets.lines import Pane
 from orchestra_tui.widgets.prompts import PromptArea
 
 FLUSH = 0.12
+_SIDES = ("answers", "beside")
 
 
 class PlaygroundScreen(ViewScreen):
-    """Prompts and answers, the prompt below, the numbers beside or under them."""
+    """Prompts and answers, the prompt below, the numbers beside or under them. With a second model each prompt goes to
+    both at once, and their answers stand side by side."""
 
     VIEW = "playground"
     BINDINGS: ClassVar[list[BindingType]] = bindings("playground")
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = AUTO
-        self._answers: list[Answer] = []
-        self._worker: Worker[None] | None = None
+        self.models: tuple[str, ...] = (AUTO,)
+        self.typed: dict[str, str] = {}
+        self._turns: list[tuple[Answer, ...]] = []
+        self._recent: list[str] = []
+        self._workers: dict[int, Worker[None]] = {}
+        self._transcripts = tuple(Transcript() for _ in _SIDES)
         self._timer: Timer | None = None
         self._dirty = False
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="split"):
             with Vertical(id="talk"):
-                yield Pane(self._transcript, "Answers", id="answers", follow=True)
+                with Horizontal(id="sides"):
+                    yield Pane(partial(self._side, 0), "Answers", id="answers", follow=True)
+                    yield Pane(partial(self._side, 1), "Beside", id="beside", follow=True)
                 yield Pane(self._ticker, id="ticker", focusable=False)
                 yield PromptArea()
             yield Pane(self._facts, "This answer", id="numbers", focusable=False)
@@ -52,17 +64,21 @@ class PlaygroundScreen(ViewScreen):
         return "prompt" if isinstance(self.focused, PromptArea) else "view"
 
     @property
-    def answer(self) -> Answer | None:
-        return self._answers[-1] if self._answers else None
+    def answers(self) -> tuple[Answer, ...]:
+        """Those to the last prompt, one for each model."""
+        return self._turns[-1] if self._turns else ()
+
+    @property
+    def running(self) -> bool:
+        return any(answer.running for answer in self.answers)
 
     @property
     def idle_actions(self) -> frozenset[str]:
-        running = self.answer is not None and self.answer.running
-        return frozenset() if running else frozenset({"cancel"})
+        return frozenset() if self.running else frozenset({"cancel"})
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(FLUSH, self._flush, pause=True)
-        self.query_one(PromptArea).border_title = "Prompt"
+        self._entitle()
         self.home()
 
     def home(self) -> None:
@@ -73,51 +89,102 @@ class PlaygroundScreen(ViewScreen):
             pane.show(picture)
             pane.age(False)
 
+    # -- what is asked next, and of whom
+
     def action_write(self) -> None:
         self.home()
 
     def action_pick(self) -> None:
         """Opens the list of models; `auto` lets the engine choose."""
-        rows = _choices(self.picture)
+        self._picked("Model", self.models[0], self.choose)
 
-        def chosen(name: str | None) -> None:
-            if name:
-                self.choose(name)
+    def action_versus(self) -> None:
+        """Opens the list for a second model beside the first, or takes it away."""
+        if len(self.models) > 1:
+            self.models = self.models[:1]
+            self._anew()
+        else:
+            self._picked("Second model, beside the first", AUTO, self.beside)
+
+    def action_parameters(self) -> None:
+        def given(typed: dict[str, str] | None) -> None:
+            if typed is not None:
+                self.typed = typed
+                self._anew()
             self.home()
 
-        self.app.push_screen(PickScreen("Model", rows, self.model), chosen)
+        self.app.push_screen(FormScreen("Parameters of the next prompts", FIELDS, self.typed), given)
+
+    def action_recall(self) -> None:
+        """Opens the list of what was asked, the last first."""
+        if not self._recent:
+            self.say(line(span("nothing was asked yet", "warn")))
+            return
+        rows = [
+            (text, line(span(f"  {one_line(text[:300])}"))) for text in dict.fromkeys(reversed(self._recent))
+        ]
+
+        def chosen(text: str | None) -> None:
+            if text:
+                self.query_one(PromptArea).text = text
+            self.home()
+
+        self.app.push_screen(PickScreen("Asked before", rows, rows[0][0]), chosen)
 
     def choose(self, name: str) -> None:
         """The model the next prompts go to."""
-        self.model = name
+        self.models = (name, *self.models[1:])
+        self._anew()
+
+    def beside(self, name: str) -> None:
+        """The model whose answers stand beside."""
+        self.models = (self.models[0], name)
+        self._anew()
+
+    def _picked(self, title: str, current: str, take: Callable[[str], None]) -> None:
+        def chosen(name: str | None) -> None:
+            if name:
+                take(name)
+            self.home()
+
+        self.app.push_screen(PickScreen(title, _choices(self.picture), current), chosen)
+
+    def _anew(self) -> None:
+        self._entitle()
         self._redraw()
 
-    def action_cancel(self) -> None:
-        if self._worker is not None and self.answer is not None and self.answer.running:
-            self._worker.cancel()
-            self._end("cancelled")
+    def _entitle(self) -> None:
+        """Who is asked next stands over the answers and the prompt."""
+        two = len(self.models) > 1
+        self.set_class(two, "-versus")
+        for name, title in zip(_SIDES, self.models, strict=False):
+            self.query_one(f"#{name}", Pane).entitle(f"Next asks {title}" if two else "Answers")
+        with_ = told(self.typed)
+        self.query_one(PromptArea).border_title = f"Prompt  {with_}".rstrip().replace("[", "\\[")
 
-    def action_back(self) -> None:
-        self.action_cancel()
-
-    def copied(self) -> str:
-        return self.answer.text if self.answer else ""
-
-    def moving(self) -> Pane:
-        return self.query_one("#answers", Pane)
+    # -- asking
 
     def on_prompt_given(self, event: PromptGiven) -> None:
         event.stop()
-        if self.answer is not None and self.answer.running:
-            self.say(line(span("one answer is still running: ctrl+x cancels it", "warn")))
+        if self.running:
+            self.say(line(span("an answer is still running: ctrl+x cancels it", "warn")))
             return
         self.query_one(PromptArea).clear()
-        self._answers = [*self._answers, Answer(event.text, self.model, self.console.now())][-present.KEPT :]
-        self._worker = self.run_worker(self._ask(self._answers[-1]), group="route", exclusive=True)
+        self._recent = [*self._recent, event.text][-present.RECENT :]
+        turn = tuple(Answer(event.text, model, self.console.now()) for model in self.models)
+        self._turns = [*self._turns, turn][-present.KEPT :]
+        for side, answer in enumerate(turn):
+            asked = partial(self._ask, answer, wish(event.text, answer.asked, self.typed))
+            self._workers[side] = self.run_worker(asked, group=f"route-{side}", exclusive=True)
         if self._timer is not None:
             self._timer.resume()
         self._redraw()
-        self.call_after_refresh(self.moving().to_end)
+        for name in _SIDES:
+            self.call_after_refresh(self.query_one(f"#{name}", Pane).to_end)
+
+    def on_prompt_recalled(self, event: PromptRecalled) -> None:
+        event.stop()
+        self.query_one(PromptArea).recall(self._recent, event.by)
 
     def on_prompt_left(self, event: PromptLeft) -> None:
         event.stop()
@@ -131,12 +198,32 @@ class PlaygroundScreen(ViewScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """ctrl+x is the prompt's own cut while nothing runs."""
         if action == "cancel":
-            return self.answer is not None and self.answer.running
+            return self.running
         return super().check_action(action, parameters)
 
-    async def _ask(self, answer: Answer) -> None:
-        wish = {"prompt": answer.prompt} | ({} if answer.asked == AUTO else {"model": answer.asked})
-        async with aclosing(self.console.engine.route(wish)) as pieces:
+    def action_cancel(self) -> None:
+        for side, answer in enumerate(self.answers):
+            if answer.running:
+                self._workers[side].cancel()
+                self._end(answer, "cancelled")
+
+    def action_back(self) -> None:
+        self.action_cancel()
+
+    def copied(self) -> str:
+        side = 1 if self.focused is self.query_one("#beside") else 0
+        return self.answers[side].text if side < len(self.answers) else ""
+
+    def moving(self) -> Pane:
+        focused = self.focused
+        return (
+            focused
+            if isinstance(focused, Pane) and focused.id in _SIDES
+            else self.query_one("#answers", Pane)
+        )
+
+    async def _ask(self, answer: Answer, body: Mapping[str, object]) -> None:
+        async with aclosing(self.console.engine.route(body)) as pieces:
             async for piece in pieces:
                 if answer.running:
                     self._take(answer, piece)
@@ -150,43 +237,52 @@ class PlaygroundScreen(ViewScreen):
             self._dirty = True
         elif isinstance(piece, Failed):
             answer.error = piece.message
-            self._end("failed")
+            self._end(answer, "failed")
         else:
             _finish(answer, piece)
-            self._end("done")
+            self._end(answer, "done")
 
-    def _end(self, how: str) -> None:
-        if self.answer is not None:
-            self.answer.ended = how
-        if self._timer is not None:
+    def _end(self, answer: Answer, how: str) -> None:
+        answer.ended = how
+        if self._timer is not None and not self.running:
             self._timer.pause()
         self._redraw()
+
+    # -- what is shown
 
     def _flush(self) -> None:
         if self._dirty:
             self._redraw()
-        elif self.standing:
+        elif self.standing and self.is_current:
             self.query_one("#numbers", Pane).redraw()
             self.query_one("#ticker", Pane).redraw()
 
     def _redraw(self) -> None:
         self._dirty = False
-        if self.standing:
+        if self.standing and self.is_current:
             for pane in self.query(Pane):
                 pane.redraw()
                 pane.age(False)
             self.frame()
 
     def _ticker(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
-        return [present.ticker(self.answer, self.model, cells, self.console.now(), picture.glyphs)]
+        now, glyphs = self.console.now(), picture.glyphs
+        shown = self.answers if len(self.answers) == len(self.models) else self.answers[:1]
+        tickers = [
+            present.ticker(each, asked, cells, now, glyphs)
+            for each, asked in zip(shown, self.models, strict=False)
+        ]
+        return tickers or [present.ticker(None, " and ".join(self.models), cells, now, glyphs)]
 
-    def _transcript(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
-        if not self._answers:
+    def _side(self, side: int, picture: Picture, cells: int, _rows: int) -> list[Line]:
+        answers = [turn[side] for turn in self._turns if side < len(turn)]
+        if not answers:
             return [line(span(" Nothing asked yet.", "muted"))]
-        return present.transcript(self._answers, cells, picture.glyphs)
+        return self._transcripts[side].lines(answers, cells, picture.glyphs)
 
     def _facts(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
-        return present.facts(self.answer, self.model, cells, self.console.now(), picture.glyphs)
+        now, more = self.console.now(), told(self.typed)
+        return present.facts(self.answers, self.models, cells, now, picture.glyphs, more)
 
 
 def _finish(answer: Answer, done: Done) -> None:

@@ -1,13 +1,21 @@
 """The two places where text is typed: the command line, and the playground's prompt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual import events
 from textual.suggester import Suggester
 from textual.widgets import Input, TextArea
+from textual.widgets.text_area import EditResult
 
 from orchestra_core.domain.text import safe_text
-from orchestra_tui.messages import CommandClosed, CommandGiven, FilterChanged, PromptGiven, PromptLeft
+from orchestra_tui.messages import (
+    CommandClosed,
+    CommandGiven,
+    FilterChanged,
+    PromptGiven,
+    PromptLeft,
+    PromptRecalled,
+)
 
 _HISTORY = 100
 
@@ -119,9 +127,27 @@ class PromptArea(TextArea):
             placeholder="Ask something. Enter sends, ctrl+j is a new line.",
         )
         self.cursor_blink = False
+        self._back = 0
+
+    def clear(self) -> EditResult:
+        self._back = 0
+        return super().clear()
+
+    def recall(self, asked: Sequence[str], by: int) -> None:
+        """Puts what was asked before in place of the text; beyond the latest it is empty again."""
+        back = min(max(self._back + by, 0), len(asked))
+        if back != self._back:
+            self._back = back
+            self.text = asked[-back] if back else ""
+            self.move_cursor(self.document.end)
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":
+        beyond = {"up": (0, 1), "down": (self.document.line_count - 1, -1)}.get(event.key)
+        if beyond is not None and self.cursor_location[0] == beyond[0]:
+            event.stop()
+            event.prevent_default()
+            self.post_message(PromptRecalled(beyond[1]))
+        elif event.key == "enter":
             event.stop()
             event.prevent_default()
             if self.text.strip():

@@ -166,3 +166,78 @@ async def test_the_command_line_gives_the_focus_back() -> None:
         await sees(pilot, "Nothing asked yet")
         await pilot.press("escape", "colon", "escape", "1")
         await sees(pilot, "Problems")
+
+
+async def test_two_models_answer_side_by_side() -> None:
+    """v chooses a second model; a prompt goes to both at once, each answer has its numbers, v takes it away."""
+    engine = ConsoleEngine()
+    engine.tick()
+    engine.held = 12
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("6", "escape", "v", *"coder", "enter")
+        await sees(pilot, "Next asks qwen2.5-coder:7b")
+        await pilot.press(*"Why?", "enter")
+        await until(pilot, lambda: len(engine.asked) == 2)
+        assert sorted(model or "auto" for _, model in engine.asked) == ["auto", "qwen2.5-coder:7b"]
+        await until(pilot, lambda: text(app).count("A circuit breaker") == 2)
+        engine.gate.set()
+        await until(pilot, lambda: text(app).count("● done") >= 2)
+        await pilot.press("escape", "v")
+        await sees(pilot, "─ Answers")
+        assert text(app).count("A circuit breaker") == 1
+
+
+async def test_both_answers_are_cancelled_at_once() -> None:
+    """ctrl+x closes both requests; what came stays."""
+    engine = ConsoleEngine()
+    engine.tick()
+    engine.held = 12
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("6", "escape", "v", *"coder", "enter", *"Why?", "enter")
+        await until(pilot, lambda: text(app).count("A circuit breaker") == 2)
+        await pilot.press("ctrl+x")
+        await until(pilot, lambda: text(app).count("cancelled") >= 2)
+
+
+async def test_parameters_are_typed_checked_and_sent() -> None:
+    """A wrong one is told with its range and kept in the form; the right ones go with the prompt and are shown."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("6", "ctrl+t")
+        await sees(pilot, "Parameters of the next prompts")
+        await pilot.press("down", *"9", "enter")
+        await sees(pilot, "temperature: a number from 0 to 2")
+        await pilot.press("backspace", *"0.5", "down", *"64", "enter")
+        await sees(pilot, "Prompt  temperature 0.5, max tokens 64")
+        await pilot.press(*"hi", "enter")
+        await until(pilot, lambda: bool(engine.wished))
+        assert engine.wished == [{"prompt": "hi", "temperature": 0.5, "max_tokens": 64}]
+
+
+async def test_what_was_asked_comes_back() -> None:
+    """Up takes the prompts before, the latest first, down goes back to an empty one; h opens them as a list."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("6")
+        prompt = app.screen.query_one(PromptArea)
+        for words in ("first", "second"):
+            await pilot.press(*words, "enter")
+            await until(pilot, lambda: not app.screen.running)  # type: ignore[attr-defined]  # the playground's
+        await pilot.press("up")
+        await until(pilot, lambda: prompt.text == "second")
+        await pilot.press("up", "up")
+        await until(pilot, lambda: prompt.text == "first")
+        await pilot.press("down", "down")
+        await until(pilot, lambda: prompt.text == "")
+        await pilot.press("escape", "h", *"fir", "enter")
+        await until(pilot, lambda: prompt.text == "first")

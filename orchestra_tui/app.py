@@ -239,17 +239,17 @@ class Orchestra(App[str]):
             return
         if isinstance(command, Mistake):
             self.say(command.message, "warn")
-        elif command.verb == "model":
+        elif command.verb in ("model", "beside"):
             self.action_view("playground")
-            self.call_after_refresh(self._choose, command.target)
+            self.call_after_refresh(self._choose, command.verb, command.target)
         elif command.call:
             self.call_later(self._run, command.call)
         else:
             self.ask(command.verb, command.target)
 
-    def _choose(self, name: str) -> None:
+    def _choose(self, verb: str, name: str) -> None:
         if isinstance(self.screen, PlaygroundScreen):
-            self.screen.choose(name)
+            (self.screen.choose if verb == "model" else self.screen.beside)(name)
 
     # -- load and unload
 

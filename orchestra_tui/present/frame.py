@@ -73,7 +73,7 @@ def tabs(view: str, cells: int) -> Line:
 
 def footer(view: str, place: str, cells: int, idle: frozenset[str] = frozenset()) -> Line:
     """The keys of the view, as many as fit, each clickable; help and command line stay longest."""
-    keep = {"help": 0, "command": 1, "quit": 2}
+    keep = {"help": 0, "command": 1, "quit": 2, "quit.prompt": 2}
     parts = [
         (
             keep.get(action.id, 2 + action.rank),

@@ -1,4 +1,4 @@
-"""load, unload and model."""
+"""load, unload, and the models of the playground: model, and beside for the second one."""
 
 from collections.abc import Sequence
 
@@ -34,14 +34,15 @@ def endpoint(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mista
     return Command(verb, found[0])
 
 
-def _model(name: str, snapshot: Snapshot | None) -> Command | Mistake:
+def _model(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mistake:
     if not name:
-        return Mistake("model: which model?")
-    return Command("model", name) if name in _models(snapshot) else Mistake(f"model: {name!r} is not known")
+        return Mistake(f"{verb}: which model?")
+    return Command(verb, name) if name in _models(snapshot) else Mistake(f"{verb}: {name!r} is not known")
 
 
 VERBS = (
     Verb("load", "load MODEL", _targets, lambda rest, snapshot: endpoint("load", rest, snapshot)),
     Verb("unload", "unload MODEL", _targets, lambda rest, snapshot: endpoint("unload", rest, snapshot)),
-    Verb("model", "model NAME", _models, _model),
+    Verb("model", "model NAME", _models, lambda rest, snapshot: _model("model", rest, snapshot)),
+    Verb("beside", "beside NAME", _models, lambda rest, snapshot: _model("beside", rest, snapshot)),
 )

@@ -197,7 +197,9 @@ async def test_both_answers_are_cancelled_at_once() -> None:
     app = console(engine)
     async with app.run_test(size=(80, 24)) as pilot:
         await sees(pilot, "live 1s")
-        await pilot.press("6", "escape", "v", *"coder", "enter", *"Why?", "enter")
+        await pilot.press("colon", *"beside qwen2.5-coder:7b", "enter")
+        await sees(pilot, "Next asks qwen2.5-coder:7b")
+        await pilot.press(*"Why?", "enter")
         await until(pilot, lambda: text(app).count("A circuit breaker") == 2)
         await pilot.press("ctrl+x")
         await until(pilot, lambda: text(app).count("cancelled") >= 2)

@@ -56,6 +56,7 @@ def test_digits_are_those_of_the_keymap() -> None:
         ("load mistral-nemo:12b", Command("load", "box1/mistral-nemo:12b")),
         ("unload box2/llama3.2:3b", Command("unload", "box2/llama3.2:3b")),
         ("model auto", Command("model", "auto")),
+        ("beside llama3.2:3b", Command("beside", "llama3.2:3b")),
         ("  ", None),
     ],
 )

@@ -24,6 +24,7 @@ COMMANDS = {
     "budgets": ("budgets", "Say what may be spent, what is, and when it starts anew."),
     "usage": ("usage", "What was asked, what it cost, and what could be better."),
     "requests": ("usage", "List the latest requests, or those that are asked for."),
+    "cancel": ("running", "End running requests; their clients are told."),
     "explain": ("explain", "Say why a request went where it went, and what would have changed that."),
     "cache": ("cache", "Show or clear the cache of answers."),
     "query": ("ask", "Ask a model and print its answer."),

@@ -9,6 +9,7 @@ from orchestra_core.cli.client import EngineClient, connect
 from orchestra_core.cli.figures import ago, bound, cost, count, milliseconds, percent, rate, text
 from orchestra_core.cli.options import TASK, Session, talks_to_engine
 from orchestra_core.cli.output import Printer
+from orchestra_core.cli.running import list_running
 from orchestra_core.cli.tables import paragraph, show
 from orchestra_core.domain.outcome import Verdict
 
@@ -136,9 +137,13 @@ def _print_savings(out: Printer, report: dict[str, Any]) -> None:
 @click.option("--until", metavar="TIME", help="Until when.")
 @click.option("--limit", type=click.IntRange(1, _LONGEST_PAGE), default=20, help="How many; 20 if not given.")
 @click.option("--cursor", help="Where to go on: what the page before said.")
+@click.option("--running", is_flag=True, help="Those that are being answered now; of all filters only --key.")
 @talks_to_engine
-def requests(session: Session, **asked: Any) -> None:
+def requests(session: Session, running: bool, **asked: Any) -> None:
     """List the latest requests, or those that are asked for."""
+    if running:
+        list_running(session, asked)
+        return
     with connect(session) as engine:
         page = _searched(engine, asked)
     if session.out.as_json:

@@ -13,6 +13,7 @@ OrchestraError
 │   └── QueueFull 503
 ├── UpstreamFailed 502        every endpoint tried failed
 │   └── UpstreamTimeout 504
+├── Cancelled 499             an operator ended it; the client is still there to be told
 ├── NotCached 504             the client wants a stored answer or none, and there is none
 └── OperationFailed 409       a load or unload that cannot be done
 """
@@ -151,6 +152,14 @@ class NotCached(OrchestraError):
     status = 504
     type = "not_cached"
     code = "not_cached"
+
+
+class Cancelled(OrchestraError):
+    """Nobody else gives 499 a meaning, so client libraries take it as final, as they should."""
+
+    status = 499
+    type = "cancelled_error"
+    code = "cancelled"
 
 
 class OperationFailed(OrchestraError):

@@ -33,6 +33,7 @@ from orchestra_core.engine.members import Member, Members
 from orchestra_core.engine.picture import picture
 from orchestra_core.engine.ports import ports
 from orchestra_core.engine.reload import Reload
+from orchestra_core.engine.running import Running
 from orchestra_core.engine.sections import register, retries, rules, timeouts, whole
 from orchestra_core.engine.steering import Steering
 from orchestra_core.engine.stopping import Stopping
@@ -164,6 +165,7 @@ class Engine:
         )
 
         self.alerts = self._watching(config)
+        self.running = self._running()
         self._operators_side(config, read)
         self.snapshots = self._picture(simulated)
         self.journals = Journals(config, clock, self.tidings.journal_problem)
@@ -180,6 +182,16 @@ class Engine:
             say=self.hub.publish,
             snapshot=lambda: self.snapshots.current(),  # noqa: PLW0108  made below
             ledger=self.ledger,
+        )
+
+    def _running(self) -> Running:
+        return Running(
+            clock=self.clock,
+            service=self.pipeline.service,
+            patience=self.pipeline.patience,
+            execution=self.execution,
+            names=lambda: {key.id: key.name for key in self.gate.keys},
+            say=self.hub.publish,
         )
 
     def _operators_side(self, config: Config, read: Callable[[], Config]) -> None:

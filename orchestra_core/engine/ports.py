@@ -35,4 +35,5 @@ def ports(engine: Engine) -> Ports:
         alerts=engine.alerts,
         audit=engine.journals.page,
         reports=engine.accounts.reports,
+        running=engine.running,
     )

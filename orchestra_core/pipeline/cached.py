@@ -28,7 +28,7 @@ from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.reply import Delta, Embeddings
 from orchestra_core.domain.result import Result
 from orchestra_core.domain.sink import Serving, Sink
-from orchestra_core.pipeline.patience import Patience
+from orchestra_core.pipeline.patience import Patience, Waiting
 from orchestra_core.pipeline.recording import Fold, Recorder
 from orchestra_core.pipeline.service import Service
 from orchestra_core.routing.analyzer import analyze
@@ -194,7 +194,7 @@ class Cached:
         if not flight.timed:
             flight.timed = True
             landed.get_loop().call_later(self.limits.wait, self._hurry, flight)
-        self._patience.add(sink, call.received, lambda _: "the same is being answered already")
+        self._patience.add(Waiting(call, sink, "shared", lambda _: "the same is being answered already"))
         try:
             async with asyncio.timeout(self._limit(call)):
                 return await landed, flight

@@ -1,8 +1,8 @@
-"""What a client waits for besides tokens: a back-off, a model that is being loaded."""
+"""What a request waits for besides tokens: a slot, a model that is being loaded, a back-off."""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.catalog import Endpoint, Residency
@@ -16,31 +16,59 @@ ALIVE_SECONDS = 15.0
 _PERCENT = re.compile(r"\d+(\.\d+)? ?%")
 
 
+class Waiting:
+    """What one request waits for: `note` says it at a monotonic second, `place` its position, if it has one."""
+
+    __slots__ = ("call", "endpoint", "note", "place", "sink", "state")
+
+    def __init__(
+        self,
+        call: Call,
+        sink: Sink,
+        state: str,
+        note: Callable[[float], str],
+        endpoint: str = "",
+        place: Callable[[float], int] | None = None,
+    ) -> None:
+        self.call = call
+        self.sink = sink
+        self.state = state
+        self.note = note
+        self.endpoint = endpoint
+        self.place = place
+
+
 class Patience:
-    """The streaming clients that wait, told so by one timer for all: `tick`, called about once a second."""
+    """The requests that wait; those with a stream are told so by one timer for all: `tick`, called about once a
+    second.
+    """
 
     def __init__(self) -> None:
-        self._waiting: dict[int, tuple[Sink, Callable[[float], str]]] = {}
+        self._waiting: dict[int, Waiting] = {}
         self._told: dict[int, float] = {}
 
-    def add(self, sink: Sink, since: float, note: Callable[[float], str]) -> None:
-        """`note` says at a monotonic second what is waited for."""
-        if sink.streaming:
-            self._waiting[id(sink)] = (sink, note)
-            self._told[id(sink)] = since
+    @property
+    def waiting(self) -> Iterable[Waiting]:
+        return self._waiting.values()
+
+    def add(self, wait: Waiting) -> None:
+        self._waiting[id(wait.sink)] = wait
+        if wait.sink.streaming:
+            self._told[id(wait.sink)] = wait.call.received
 
     def discard(self, sink: Sink) -> None:
         self._waiting.pop(id(sink), None)
         self._told.pop(id(sink), None)
 
     def tick(self, now: float) -> None:
-        for key, (sink, note) in tuple(self._waiting.items()):
-            if now - self._told[key] >= ALIVE_SECONDS:
+        for key, told in tuple(self._told.items()):
+            if now - told >= ALIVE_SECONDS:
                 self._told[key] = now
-                sink.alive(note(now))
+                wait = self._waiting[key]
+                wait.sink.alive(wait.note(now))
 
     async def pause(self, seconds: float, call: Call, sink: Sink, note: str) -> None:
-        self.add(sink, call.received, lambda _: note)
+        self.add(Waiting(call, sink, "retrying", lambda _: note))
         try:
             await asyncio.sleep(seconds)
         finally:
@@ -81,7 +109,14 @@ class Readiness:
         line = self._lines.setdefault(endpoint.id, [])
         line.append(sink)
         self._patience.add(
-            sink, call.received, lambda now: waits_for_load(endpoint, line.index(sink) + 1, now)
+            Waiting(
+                call,
+                sink,
+                "loading",
+                lambda now: waits_for_load(endpoint, line.index(sink) + 1, now),
+                endpoint.id,
+                lambda _: line.index(sink) + 1,
+            )
         )
         try:
             async with asyncio.timeout(self._limit):

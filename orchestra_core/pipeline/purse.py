@@ -24,7 +24,7 @@ from orchestra_core.domain.reply import Usage
 from orchestra_core.domain.result import Tried
 from orchestra_core.domain.sink import Sink
 from orchestra_core.pipeline.completion import paid, with_prompt
-from orchestra_core.pipeline.patience import Patience
+from orchestra_core.pipeline.patience import Patience, Waiting
 from orchestra_core.resilience.retry import Option
 
 # A reset that is no further away is worth waiting for: 429 with Retry-After instead of 402. Seconds.
@@ -174,9 +174,8 @@ class Purse:
         if len(self._line) > _MOST_WAITING or limit <= 0:
             return not self._line.withdraw(want)
         woken = self._waiting[want] = asyncio.get_running_loop().create_future()
-        self._patience.add(
-            sink, call.received, lambda _: "waiting for money that other requests have reserved"
-        )
+        note = "waiting for money that other requests have reserved"
+        self._patience.add(Waiting(call, sink, "budget", lambda _: note))
         try:
             async with asyncio.timeout(limit):
                 await woken

@@ -10,7 +10,7 @@ from orchestra_core.domain.catalog import Endpoint, Residency
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.sink import Sink
 from orchestra_core.pipeline.lanes import Lane, Lanes
-from orchestra_core.pipeline.patience import Patience, waits_for_load
+from orchestra_core.pipeline.patience import Patience, Waiting, waits_for_load
 from orchestra_core.resilience.admission import ModelQueue, Waiter
 from orchestra_core.resilience.retry import Option
 
@@ -85,7 +85,9 @@ class Queueing:
             return waiter
         option.endpoint.waiting += 1
         option.endpoint.work += work
-        self._patience.add(sink, call.received, lambda at: _note(option.endpoint, queue, waiter, at))
+        note = partial(_note, option.endpoint, queue, waiter)
+        place = partial(queue.line.position, waiter)
+        self._patience.add(Waiting(call, sink, "queued", note, option.endpoint.id, place))
         try:
             async with asyncio.timeout(limit):
                 await woken

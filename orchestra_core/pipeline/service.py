@@ -73,6 +73,9 @@ class Service:
         self._clock = clock
         self.whole = whole or Whole()
         self._ending = ""
+        # Those on their way through the chain, and by id why a request was cancelled by us.
+        self.runs: set[Run] = set()
+        self.cancelled: dict[str, str] = {}
 
     def end(self, why: str) -> None:
         """From now on a cancelled request was cancelled by us, and its client is still there to be told why."""
@@ -135,6 +138,7 @@ class Service:
         tried = [] if first is None else [first]
         run = Run(call, decision, sink, tried, deadline, probe)
         run.begin, run.begun = self._begin, first is not None
+        self.runs.add(run)
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
                 outcome = await self._chain(run, at)
@@ -145,6 +149,7 @@ class Service:
         except asyncio.CancelledError:
             return self._cancelled(call, decision, tried, sink)
         finally:
+            self.runs.discard(run)
             self._purse.close(run.hold)
 
     async def _probe(self, call: Call, sink: Sink, refusal: Unavailable) -> Result:
@@ -168,18 +173,20 @@ class Service:
         return self._cancelled(call, decision, [], sink)
 
     def _cancelled(self, call: Call, decision: Decision, tried: list[Tried], sink: Sink) -> Result:
-        """Accounts for it and lets the cancellation go on, unless it is the engine that ends."""
+        """Accounts for it and lets the cancellation go on, unless it was us who ended it: then its client is told."""
         first = decision.ranked[0].endpoint if decision.ranked else ""
         if self._ending:
+            _uncancel()
             return self._end(call, decision, tuple(tried), _with_work(self._ended(first, sink), tried))
-        gone = Outcome(Verdict.CANCELLED, first, 499, "the client left", committed=sink.committed)
+        why = self.cancelled.get(call.id)
+        gone = Outcome(Verdict.CANCELLED, first, 499, why or "the client left", committed=sink.committed)
+        if why is not None:
+            _uncancel()
+            return self._end(call, decision, tuple(tried), _with_work(gone, tried))
         self._end(call, decision, tuple(tried), _with_work(gone, tried))
         raise asyncio.CancelledError
 
     def _ended(self, endpoint: str, sink: Sink) -> Outcome:
-        task = asyncio.current_task()
-        assert task is not None
-        task.uncancel()
         verdict = Verdict.INTERRUPTED if sink.committed else Verdict.BUSY
         return Outcome(verdict, endpoint, 503, self._ending, retry_after=_COME_BACK, committed=sink.committed)
 
@@ -187,6 +194,12 @@ class Service:
         seconds = self._clock.monotonic() - call.received
         cost = self._complete(call, decision, tried, outcome, seconds)
         return Result(call, decision, tried, outcome, seconds, cost)
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.uncancel()
 
 
 def _late(decision: Decision, tried: list[Tried], sink: Sink) -> Outcome:

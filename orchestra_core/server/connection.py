@@ -144,7 +144,7 @@ class Http1Protocol(Intake):
         self._exchange = exchange
         self._unstarted = request
         # Owned here: `connection_lost` cancels it, `_serve` clears it.
-        self._task = self._loop.create_task(self._serve(request, exchange))
+        self._task = exchange.task = self._loop.create_task(self._serve(request, exchange))
 
     async def _serve(self, request: Request, exchange: Exchange) -> None:
         self._unstarted = None

@@ -73,6 +73,7 @@ COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("POST", "alerts/(.+)/ack", _reasoned("alerts", "ack")),
     ("POST", "alerts/(.+)/silence", _silence),
     ("POST", "alerts/(.+)/unsilence", _plain("alerts", "unsilence")),
+    ("POST", "requests/(.+)/cancel", _reasoned("cancel")),
     ("GET", "keys", _plain("keys", "list")),
     ("POST", "keys", _key),
     ("DELETE", "keys/(.+)", _plain("keys", "revoke")),

@@ -68,9 +68,10 @@ class Exchange:
 
     `started` tells whether any byte of the answer left; `gone` that the client did. Writing to a client that
     left is a no-op: its handler is being cancelled. `extra` are header lines of any answer; `status` is that of
-    the answer given, 0 before it.
+    the answer given, 0 before it. `task` is that of the handler.
     """
 
+    task: asyncio.Task[None] | None = None
     _pause: Callable[[], None] | None = None
     _resume: Callable[[], None] | None = None
     _drained: asyncio.Event | None = None

@@ -1,6 +1,7 @@
 """The error a client sees for an outcome that is not a success."""
 
 from orchestra_core.domain.errors import (
+    Cancelled,
     ContextTooLong,
     InvalidRequest,
     OrchestraError,
@@ -42,6 +43,8 @@ def failure(outcome: Outcome) -> OrchestraError:
     """Says which endpoint failed and why, in words the client can act on."""
     if outcome.verdict is Verdict.OVER_BUDGET:
         return OverBudget(outcome.message, retry_after=outcome.retry_after)
+    if outcome.verdict is Verdict.CANCELLED:
+        return Cancelled(safe_text(outcome.message)[:500], should_retry=False)
     kind, code, advice = _ERRORS.get(outcome.verdict, _FAILED)
     why = f"{outcome.endpoint}: {safe_text(outcome.message)[:500]}{advice}"
     wait = (outcome.retry_after or RETRY_SECONDS) if kind in _WAITING else None

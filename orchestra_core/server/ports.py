@@ -18,10 +18,11 @@ from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.principal import Scope
 from orchestra_core.domain.result import Operation, Reloaded, Result
-from orchestra_core.domain.sink import Sink
+from orchestra_core.domain.running import RunningView
+from orchestra_core.domain.sink import Serving, Sink
 from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
 from orchestra_core.server.audit_log import Page
-from orchestra_core.server.exchange import Request
+from orchestra_core.server.exchange import Exchange, Request
 
 
 class Operate(Protocol):
@@ -91,6 +92,36 @@ class Alerts(Protocol):
         """Of an alert or rule, and who."""
 
 
+class Live(Protocol):
+    """A call that is being answered: what is kept of it while it runs."""
+
+    @property
+    def call(self) -> Call: ...
+
+    @property
+    def exchange(self) -> Exchange: ...
+
+    @property
+    def serving(self) -> Serving | None:
+        """Who answers, once that is known to the client."""
+
+
+class Running(Protocol):
+    """The calls that are being answered. `live` is filled by the surfaces: every call, by its id, while it runs."""
+
+    @property
+    def live(self) -> dict[str, Live]: ...
+
+    def views(self, limit: int, key: str | None) -> tuple[list[RunningView], int]:
+        """Those that came first first, at most `limit`, and how many there are; of one key, if it is given."""
+
+    def cancel(self, request_id: str, why: str) -> RunningView:
+        """Ends one with the error `cancelled`; raises NotFound, or OperationFailed if that was asked for already.
+
+        The view is the last one of it, by when it was cancelled.
+        """
+
+
 class Reports(Protocol):
     """The ledger. Every question raises Unavailable while the database cannot be read."""
 
@@ -140,4 +171,5 @@ class Ports(msgspec.Struct, frozen=True):
     reload: Callable[[], Awaitable[Reloaded]]
     refusing: Callable[[], OrchestraError | None]
     reports: Reports
+    running: Running
     budgets: Callable[[], tuple[BudgetView, ...]] = tuple

@@ -14,7 +14,7 @@ _GROUPS = {by.value: by for by in (By.MODEL, By.TASK, By.KEY, By.BACKEND, By.DAY
 _COLUMNS = (By.MODEL, By.TASK, By.KEY, By.BACKEND)
 _USAGE = ("by", "since", "until", "model", "task", "key", "backend", "limit")
 _FILTERS = ("model", "backend", "key", "task", "verdict", "failed", "degraded", "cache")
-_LISTING = (*_FILTERS, "since", "until", "limit", "cursor")
+_LISTING = (*_FILTERS, "since", "until", "limit", "cursor", "running")
 _ROWS, _MOST_ROWS = 200, 10_000
 _PAGE, _LONGEST_PAGE = 50, 500
 _AGO = re.compile(r"([1-9]\d{0,4})([mhd])")
@@ -64,6 +64,17 @@ def read_listing(arguments: Mapping[str, str], now: datetime) -> Wanted:
         limit=_whole(arguments, "limit", _PAGE, _LONGEST_PAGE),
         after=_cursor(arguments),
     )
+
+
+def wants_running(arguments: Mapping[str, str]) -> bool:
+    """Whether what runs is asked for, not what has ended."""
+    return _truth(arguments, "running") is True
+
+
+def read_running(arguments: Mapping[str, str]) -> tuple[str | None, int]:
+    """Whose running requests are wanted, None: everybody's; and how many at most."""
+    _known(arguments, ("running", "key", "limit"))
+    return _name(arguments, "key"), _whole(arguments, "limit", _LONGEST_PAGE, _LONGEST_PAGE)
 
 
 def _unsummed(query: UsageQuery) -> InvalidRequest:

@@ -43,4 +43,11 @@ def own_ids(origin: str = "refused") -> Callable[[], str]:
     return lambda: f"req-{origin}-{next(numbers):06x}"
 
 
+def given_before(name: str, asking: str) -> bool:
+    """Whether an engine gave that id to a request before the one that asks: they are numbered."""
+    engine, _, number = asking.rpartition("-")
+    theirs, _, earlier = name.rpartition("-")
+    return bool(engine) and theirs == engine and len(earlier) == len(number) and earlier < number
+
+
 plain_refusal = Refusals(own_ids())

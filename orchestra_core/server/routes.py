@@ -104,6 +104,7 @@ class Routes:
             (re.compile(r"^/api/v1/alerts/(.+)/ack$"), "POST", alerts.acknowledge, operate),
             (re.compile(r"^/api/v1/alerts/(.+)/silence$"), "POST", alerts.silence, operate),
             (re.compile(r"^/api/v1/alerts/(.+)/unsilence$"), "POST", alerts.unsilence, operate),
+            (re.compile(r"^/api/v1/requests/(.+)/cancel$"), "POST", steering.cancel, operate),
             (re.compile(r"^/api/v1/requests/(.+)$"), "GET", reports.request, use),
             (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),
         ]

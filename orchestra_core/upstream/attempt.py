@@ -47,7 +47,6 @@ class Attempt:
     _collected: list[Delta] | None = None
     _connection: Connection | None = None
     _final = False
-    _first_at: float | None = None
     _headers: Sequence[tuple[bytes, bytes]] = ()
     _held_size = 0
     _kept: Kept | None = None
@@ -56,6 +55,7 @@ class Attempt:
     _relay: Relay | None = None
     _status = 0
     _tokens = 0
+    first_at: float | None = None
     pace: Pace | None = None
 
     def __init__(
@@ -75,11 +75,11 @@ class Attempt:
 
         `keep`: what a stream brings is kept to be continued from. `streams`: as the codec said, if it was asked.
         """
-        self._call = call
+        self.call = call
         self._endpoint_id = endpoint_id
         self._codec = codec
         self._sink = sink
-        self._serving = serving
+        self.serving = serving
         self._streams = codec.streams(call) if streams is None else streams
         self._now = now or loop.time
         self._held: list[bytes] = []
@@ -126,12 +126,12 @@ class Attempt:
         if fault is not None:
             self._fail(fault)
             return
-        keep = self._keep and continuable(self._call)
+        keep = self._keep and continuable(self.call)
         if self._sink.relays == self._codec.format and self._sink.streaming and not self.committed:
-            self._relay = Relay(keep_usage=self._call.wants_usage)
-            self._kept = Kept(self._codec.reader(self._call.kind).feed) if keep else None
+            self._relay = Relay(keep_usage=self.call.wants_usage)
+            self._kept = Kept(self._codec.reader(self.call.kind).feed) if keep else None
         else:
-            self._reader = self._codec.reader(self._call.kind)
+            self._reader = self._codec.reader(self.call.kind)
             self._kept = Kept() if keep else None
 
     def on_body(self, data: bytes) -> None:
@@ -212,7 +212,7 @@ class Attempt:
             if now - self.heard_at > _LAST_CHUNK_SECONDS:
                 self._finish_late()
             return
-        age, begun = now - self.started_at, self._first_at is not None
+        age, begun = now - self.started_at, self.first_at is not None
         overdue = limits.passed(age, now - self.heard_at, begun, self._streams, self._own_limit)
         if overdue and age > limits.whole(self._streams):
             self._final = True
@@ -232,10 +232,9 @@ class Attempt:
 
     def _crawls(self, now: float) -> str:
         """Why it will miss its deadline; an answer that the client has begun to read must be one that can move."""
-        if self.pace is None or self._first_at is None or (self.committed and self._kept is None):
+        if self.pace is None or self.first_at is None or (self.committed and self._kept is None):
             return ""
-        seen = self._relay.events if self._relay is not None else self._tokens
-        return self.pace.lost(seen, self._first_at, now)
+        return self.pace.lost(self.tokens, self.first_at, now)
 
     def _finish_late(self) -> None:
         """The answer is complete and its HTTP message is not: it counts, the connection cannot be used again."""
@@ -260,7 +259,7 @@ class Attempt:
         if passed:
             self._hold(passed, _OPENING_LIMIT)
         if relay.started:
-            self._first_at = self.heard_at
+            self.first_at = self.heard_at
             self._commit()
             self._relay_held()
 
@@ -275,13 +274,13 @@ class Attempt:
         self._count(data, _BODY_LIMIT)
         deltas = reader.feed(data)
         if not deltas:
-            if self._first_at is None and b"\n" in data:
+            if self.first_at is None and b"\n" in data:
                 self.heard_at = self._now()
             return
         self.heard_at = self._now()
         self._tokens += len(deltas)
-        if self._first_at is None:
-            self._first_at = self.heard_at
+        if self.first_at is None:
+            self.first_at = self.heard_at
         if not self._sink.streaming:
             self._collected = [] if self._collected is None else self._collected
             self._collected += deltas
@@ -295,10 +294,10 @@ class Attempt:
     def _commit(self) -> None:
         """The answer comes from here; where the client has its beginning already, it goes on from here."""
         self._opened = self.committed = True
-        if self._call.so_far is None:
-            self._sink.open(self._serving)
+        if self.call.so_far is None:
+            self._sink.open(self.serving)
         else:
-            self._sink.resume(self._serving, self._call.so_far)
+            self._sink.resume(self.serving, self.call.so_far)
 
     def _finish(self) -> None:
         if self._relay is not None or self._reader is not None:
@@ -322,19 +321,18 @@ class Attempt:
                 self._relay_held()
             else:
                 self._sink.deltas(self._collected or ())
-        count = self._relay.events if self._relay is not None else self._tokens
-        self._succeed(source.usage or Usage(completion=count, estimated=True), source.finish)
+        self._succeed(source.usage or Usage(completion=self.tokens, estimated=True), source.finish)
 
     def _finish_body(self, body: bytes) -> None:
         if self._sink.relays == self._codec.format and not self._sink.streaming:
             self._relay_body(body)
-        elif self._call.kind is Kind.EMBEDDING:
+        elif self.call.kind is Kind.EMBEDDING:
             embeddings = self._codec.read_embeddings(body)
             self._commit()
             self._sink.embeddings(embeddings)
             self._succeed(embeddings.usage, None)
         else:
-            deltas, usage = self._codec.read_answer(self._call.kind, body)
+            deltas, usage = self._codec.read_answer(self.call.kind, body)
             self._commit()
             self._sink.deltas(deltas)
             self._succeed(usage, deltas[-1].finish if deltas else None)
@@ -348,7 +346,7 @@ class Attempt:
 
     def _succeed(self, usage: Usage, finish: str | None) -> None:
         if not self.done.done():
-            first = None if self._first_at is None else self._first_at - self.started_at
+            first = None if self.first_at is None else self.first_at - self.started_at
             spent = self._now() - self.started_at
             who, told = self._endpoint_id, self.committed
             self.done.set_result(Outcome(_SUCCESS, who, 200, "", usage, first, spent, None, finish, told))
@@ -358,7 +356,7 @@ class Attempt:
             return
         verdict = Verdict.INTERRUPTED if self._opened else fault.verdict
         self.abort()
-        first = None if self._first_at is None else self._first_at - self.started_at
+        first = None if self.first_at is None else self.first_at - self.started_at
         usage, spent, wait = self._usage_so_far(), self._now() - self.started_at, fault.retry_after
         who, told, partial = self._endpoint_id, self.committed, self._partial()
         self.done.set_result(
@@ -377,12 +375,16 @@ class Attempt:
         source = self._relay or self._reader
         if source is not None and source.usage is not None:
             return source.usage
-        seen = self._relay.events if self._relay is not None else self._tokens
-        return Usage(completion=seen, estimated=True)
+        return Usage(completion=self.tokens, estimated=True)
+
+    @property
+    def tokens(self) -> int:
+        """How many have come; of an answer in one piece none is seen."""
+        return self._relay.events if self._relay is not None else self._tokens
 
     def left(self) -> Outcome:
         """What there was of it when whoever waited for it left."""
-        first = None if self._first_at is None else self._first_at - self.started_at
+        first = None if self.first_at is None else self.first_at - self.started_at
         usage, spent = self._usage_so_far(), self._now() - self.started_at
         return Outcome(
             Verdict.CANCELLED, self._endpoint_id, 499, _LEFT, usage, first, spent, committed=self.committed
@@ -393,5 +395,5 @@ class Attempt:
         if self._final or not self._keep:
             return None
         if not self._opened:
-            return self._call.so_far
-        return self._kept.partial(self._call.so_far) if self._kept is not None else None
+            return self.call.so_far
+        return self._kept.partial(self.call.so_far) if self._kept is not None else None

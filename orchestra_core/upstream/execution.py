@@ -1,7 +1,7 @@
 """[Execution]: sends a call to an endpoint and stays with it until its stream has closed."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -150,6 +150,11 @@ class Execution:
             attempt.watch(now, self._timeouts)
         for pool in self._pools.values():
             pool.trim()
+
+    @property
+    def active(self) -> Iterable[Attempt]:
+        """Those that have been sent and have not ended."""
+        return self._active
 
     @property
     def busy(self) -> int:

@@ -25,12 +25,12 @@ class NativeSink:
     """Text only: increments become `token` events, the whole becomes `response`."""
 
     relays = ""
-    __slots__ = ("_call", "_exchange", "_serving", "_so_far", "_text", "committed", "streaming")
+    __slots__ = ("_so_far", "_text", "call", "committed", "exchange", "serving", "streaming")
 
     def __init__(self, exchange: Exchange, call: Call) -> None:
-        self._exchange = exchange
-        self._call = call
-        self._serving: Serving | None = None
+        self.exchange = exchange
+        self.call = call
+        self.serving: Serving | None = None
         self._so_far: Partial | None = None
         self._text: list[str] = []
         self.streaming = call.stream
@@ -38,27 +38,27 @@ class NativeSink:
 
     def alive(self, note: str) -> None:
         if self.streaming:
-            keep_alive(self._exchange, self._call.id, note)
+            keep_alive(self.exchange, self.call.id, note)
 
     def resume(self, serving: Serving, so_far: Partial) -> None:
-        self._serving, self._so_far = serving, so_far
+        self.serving, self._so_far = serving, so_far
         went_on = {"model": serving.model, "backend": serving.backend, "attempt": serving.attempt}
-        self._exchange.write(event("continued", went_on))
+        self.exchange.write(event("continued", went_on))
 
     def open(self, serving: Serving) -> None:
         self.committed = True
-        self._serving = serving
+        self.serving = serving
         if self.streaming:
-            if not self._exchange.started:
-                self._exchange.start(200, served_by(self._call.id, serving))
+            if not self.exchange.started:
+                self.exchange.start(200, served_by(self.call.id, serving))
             started = {
-                "request_id": self._call.id,
+                "request_id": self.call.id,
                 "model": serving.model,
                 "backend": serving.backend,
                 "decision_id": serving.decision_id,
                 "reasoning": serving.reason if serving.decision is None else sentence(serving.decision),
             }
-            self._exchange.write(event("start", started))
+            self.exchange.write(event("start", started))
 
     def relay(self, data: bytes) -> None:
         raise AssertionError(f"nothing is relayed to the native surface: {data[:80]!r}")
@@ -67,27 +67,27 @@ class NativeSink:
         text = "".join(delta.text for delta in deltas)
         self._text.append(text)
         if self.streaming and text:
-            self._exchange.write(event("token", {"text": text}))
+            self.exchange.write(event("token", {"text": text}))
 
     def embeddings(self, embeddings: Embeddings) -> None:
         raise AssertionError(f"the native surface refuses embeddings, got {len(embeddings.vectors)}")
 
     def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._exchange.bind_flow(pause, resume)
+        self.exchange.bind_flow(pause, resume)
 
     def finish(self, answer: Callable[[str, Serving, Partial | None], Answer]) -> None:
-        assert self._serving is not None
-        body = answer("".join(self._text), self._serving, self._so_far)
+        assert self.serving is not None
+        body = answer("".join(self._text), self.serving, self._so_far)
         if self.streaming:
-            self._exchange.finish(event("done", body))
+            self.exchange.finish(event("done", body))
         else:
-            self._exchange.send(200, msgspec.json.encode(body), served_by(self._call.id, self._serving))
+            self.exchange.send(200, msgspec.json.encode(body), served_by(self.call.id, self.serving))
 
     def fail(self, error: OrchestraError, attempts: int) -> None:
-        if self._exchange.started:
-            self._exchange.finish(b"event: error\ndata: " + render_error(error, self._call.id) + b"\n\n")
+        if self.exchange.started:
+            self.exchange.finish(b"event: error\ndata: " + render_error(error, self.call.id) + b"\n\n")
         else:
-            send_error(self._exchange, error, self._call.id, attempts)
+            send_error(self.exchange, error, self.call.id, attempts)
 
 
 class NativeFacade:
@@ -100,7 +100,8 @@ class NativeFacade:
         call = read_route(request.body, request_id, self._ports.clock.monotonic(), key)
         if CONTROL in request.fields or OWN in request.fields:
             call = wished(call, request)
-        sink = NativeSink(exchange, call)
+        live = self._ports.running.live
+        live[request_id] = sink = NativeSink(exchange, call)
         try:
             if call.repeatable or call.cache is not None:
                 result = await self._ports.recall(call, sink)
@@ -111,6 +112,8 @@ class NativeFacade:
                 raise
             sink.fail(error, 0)
             return
+        finally:
+            del live[request_id]
         if result.outcome.ok:
             sink.finish(lambda text, serving, so_far: self._body(text, serving, so_far, result))
         else:

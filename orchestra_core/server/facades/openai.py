@@ -44,36 +44,36 @@ class OpenAISink:
     _embeddings: Embeddings | None = None
     _first = b""
     _renderer: Renderer | None = None
-    _serving: Serving | None = None
+    serving: Serving | None = None
     _so_far: Partial | None = None
     _tail = b""
     committed = False
 
     def __init__(self, exchange: Exchange, call: Call, created: int) -> None:
-        self._exchange = exchange
-        self._call = call
+        self.exchange = exchange
+        self.call = call
         self._created = created
         self.streaming = call.stream
 
     def alive(self, note: str) -> None:
         if self.streaming:
-            keep_alive(self._exchange, self._call.id, note)
+            keep_alive(self.exchange, self.call.id, note)
 
     def open(self, serving: Serving) -> None:
         self.committed = True
-        self._serving = serving
+        self.serving = serving
         if not self.streaming:
             return
-        if self._exchange.started:
-            self._exchange.write(comment(f"answered by {serving.backend}/{serving.model}"))
+        if self.exchange.started:
+            self.exchange.write(comment(f"answered by {serving.backend}/{serving.model}"))
         else:
-            self._exchange.start(200, served_by(self._call.id, serving))
+            self.exchange.start(200, served_by(self.call.id, serving))
 
     def resume(self, serving: Serving, so_far: Partial) -> None:
         """Chunks go on under the name of the answer the client knows, read from the first of them."""
         self._render().go_on(self._first)
         self._so_far = so_far
-        self._exchange.write(comment(f"continued on {serving.backend}/{serving.model}"))
+        self.exchange.write(comment(f"continued on {serving.backend}/{serving.model}"))
 
     def relay(self, data: bytes) -> None:
         if not self.streaming or data.endswith(_DONE):
@@ -81,11 +81,11 @@ class OpenAISink:
         else:
             if not self._first:
                 self._first = data[:_FIRST_BYTES]
-            self._exchange.write(data)
+            self.exchange.write(data)
 
     def deltas(self, deltas: Sequence[Delta]) -> None:
         if self.streaming:
-            self._exchange.write(self._render().chunks(deltas))
+            self.exchange.write(self._render().chunks(deltas))
         else:
             self._collected = deltas
 
@@ -93,38 +93,38 @@ class OpenAISink:
         self._embeddings = embeddings
 
     def bind_flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._exchange.bind_flow(pause, resume)
+        self.exchange.bind_flow(pause, resume)
 
     def _render(self) -> Renderer:
         if self._renderer is None:
-            assert self._serving is not None
-            self._renderer = Renderer(self._call.kind, self._call.id, self._serving.model, self._created)
+            assert self.serving is not None
+            self._renderer = Renderer(self.call.kind, self.call.id, self.serving.model, self._created)
         return self._renderer
 
     def finish(self, outcome: Outcome) -> None:
         """A success: the rest of the answer."""
-        assert self._serving is not None
+        assert self.serving is not None
         if self.streaming:
-            self._exchange.finish(self._tail or self._last(outcome.usage))
+            self.exchange.finish(self._tail or self._last(outcome.usage))
             return
         if self._embeddings is not None:
-            body = render_embeddings(self._embeddings, self._serving.model)
+            body = render_embeddings(self._embeddings, self.serving.model)
         else:
             body = self._tail or self._render().answer(self._collected, outcome.usage)
-        self._exchange.send(200, body, served_by(self._call.id, self._serving))
+        self.exchange.send(200, body, served_by(self.call.id, self.serving))
 
     def _last(self, usage: Usage) -> bytes:
         if self._so_far is None:
-            return self._render().last(usage if self._call.wants_usage else None)
-        whole = self._so_far.with_rest(usage) if self._call.wants_usage else None
+            return self._render().last(usage if self.call.wants_usage else None)
+        whole = self._so_far.with_rest(usage) if self.call.wants_usage else None
         return comment("x-orchestra-continued: true") + self._render().last(whole)
 
     def fail(self, error: OrchestraError, attempts: int) -> None:
         """A failure: an error answer, or an error event in a stream that has begun; never `[DONE]`."""
-        if self._exchange.started:
-            self._exchange.finish(b"data: " + render_error(error, self._call.id) + b"\n\n")
+        if self.exchange.started:
+            self.exchange.finish(b"data: " + render_error(error, self.call.id) + b"\n\n")
         else:
-            send_error(self._exchange, error, self._call.id, attempts)
+            send_error(self.exchange, error, self.call.id, attempts)
 
 
 class OpenAIFacade:
@@ -142,7 +142,8 @@ class OpenAIFacade:
             call = msgspec.structs.replace(call, deadline=call.received + _seconds(limit))
         if CONTROL in request.fields or OWN in request.fields:
             call = wished(call, request)
-        sink = OpenAISink(exchange, call, int(clock.wall()))
+        live = self._ports.running.live
+        live[request_id] = sink = OpenAISink(exchange, call, int(clock.wall()))
         try:
             if call.repeatable or call.cache is not None:
                 result = await self._ports.recall(call, sink)
@@ -153,6 +154,8 @@ class OpenAIFacade:
                 raise
             sink.fail(error, 0)
             return
+        finally:
+            del live[request_id]
         if result.outcome.ok:
             sink.finish(result.outcome)
         else:

@@ -12,7 +12,8 @@ from orchestra_core.domain.errors import Forbidden, NotFound
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
-from orchestra_core.server.questions import read_listing, read_usage
+from orchestra_core.server.questions import read_listing, read_running, read_usage, wants_running
+from orchestra_core.server.refusals import given_before
 
 # The contract's names for what the ledger calls otherwise; "" is no value there.
 _NAMES = {"model_served": "model"}
@@ -49,7 +50,10 @@ class ReportsFacade:
 
     async def requests(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """GET /api/v1/requests"""
-        arguments, _ = self._own(request)
+        arguments, own = self._own(request)
+        if wants_running(arguments):
+            self._list_running(exchange, request_id, arguments, own)
+            return
         page = await self._ports.reports.page(read_listing(arguments, self._now()))
         body = {
             "requests": [_told(row) for row in page.rows],
@@ -59,6 +63,15 @@ class ReportsFacade:
             "timestamp": rfc3339(self._ports.clock.wall()),
         }
         _send(exchange, request_id, body)
+
+    def _list_running(
+        self, exchange: Exchange, request_id: str, arguments: Mapping[str, str], own: str | None
+    ) -> None:
+        """Those that came first first: who looks for what hangs finds it there."""
+        key, limit = read_running(arguments)
+        views, total = self._ports.running.views(limit, key if own is None else own)
+        now = rfc3339(self._ports.clock.wall())
+        _send(exchange, request_id, {"requests": views, "total": total, "timestamp": now})
 
     async def request(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """GET /api/v1/requests/{id}"""
@@ -90,7 +103,7 @@ class ReportsFacade:
 
 
 def _missing(name: str, asking: str) -> NotFound:
-    if _given_before(name, asking):
+    if given_before(name, asking):
         return NotFound(
             f"request {name!r} has not ended yet, or was refused before a model was asked: only requests that "
             "ended are in the ledger",
@@ -98,13 +111,6 @@ def _missing(name: str, asking: str) -> NotFound:
             code="not_recorded",
         )
     return NotFound(f"the ledger has no request {name!r}", param="id")
-
-
-def _given_before(name: str, asking: str) -> bool:
-    """Whether this engine gave that id to a request before the one that asks: they are numbered."""
-    engine, _, number = asking.rpartition("-")
-    theirs, _, earlier = name.rpartition("-")
-    return bool(engine) and theirs == engine and len(earlier) == len(number) and earlier < number
 
 
 def _told(row: Mapping[str, object]) -> dict[str, object]:

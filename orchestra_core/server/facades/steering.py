@@ -1,9 +1,11 @@
-"""The native surface's verbs of the operator: drain and resume, trip and reset, reload."""
+"""The native surface's verbs of the operator: drain and resume, trip and reset, cancel, reload."""
 
 import msgspec
 
+from orchestra_core.domain.errors import NotFound, OperationFailed
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.refusals import given_before
 from orchestra_core.wire.native import read_reason
 
 
@@ -13,8 +15,8 @@ class Steering:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    def _send(self, exchange: Exchange, request_id: str, state: object) -> None:
-        exchange.send(200, msgspec.json.encode(state), [("x-request-id", request_id)])
+    def _send(self, exchange: Exchange, request_id: str, state: object, status: int = 200) -> None:
+        exchange.send(status, msgspec.json.encode(state), [("x-request-id", request_id)])
 
     async def drain(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         read_reason(request.body)
@@ -29,6 +31,18 @@ class Steering:
 
     async def reset(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         self._send(exchange, request_id, self._ports.guard("reset", name, read_reason(request.body)))
+
+    async def cancel(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
+        """POST /api/v1/requests/{id}/cancel: accepted; its client is told and the ledger has it a moment later."""
+        reason = read_reason(request.body)
+        try:
+            view = self._ports.running.cancel(name, reason)
+        except NotFound as error:
+            if given_before(name, request_id):
+                why = f"request {name} has ended already"
+                raise OperationFailed(why, param="id", code=error.code) from error
+            raise
+        self._send(exchange, request_id, view, 202)
 
     async def reload(self, request: Request, exchange: Exchange, request_id: str) -> None:
         read_reason(request.body)

@@ -65,7 +65,7 @@ async def test_every_key_in_the_footer_does_something(view: str, place: str) -> 
     engine = ConsoleEngine()
     engine.held = 20
     app = console(engine)
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(200, 60)) as pilot:
         engine.tick()
         await sees(pilot, "live 1s")
         footer = [each for each in footer_of(view, place) if not each.id.startswith("quit")]

@@ -21,6 +21,7 @@ from orchestra_tui.parts.leaving import Leaving
 from orchestra_tui.parts.speech import Clipboard, Speech
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.commands import parse
+from orchestra_tui.present.deeds.deed import Deed
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
@@ -244,15 +245,15 @@ class Orchestra(App[str]):
             self.call_after_refresh(self._choose, command.verb, command.target)
         elif command.call:
             self.call_later(self._run, command.call)
-        else:
-            self.ask(command.verb, command.target)
+        elif command.deed is not None:
+            self.do(command.deed(self.fresh()))
 
     def _choose(self, verb: str, name: str) -> None:
         if isinstance(self.screen, PlaygroundScreen):
             (self.screen.choose if verb == "model" else self.screen.beside)(name)
 
-    # -- load and unload
+    # -- changing the engine
 
-    def ask(self, verb: str, target: str | None) -> None:
-        """Asks whether to load or unload an endpoint, by its id."""
-        self._gate.ask(verb, target)
+    def do(self, deed: Deed) -> None:
+        """The one way to change the engine: asks where something can be lost by it, and says what became of it."""
+        self._gate.do(deed)

@@ -7,10 +7,9 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from orchestra_core.domain.alerts import AlertView
-from orchestra_tui.asking.alerts import alert
-from orchestra_tui.engine import EngineError
 from orchestra_tui.present import alerts
+from orchestra_tui.present.deeds.alerts import acknowledge, silence
+from orchestra_tui.present.deeds.deed import Refusal, consider
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
 from orchestra_tui.screens.dialogs import PickScreen
@@ -49,18 +48,16 @@ class AlertsScreen(TableScreen):
     # -- saying something to it
 
     def action_acknowledge(self) -> None:
-        view = self._target("ack")
-        if view is None:
-            return
-        if not view.firing:
-            self.console.say(f"ack: {view.id} does not fire, it is {view.state}", "warn")
-            return
-        self._send("ack", view.id, None)
+        self.console.do(acknowledge(self.chosen()))
 
     def action_silence(self) -> None:
         """What is chosen is done to the alert that was selected when the key was pressed."""
-        view = self._target("silence")
-        if view is None:
+        key = self.table.selected
+        asked = consider(silence("silence", self.chosen()), self.console.fresh())
+        view = alerts.alert(self.console.fresh().snapshot, key)
+        if isinstance(asked, Refusal) or view is None:
+            reason = asked.reason if isinstance(asked, Refusal) else f"silence: {key} is gone"
+            self.console.say(reason, "warn")
             return
 
         def answered(choice: str | None) -> None:
@@ -68,36 +65,10 @@ class AlertsScreen(TableScreen):
             if wish is None:
                 self.console.say("silence cancelled", "muted")
             else:
-                self._send(*wish)
+                verb, name, seconds = wish
+                self.console.do(silence(verb, [name], seconds))
 
         self.app.push_screen(PickScreen(f"Silence {view.id}", alerts.choices(view), "1 hour"), answered)
-
-    def _target(self, verb: str) -> AlertView | None:
-        """The selected alert as it is now; says why there is none."""
-        fresh, key = self.console.fresh(), self.table.selected
-        view = alerts.alert(fresh.snapshot, key)
-        if not fresh.link.live:
-            state = fresh.link.state.value
-            self.console.say(f"{verb}: not connected to the engine ({state}); nothing was sent", "warn")
-            return None
-        if view is None:
-            self.console.say(
-                f"{verb}: no alert selected" if key is None else f"{verb}: {key} is gone", "warn"
-            )
-        return view
-
-    def _send(self, verb: str, name: str, seconds: float | None) -> None:
-        self.console.say(f"{verb} {name}: sent …")
-        self.console.run_worker(self._ask(verb, name, seconds), group="alerts")
-
-    async def _ask(self, verb: str, name: str, seconds: float | None) -> None:
-        try:
-            await alert(self.console.engine, verb, name, seconds)
-        except EngineError as error:
-            self.console.say(f"{verb} {name}: {error.message}", "bad")
-        else:
-            done = {"ack": "acknowledged", "silence": "silenced"}.get(verb, "no longer silenced")
-            self.console.say(f"{name} is {done}")
 
     # -- what is shown
 

@@ -1,4 +1,4 @@
-"""The dialogs that want an answer: load and unload, quitting, choosing a model."""
+"""The dialogs that want an answer: whether a deed is done, quitting, choosing a model."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -7,10 +7,13 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
-from orchestra_tui.present.confirm import Question, Refusal, Risk, rows
+from orchestra_core.domain.text import one_line
+from orchestra_tui.present.deeds.box import button, hint, rows
+from orchestra_tui.present.deeds.deed import Question, Refusal, Risk
 from orchestra_tui.present.glyphs import UNICODE, Glyphs
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
@@ -20,8 +23,8 @@ from orchestra_tui.widgets.table import LiveTable
 Again = Callable[[Picture], Question | Refusal]
 
 
-class ConfirmScreen(ModalScreen[Question | None]):
-    """Asks about one endpoint, held by its id, and answers with the question that was said yes to, or None.
+class ConfirmScreen(ModalScreen[Question | Refusal | None]):
+    """Asks about a deed, and answers with the question that was said yes to, None for no, or why it makes no sense.
 
     Follows the live state: what is more than was asked is asked again. Yes can be said while the question is open.
     """
@@ -31,10 +34,13 @@ class ConfirmScreen(ModalScreen[Question | None]):
         Binding("n", "answer(False)", show=False),
         Binding("y", "answer(True)", show=False),
         Binding("left,right,h,l", "app.focus_next", show=False),
+        Binding("down,pagedown", "scroll(1)", show=False),
+        Binding("up,pageup", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, question: Question, again: Again, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(self, verb: str, question: Question, again: Again, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
+        self._verb = verb
         self._question = question
         self._again = again
         self._glyphs = glyphs
@@ -45,7 +51,7 @@ class ConfirmScreen(ModalScreen[Question | None]):
             yield Input(id="typed", compact=True, select_on_focus=False)
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="no", compact=True)
-                yield Button(self._question.verb.capitalize(), id="yes", compact=True)
+                yield Button(button(self._verb, self._question), id="yes", compact=True)
             yield Lines(id="hint")
 
     def on_mount(self) -> None:
@@ -59,7 +65,7 @@ class ConfirmScreen(ModalScreen[Question | None]):
         asked = self._again(picture)
         if isinstance(asked, Refusal):
             if picture.link.live and self.is_current:
-                self.dismiss(None)
+                self.dismiss(asked)
             return
         self.put(asked)
 
@@ -76,6 +82,9 @@ class ConfirmScreen(ModalScreen[Question | None]):
         ):
             return
         self.dismiss(asked if yes else None)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#facts", Lines).scroll_relative(y=by, animate=False)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -94,11 +103,12 @@ class ConfirmScreen(ModalScreen[Question | None]):
         self.query_one("#facts", Lines).show_lines(drawn)
         self.query_one("#facts").styles.height = min(len(drawn), max(self.app.size.height - 8, 4))
         self.query_one("#typed").display = question.risk is Risk.HIGH
-        self.query_one("#typed", Input).placeholder = "type the model's name to confirm"
+        self.query_one("#typed", Input).placeholder = f"type {one_line(question.typed)} to confirm"
+        self.query_one("#yes", Button).label = Content(one_line(button(self._verb, question)))
         self.query_one("#yes").display = question.risk is not Risk.HIGH and question.open
-        self.query_one("#hint", Lines).show_lines([line(span(f"  {_hint(question)}", "muted"))])
+        self.query_one("#hint", Lines).show_lines([line(span(f"  {hint(question)}", "muted"))])
         if first:
-            target = {Risk.NONE: "#yes", Risk.SOME: "#no", Risk.HIGH: "#typed"}[question.risk]
+            target = {Risk.LOW: "#yes", Risk.SOME: "#no", Risk.HIGH: "#typed"}[question.risk]
             self.query_one(target).focus()
 
 
@@ -201,13 +211,3 @@ class PickScreen(ModalScreen[str]):
         table.show_rows((), rows)
         if table.selected is None and rows:
             table.select(rows[0][0])
-
-
-def _hint(question: Question) -> str:
-    if not question.open:
-        return "Enter or esc closes; nothing is sent."
-    if question.risk is Risk.HIGH:
-        return "Enter with the name typed confirms; esc cancels."
-    return (
-        "Enter confirms, esc cancels." if question.risk is Risk.NONE else "y confirms; Enter or esc cancels."
-    )

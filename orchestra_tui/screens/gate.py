@@ -1,104 +1,158 @@
-"""The one way to load and unload: fresh state, the engine's plan, confirmation, and both once more."""
+"""The one way to change the engine: read-only, connection, fresh state, confirmation, and all of it once more."""
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from orchestra_core.domain.snapshot import ModelView
-from orchestra_tui.asking.models import operate, plan
+import msgspec
+
+from orchestra_tui.asking.models import Operation
 from orchestra_tui.engine import EngineError
 from orchestra_tui.messages import SnapshotArrived
-from orchestra_tui.present.confirm import DRAIN_SECONDS, Planned, Question, Refusal, ask
-from orchestra_tui.present.picture import Picture, model
-from orchestra_tui.present.plans import accepted
+from orchestra_tui.present.deeds.deed import (
+    Answer,
+    Call,
+    Deed,
+    Planned,
+    Question,
+    Refusal,
+    Risk,
+    consider,
+    result,
+    sending,
+    sent,
+)
+from orchestra_tui.present.picture import Link, LinkState, Picture
 from orchestra_tui.screens.dialogs import ConfirmScreen
 
 if TYPE_CHECKING:
     from orchestra_tui.app import Orchestra
 
+# Of a deed on many things so many requests are under way at once.
+AT_ONCE = 8
+
 
 class Gate:
-    """Asks about an endpoint that is held by its id from the key press to the request."""
+    """Does deeds, which are about what they were made for from the key press to the request."""
 
     def __init__(self, app: "Orchestra") -> None:
         self._app = app
 
-    def ask(self, verb: str, target: str | None) -> None:
-        """Asks, or says why not; before it says so on live data it looks whether that has changed."""
-        asked = ask(verb, target, self._app.fresh())
+    def do(self, deed: Deed) -> None:
+        """Asks, or says why not; before it says so it looks whether the engine sees it differently."""
+        fresh = self._app.fresh()
+        asked = consider(deed, fresh)
         if isinstance(asked, Question):
-            self._open(asked)
-        elif target is not None and self._app.fresh().link.live:
-            self._app.run_worker(self._again(verb, target), group="gate", exclusive=True)
+            self._go(deed, asked)
+        elif (
+            deed.targets and not fresh.read_only and (fresh.link.live or fresh.link.state is LinkState.STALE)
+        ):
+            self._look_again(deed)
         else:
             self._app.say(asked.reason, "warn")
 
-    async def _again(self, verb: str, target: str) -> None:
+    def _go(self, deed: Deed, asked: Question) -> None:
+        if asked.risk is not Risk.NONE:
+            Asking(self._app, self, deed, asked).begin()
+        elif asked.open:
+            self._begin(deed, asked)
+        else:
+            self._look_again(deed)
+
+    def _look_again(self, deed: Deed) -> None:
+        self._app.say(f"{deed.verb}: asking the engine …", "muted")
+        self._app.run_worker(self._again(deed), group="gate", exclusive=True)
+
+    async def _again(self, deed: Deed) -> None:
+        picture = await self.renewed(deed)
+        if picture is None:
+            return
+        asked = consider(deed, picture)
+        if isinstance(asked, Refusal):
+            self._app.say(asked.reason, "warn")
+        else:
+            self._go(deed, asked)
+
+    async def renewed(self, deed: Deed) -> Picture | None:
+        """The state as the engine tells it now; None where it does not, which is said."""
         fresh = self._app.fresh()
         try:
             snapshot = await self._app.engine.fetch()
         except EngineError as error:
-            self._app.say(f"{verb}: {error.message}", "warn")
-            return
+            self._app.say(f"{deed.verb}: {error.message}; nothing was sent", "warn")
+            return None
         self._app.post_message(SnapshotArrived(snapshot))
-        asked = ask(verb, target, Picture(snapshot=snapshot, link=fresh.link, glyphs=fresh.glyphs))
-        if isinstance(asked, Question):
-            self._open(asked)
-        else:
-            self._app.say(asked.reason, "warn")
+        return msgspec.structs.replace(fresh, snapshot=snapshot, link=Link(LinkState.LIVE))
 
-    def _open(self, asked: Question, planned: Planned | None = None) -> None:
-        Asking(self._app, self, asked, planned).begin()
-
-    def confirmed(self, agreed: Question, planned: Planned | None) -> None:
+    def confirmed(self, deed: Deed, agreed: Question) -> None:
         """Acts, unless the state has moved on: then it says why not, or asks about what is more than was agreed."""
-        fresh = self._app.fresh()
-        asked = ask(agreed.verb, agreed.target, fresh, planned)
-        view = model(fresh.snapshot, agreed.target)
-        if isinstance(asked, Refusal) or view is None:
-            self._app.say(asked.reason if isinstance(asked, Refusal) else f"{agreed.target} is gone", "warn")
-        elif asked.beyond(agreed):
-            self._open(asked, planned)
+        asked = consider(deed, self._app.fresh())
+        if isinstance(asked, Refusal):
+            self._app.say(asked.reason, "warn")
+        elif asked.beyond(agreed) or not asked.open:
+            self._go(deed, asked)
         else:
-            self._app.say(f"{agreed.verb} {view.model} on {view.backend}: sent …")
-            self._app.run_worker(self._act(agreed, view), group="operate")
+            self._begin(deed, agreed)
 
-    async def _act(self, agreed: Question, view: ModelView) -> None:
-        """A load is planned once more: what is done is what was agreed to."""
-        if agreed.verb == "load":
-            planned = await self.planned(view)
-            asked = ask("load", view.id, self._app.fresh(), planned)
-            if isinstance(asked, Question) and (asked.beyond(agreed) or not asked.open):
-                self._app.say(
-                    f"load {view.model} on {view.backend}: the plan has changed, nothing was sent", "warn"
-                )
-                self._open(asked, planned)
+    def _begin(self, deed: Deed, agreed: Question) -> None:
+        self._app.say(sent(deed, sending(deed, agreed)))
+        self._app.run_worker(self._act(deed, agreed), group="deeds")
+
+    async def _act(self, deed: Deed, agreed: Question) -> None:
+        """What has a plan is planned once more: what is done is what was agreed to."""
+        if deed.learned is not None:
+            deed = deed.learned(await self.planned(deed))
+            asked = consider(deed, self._app.fresh())
+            if isinstance(asked, Refusal):
+                self._app.say(asked.reason, "warn")
                 return
-        where = f"{agreed.verb} {view.model} on {view.backend}"
-        drain = DRAIN_SECONDS if agreed.typed else None
-        try:
-            done = await operate(self._app.engine, agreed.verb, view.model, view.backend, drain)
-        except EngineError as error:
-            self._app.say(f"{where}: {error.message}", "bad")
-        else:
-            self._app.say(f"{where}: accepted{accepted(done.plan)}")
+            if asked.beyond(agreed) or not asked.open:
+                self._app.say(f"{deed.verb}: the plan has changed, nothing was sent", "warn")
+                self._go(deed, asked)
+                return
+        calls = sending(deed, agreed)
+        answers, failures = await self._send(calls)
+        self._app.say(*result(deed, calls, answers, failures))
 
-    async def planned(self, view: ModelView) -> Planned:
-        """The engine's plan of a load as things are now, or its refusal."""
+    async def _send(self, calls: Sequence[Call]) -> tuple[list[Answer], list[tuple[str, str]]]:
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(call: Call) -> Answer | EngineError:
+            async with slots:
+                try:
+                    return await self._app.engine.post(call.path, call.body, dict[str, Any])
+                except EngineError as error:
+                    return error
+
+        came = await asyncio.gather(*(ask(call) for call in calls))
+        answers = [each for each in came if not isinstance(each, EngineError)]
+        failures = [
+            (call.about, each.message)
+            for call, each in zip(calls, came, strict=True)
+            if isinstance(each, EngineError)
+        ]
+        return answers, failures
+
+    async def planned(self, deed: Deed) -> list[Planned]:
+        """What the engine would do as things are now, or its refusal, for each of the dry calls."""
+        return list(await asyncio.gather(*(self._plan(call) for call in deed.dry)))
+
+    async def _plan(self, call: Call) -> Planned:
         try:
-            return Planned((await plan(self._app.engine, "load", view.model, view.backend)).plan)
+            return Planned((await self._app.engine.post(call.path, call.body, Operation)).plan)
         except EngineError as error:
             return Planned(refusal=error.message)
 
 
 class Asking:
-    """One dialog from its opening to its answer; the plan of a load is put in when it is there, and renewed."""
+    """One dialog from its opening to its answer; the plan of a deed is put in when it is there, and renewed."""
 
-    def __init__(self, app: "Orchestra", gate: Gate, asked: Question, planned: Planned | None) -> None:
+    def __init__(self, app: "Orchestra", gate: Gate, deed: Deed, asked: Question) -> None:
         self._app = app
         self._gate = gate
-        self._first = asked
-        self._planned = planned
-        self._planning = False
-        self._screen = ConfirmScreen(asked, self._follow, app.fresh().glyphs)
+        self._deed = deed
+        self._renewing = False
+        self._screen = ConfirmScreen(deed.verb, asked, self._follow, app.fresh().glyphs)
 
     def begin(self) -> None:
         self._app.push_screen(self._screen, self._answered)
@@ -109,24 +163,29 @@ class Asking:
         return self._now()
 
     def _now(self) -> Question | Refusal:
-        return ask(self._first.verb, self._first.target, self._app.fresh(), self._planned)
+        return consider(self._deed, self._app.fresh())
 
     def _renew(self) -> None:
-        if self._first.verb == "load" and not self._planning:
-            self._planning = True
-            self._app.run_worker(self._plan(), group="plan")
+        """Asks the engine for what is not known: the state where it is old, and the plan."""
+        stale = self._app.fresh().link.state is LinkState.STALE
+        if (stale or self._deed.learned is not None) and not self._renewing:
+            self._renewing = True
+            self._app.run_worker(self._renewed(stale=stale), group="plan")
 
-    async def _plan(self) -> None:
-        view = model(self._app.fresh().snapshot, self._first.target)
-        if view is not None:
-            self._planned = await self._gate.planned(view)
-        self._planning = False
+    async def _renewed(self, *, stale: bool) -> None:
+        if stale:
+            await self._gate.renewed(self._deed)
+        if self._deed.learned is not None:
+            self._deed = self._deed.learned(await self._gate.planned(self._deed))
+        self._renewing = False
         asked = self._now()
         if self._screen.is_current and isinstance(asked, Question):
             self._screen.put(asked)
 
-    def _answered(self, agreed: Question | None) -> None:
-        if agreed is None:
-            self._app.say(f"{self._first.verb} cancelled", "muted")
+    def _answered(self, answer: Question | Refusal | None) -> None:
+        if isinstance(answer, Question):
+            self._gate.confirmed(self._deed, answer)
+        elif answer is None:
+            self._app.say(f"{self._deed.verb} cancelled", "muted")
         else:
-            self._gate.confirmed(agreed, self._planned)
+            self._app.say(answer.reason, "warn")

@@ -9,6 +9,8 @@ from textual.widget import Widget
 
 from orchestra_core.domain.snapshot import ModelView
 from orchestra_tui.present import models
+from orchestra_tui.present.deeds.load import load
+from orchestra_tui.present.deeds.unload import unload
 from orchestra_tui.present.picture import Picture, model
 from orchestra_tui.present.spans import Line, line, span
 from orchestra_tui.screens.tabled import TableScreen
@@ -45,10 +47,10 @@ class ModelsScreen(TableScreen):
         self.sheet("Model", drawn)
 
     def action_load(self) -> None:
-        self.console.ask("load", self.table.selected)
+        self.console.do(load(self.chosen(), self.console.fresh()))
 
     def action_unload(self) -> None:
-        self.console.ask("unload", self.table.selected)
+        self.console.do(unload(self.chosen(), self.console.fresh()))
 
     def action_back(self) -> None:
         if self.has_class("-zoomed"):

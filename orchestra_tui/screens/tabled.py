@@ -1,7 +1,7 @@
 """What the views around one table share: its keys, its filter, and the sheet about the selected row."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from orchestra_tui.messages import FilterChanged, SelectionLost
 from orchestra_tui.present.picture import Picture
@@ -26,6 +26,10 @@ class TableScreen(ViewScreen):
     @property
     def table(self) -> LiveTable:
         return self.query_one(LiveTable)
+
+    def chosen(self) -> Sequence[str]:
+        """The ids of what a key works on."""
+        return () if self.table.selected is None else (self.table.selected,)
 
     @abstractmethod
     def rows(self, picture: Picture, cells: int) -> None:

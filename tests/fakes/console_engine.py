@@ -57,8 +57,9 @@ class Hand:
 
 class ConsoleEngine:
     """An engine of the test's making. `gate` holds an answer back after its first `held` pieces; `clock` is
-    moved on by what an answer takes. `loads` is the plan of every load, held back while `planning` is clear.
-    `answers` by path come before what the world would say; `read` and `posted` are what was asked."""
+    moved on by what an answer takes. `loads` is the plan of every load, held back while `planning` is clear,
+    every change while `going` is.
+    `answers` and `refusals` by path come before what the world would say; `read` and `posted` are what was asked."""
 
     def __init__(self, world: World | None = None, answer: Sequence[Piece] = ANSWER) -> None:
         self.target = "/run/user/1000/ai-orchestra/engine.sock"
@@ -69,9 +70,12 @@ class ConsoleEngine:
         self.gate = asyncio.Event()
         self.closed_early = asyncio.Event()
         self.refusal: str | None = None
+        self.refusals: dict[str, str] = {}
         self.loads = FITS
         self.planning = asyncio.Event()
         self.planning.set()
+        self.going = asyncio.Event()
+        self.going.set()
         self.planned: list[tuple[str, str, str]] = []
         self.operated: list[tuple[str, str, str]] = []
         self.drains: list[float | None] = []
@@ -125,6 +129,9 @@ class ConsoleEngine:
 
     async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:
         self.posted.append((path, dict(wish)))
+        await self.going.wait()
+        if path in self.refusals:
+            raise EngineError(self.refusals[path])
         done = await self._changed([unquote(part) for part in path.split("/")[3:]], wish)
         if self.refusal:
             raise EngineError(self.refusal)

@@ -1,8 +1,12 @@
 """load, unload, and the models of the playground: model, and beside for the second one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.deeds.deed import Deed
+from orchestra_tui.present.deeds.load import load
+from orchestra_tui.present.deeds.unload import unload
+from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.verbs.verb import Command, Mistake, Verb
 
 
@@ -22,8 +26,11 @@ def _models(snapshot: Snapshot | None) -> Sequence[str]:
     return ["auto", *sorted({view.model for view in snapshot.models})] if snapshot else []
 
 
-def endpoint(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mistake:
-    """The verb on the one endpoint that is meant."""
+Making = Callable[[Sequence[str], Picture], Deed]
+
+
+def endpoint(verb: str, name: str, snapshot: Snapshot | None, deed: Making) -> Command | Mistake:
+    """The deed on the one endpoint that is meant."""
     if not name:
         return Mistake(f"{verb}: which model?")
     found = endpoints(name, snapshot)
@@ -31,7 +38,7 @@ def endpoint(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mista
         return Mistake(f"{verb}: {name!r} is not known")
     if len(found) > 1:
         return Mistake(f"{verb}: {name!r} is on several backends; say one of {', '.join(found)}")
-    return Command(verb, found[0])
+    return Command(verb, found[0], deed=lambda picture: deed(found, picture))
 
 
 def _model(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mistake:
@@ -41,8 +48,8 @@ def _model(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mistake
 
 
 VERBS = (
-    Verb("load", "load MODEL", _targets, lambda rest, snapshot: endpoint("load", rest, snapshot)),
-    Verb("unload", "unload MODEL", _targets, lambda rest, snapshot: endpoint("unload", rest, snapshot)),
+    Verb("load", "load MODEL", _targets, lambda rest, seen: endpoint("load", rest, seen, load)),
+    Verb("unload", "unload MODEL", _targets, lambda rest, seen: endpoint("unload", rest, seen, unload)),
     Verb("model", "model NAME", _models, lambda rest, snapshot: _model("model", rest, snapshot)),
     Verb("beside", "beside NAME", _models, lambda rest, snapshot: _model("beside", rest, snapshot)),
 )

@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.deeds.deed import Deed
+from orchestra_tui.present.picture import Picture
 
 
 class Command(msgspec.Struct, frozen=True):
-    """`call` is an action to run, or empty; then `verb` works on `target`."""
+    """`call` is an action to run; or `deed` makes what is done to the engine; or `verb` works on `target`."""
 
     verb: str
     target: str = ""
     call: str = ""
+    deed: Callable[[Picture], Deed] | None = None
 
 
 class Mistake(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import pytest
 from textual.pilot import Pilot
 
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.engine import Lost
 from orchestra_tui.screens.alerts import AlertsScreen
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 
@@ -151,15 +152,38 @@ async def test_nothing_is_sent_on_a_lost_link() -> None:
     """The keys say why."""
     engine = ConsoleEngine()
     engine.tick()
-    hand = Hand()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("7")
+        await sees(pilot, "SEVERITY")
+        engine.push(Lost(3, 5.0, "the engine closed the connection"))
+        await sees(pilot, "lost: retry in")
+        for key, verb in (("A", "ack"), ("M", "silence")):
+            await pilot.press(key)
+            await sees(pilot, f"{verb}: not connected to the engine (lost); nothing was sent")
+        assert engine.alerted == []
+
+
+async def test_on_old_data_the_engine_is_asked_first() -> None:
+    """An alert that is over by now is not acknowledged; while the engine is silent nothing is sent."""
+    engine, hand = ConsoleEngine(), Hand()
+    engine.tick()
     app = console(engine, clock=hand)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("7")
         await sees(pilot, "SEVERITY")
+        await at(pilot, "memory:host")
         hand.at += 30
-        for key in ("A", "M"):
-            await pilot.press(key)
-            await sees(pilot, "not connected to the engine (stale); nothing was sent")
+        engine.refusal = "the engine is silent"
+        await pilot.press("A")
+        await sees(pilot, "ack: the engine is silent; nothing was sent")
+        engine.refusal = None
+        engine.world.alerts = [
+            msgspec.structs.replace(each, state="resolved") if each.id == "memory:host" else each
+            for each in engine.world.alerts
+        ]
+        await pilot.press("A")
+        await sees(pilot, "ack: memory:host does not fire, it is resolved")
         assert engine.alerted == []
 
 

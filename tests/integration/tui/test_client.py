@@ -10,13 +10,16 @@ import pytest
 
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.asking.alerts import alert
-from orchestra_tui.asking.models import operate, plan
+from orchestra_tui.asking.models import Operation
 from orchestra_tui.asking.stopping import shutdown
 from orchestra_tui.asking.usage import usage
 from orchestra_tui.client import EngineClient
-from orchestra_tui.engine import EngineError, Lost
+from orchestra_tui.engine import EngineError, Lost, Nothing
 from orchestra_tui.pieces import Done, Failed, Started, Token
+from orchestra_tui.present.deeds.alerts import acknowledge, silence
+from orchestra_tui.present.deeds.deed import path
+from orchestra_tui.present.deeds.load import load
+from orchestra_tui.present.picture import Picture
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.turns import one_turn
 
@@ -69,26 +72,18 @@ async def test_a_broken_stream_is_tried_again_for_ever(engine: FakeEngine, clien
     assert seen[-1][1]
 
 
-async def test_load_and_unload_name_model_and_backend(engine: FakeEngine, client: EngineClient) -> None:
-    """Names with slashes and colons are encoded; the plan comes back."""
-    done = await operate(client, "load", "mistral-nemo:12b", "box1")
-    assert (done.action, done.model, done.backend) == ("load", "mistral-nemo:12b", "box1")
-    assert done.plan.needs_bytes
-    with pytest.raises(EngineError, match="no /api/v1/models/org/model:x/unload here"):
-        await operate(client, "unload", "org/model:x", "box1")
-    assert engine.asked[-1] == "POST /api/v1/models/org%2Fmodel%3Ax/unload"
-
-
-async def test_a_plan_is_asked_for_without_acting(engine: FakeEngine, client: EngineClient) -> None:
-    """A dry run is told as one; how long a busy model may drain goes with its unload."""
-    done = await plan(client, "load", "mistral-nemo:12b", "box1")
-    assert (done.operation, done.plan.fits) == ("", True)
+async def test_a_load_is_planned_and_begun(engine: FakeEngine, client: EngineClient) -> None:
+    """Names with slashes and colons are quoted in the path; a dry run is told as one; the plan comes back."""
+    deed = load(["box1/mistral-nemo:12b"], Picture(snapshot=await client.fetch()))
+    planned = await client.post(deed.dry[0].path, deed.dry[0].body, Operation)
+    assert (planned.operation, planned.plan.fits) == ("", True)
     assert engine.world.residency["box1/mistral-nemo:12b"] == "absent"
-    await operate(client, "unload", "llama3.2:3b", "box1", 60.0)
-    assert engine.wished == [
-        {"backend": "box1", "dry_run": True},
-        {"backend": "box1", "drain_seconds": 60.0},
-    ]
+    done = await client.post(deed.calls[0].path, deed.calls[0].body, Operation)
+    assert (done.action, done.model, done.backend) == ("load", "mistral-nemo:12b", "box1")
+    assert engine.wished == [{"backend": "box1", "dry_run": True}, {"backend": "box1"}]
+    with pytest.raises(EngineError, match="no /api/v1/models/org/model:x/unload here"):
+        await client.post(path("models", "org/model:x", "unload"), {"backend": "box1"}, Operation)
+    assert engine.asked[-1] == "POST /api/v1/models/org%2Fmodel%3Ax/unload"
 
 
 async def test_an_answer_is_streamed_to_its_end(client: EngineClient) -> None:
@@ -139,8 +134,8 @@ async def test_a_closed_client_watches_no_more(tmp_path: Path) -> None:
 async def test_alerts_are_spoken_to_by_name(engine: FakeEngine, client: EngineClient) -> None:
     """Names are quoted in the path; a time is sent where there is one."""
     name = "latency:gpu-a/llama-3.3-70b-instruct-fp8"
-    await alert(client, "ack", name)
-    await alert(client, "silence", "memory", 900.0)
+    for call in (*acknowledge([name]).calls, *silence("silence", ["memory"], 900.0).calls):
+        await client.post(call.path, call.body, Nothing)
     quoted = "latency%3Agpu-a%2Fllama-3.3-70b-instruct-fp8"
     assert engine.asked == [f"POST /api/v1/alerts/{quoted}/ack", "POST /api/v1/alerts/memory/silence"]
     assert engine.wished == [{}, {"seconds": 900.0}]

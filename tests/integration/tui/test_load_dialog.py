@@ -9,6 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from orchestra_core.domain.result import Plan
+from orchestra_tui.present.deeds.load import load
 from orchestra_tui.screens.dialogs import ConfirmScreen
 from tests.fakes.console_engine import FITS, ConsoleEngine, console, sees, text, until
 
@@ -27,7 +28,7 @@ async def asking(engine: ConsoleEngine, size: tuple[int, int] = (80, 24)) -> Asy
     app = console(engine)
     async with app.run_test(size=size) as pilot:
         await sees(pilot, "live")
-        app.ask("load", f"box1/{MODEL}")
+        app.do(load([f"box1/{MODEL}"], app.fresh()))
         await sees(pilot, ASKED)
         yield pilot
 
@@ -70,7 +71,7 @@ async def test_a_load_that_evicts_is_done_by_y_not_by_enter(size: tuple[int, int
         await pilot.press("enter")
         await sees(pilot, "load cancelled")
         assert engine.operated == []
-        pilot.app.ask("load", f"box1/{MODEL}")
+        pilot.app.do(load([f"box1/{MODEL}"], pilot.app.fresh()))
         await sees(pilot, "evicts 1 model")
         await pilot.press("y")
         await until(pilot, lambda: engine.operated == SENT)

@@ -3,6 +3,7 @@
 import msgspec
 
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.engine import Lost
 from orchestra_tui.screens.models import ModelsScreen
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 
@@ -199,18 +200,43 @@ async def test_an_engine_that_refuses_is_quoted() -> None:
         assert engine.operated == []
 
 
-async def test_nothing_is_sent_while_the_data_is_stale() -> None:
-    """A mutating key on old data explains itself instead."""
+async def test_old_data_is_renewed_before_anything_can_be_said_yes_to() -> None:
+    """The box says how old the data is and asks the engine first; while that does not answer only no can be said."""
     engine, clock = ConsoleEngine(), Hand()
     engine.tick()
     app = console(engine, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await sees(pilot, "MODEL")
+        await at(pilot, "box1/qwen2.5-coder:7b")
         clock.at += 9
+        engine.refusal = "the engine is silent"
         await pilot.press("U")
-        await sees(pilot, "unload: not connected to the engine (stale)")
+        await sees(pilot, "data       9s old: asking the engine first …")
+        await sees(pilot, "unload: the engine is silent; nothing was sent")
+        await pilot.press("y", "enter")
+        await sees(pilot, "unload cancelled")
+        engine.refusal = None
+        engine.world.busy["box1/qwen2.5-coder:7b"] = 2
+        await pilot.press("U")
+        await sees(pilot, "2 in flight")
+        await until(pilot, lambda: "asking the engine first" not in text(app))
         assert engine.operated == []
+
+
+async def test_nothing_is_sent_while_the_engine_is_lost() -> None:
+    """A mutating key explains itself instead, and nothing is asked."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        engine.push(Lost(3, 5.0, "the engine closed the connection"))
+        await sees(pilot, "lost: retry in")
+        await pilot.press("U")
+        await sees(pilot, "unload: not connected to the engine (lost); nothing was sent")
+        assert (engine.operated, engine.fetched) == ([], 0)
 
 
 async def test_the_filter_works_while_it_is_typed_and_escape_clears_it() -> None:

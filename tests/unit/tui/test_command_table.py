@@ -1,11 +1,13 @@
 """The table of actions and the command line made from it."""
 
+import msgspec
 import pytest
 
 from orchestra_tui.present import manual
 from orchestra_tui.present.actions.table import ACTIONS, of_view
 from orchestra_tui.present.actions.views import BY_NAME, VIEWS
 from orchestra_tui.present.commands import complete, names, parse
+from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import plain
 from orchestra_tui.present.verbs.verb import Command, Mistake
 from tests.fakes.fake_engine import World
@@ -61,8 +63,13 @@ def test_digits_are_those_of_the_keymap() -> None:
     ],
 )
 def test_commands(text: str, expected: Command | None) -> None:
-    """Words become the action or the target by id."""
-    assert parse(text, SNAPSHOT) == expected
+    """Words become the action, or the target by id and what is done to it."""
+    meant = parse(text, SNAPSHOT)
+    if isinstance(meant, Command) and meant.deed is not None:
+        deed = meant.deed(Picture(snapshot=SNAPSHOT))
+        assert (deed.verb, deed.targets) == (meant.verb, (meant.target,))
+        meant = msgspec.structs.replace(meant, deed=None)
+    assert meant == expected
 
 
 @pytest.mark.parametrize(

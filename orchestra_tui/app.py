@@ -14,10 +14,12 @@ from textual.screen import Screen
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.engine import Engine
+from orchestra_tui.history import Timeline
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
 from orchestra_tui.parts.feed import Feed, loop_time
 from orchestra_tui.parts.leaving import Leaving
+from orchestra_tui.parts.pausing import Pausing
 from orchestra_tui.parts.speech import Clipboard, Speech
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.commands import parse
@@ -68,6 +70,7 @@ class Orchestra(App[str]):
         launcher: Launcher | None = None,
         terminal: Terminal = PLAIN,
         now: Callable[[], float] | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         super().__init__()
         self.engine = engine
@@ -78,9 +81,8 @@ class Orchestra(App[str]):
         self._copier = Clipboard(self, terminal, self.say)
         self._feed = Feed(self, engine, launcher, self.now, self.say)
         self._leaving = Leaving(self, self._feed, self.say)
+        self._pausing = Pausing(timeline or self._feed.history, lambda: self._feed.snapshot, self.say)
         self._gate = Gate(self)
-        self._held: Snapshot | None = None
-        self._paused = False
         self._last_view = "models"
         self.animation_level = "none"
 
@@ -93,11 +95,12 @@ class Orchestra(App[str]):
     def picture(self) -> Picture:
         """What the views show: while paused the data is that of the moment of pausing, the link is live."""
         return Picture(
-            snapshot=self._held if self._paused else self._feed.snapshot,
+            snapshot=self._pausing.shown(),
             link=self._feed.link(),
             launch=self._feed.launch(),
             glyphs=self._glyphs,
-            paused=self._paused,
+            paused=self._pausing.paused,
+            position=self._pausing.position,
             interval=self._feed.interval,
             target=self.engine.target,
             can_start=self._feed.can_start(),
@@ -109,8 +112,12 @@ class Orchestra(App[str]):
 
     @property
     def latest(self) -> Event | None:
-        """The last thing that happened."""
-        return self._feed.latest
+        """The last thing that happened, or had happened at the moment that is shown."""
+        return self._pausing.latest if self._pausing.paused else self._feed.latest
+
+    def happened(self) -> tuple[Event, ...]:
+        """What happened within the memory of this console until the moment that is shown, oldest first."""
+        return self._pausing.events()
 
     # -- the feed
 
@@ -131,10 +138,10 @@ class Orchestra(App[str]):
 
     def on_snapshot_arrived(self, event: SnapshotArrived) -> None:
         self._feed.arrived(event.snapshot)
-        self._show(frozen=self._paused)
+        self._show(frozen=self._pausing.paused)
 
     def on_event_arrived(self, event: EventArrived) -> None:
-        self._feed.latest = event.event
+        self._feed.happened(event.event)
         if event.event.kind.startswith(CHANGES):
             self._speech.overtake()
             self._feed.ask_for_news()
@@ -142,12 +149,12 @@ class Orchestra(App[str]):
 
     def on_link_lost(self, event: LinkLost) -> None:
         self._feed.lost(event)
-        self._show(frozen=self._paused)
+        self._show(frozen=self._pausing.paused)
 
     def _tick(self) -> None:
         """Ages and countdowns go on without data."""
         self._speech.forget()
-        self._show(frozen=self._paused or self._feed.link().live)
+        self._show(frozen=self._pausing.paused or self._feed.link().live)
 
     def _show(self, *, frozen: bool = False) -> None:
         picture = self.picture()
@@ -195,12 +202,21 @@ class Orchestra(App[str]):
         self.action_view(self._last_view)
 
     def action_pause(self) -> None:
-        if self._feed.snapshot is None:
-            self.say("nothing to pause yet", "warn")
-            return
-        self._paused = not self._paused
-        self._held = self._feed.snapshot
+        self._pausing.toggle()
         self._show()
+
+    def action_scrub(self, by: int) -> None:
+        """Steps through the last minutes."""
+        self._pausing.step(by)
+        self._show()
+
+    def action_return(self) -> None:
+        """Leaves what is open; a display that was stopped becomes live first."""
+        if self._pausing.paused:
+            self._pausing.resume()
+            self._show()
+        elif isinstance(self.screen, ViewScreen):
+            self.screen.action_back()
 
     def action_interval(self, by: int) -> None:
         self._feed.change_interval(by)
@@ -209,7 +225,7 @@ class Orchestra(App[str]):
         self._feed.renew(self._renewed)
 
     def _renewed(self, snapshot: Snapshot) -> None:
-        self._paused = False
+        self._pausing.resume()
         self.post_message(SnapshotArrived(snapshot))
         self.say("refreshed")
 

@@ -124,7 +124,5 @@ class History:
 
     def _too_much(self, now: float) -> bool:
         return (
-            len(self._kept) > self._most
-            or self.bytes > self._limit
-            or now - self._kept[0].at > self._seconds
+            len(self._kept) > self._most or self.bytes > self._limit or now - self._kept[0].at > self._seconds
         )

@@ -10,6 +10,7 @@ from textual.app import App
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.engine import Engine, EngineError, Lost
+from orchestra_tui.history import History
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import EventArrived, LinkLost, SnapshotArrived
 from orchestra_tui.present.connection import Connection
@@ -30,6 +31,7 @@ class Feed:
         self.snapshot: Snapshot | None = None
         self.latest: Event | None = None
         self.interval = 1.0
+        self.history = History()
         self._app = app
         self._now = now
         self._say = say
@@ -108,11 +110,16 @@ class Feed:
 
     def arrived(self, snapshot: Snapshot) -> None:
         before, self.snapshot = self.snapshot, snapshot
+        self.history.add(self._now(), snapshot)
         self._connection.arrived(self._now())
         if before is not None and (before.pid, before.started) != (snapshot.pid, snapshot.started):
             self._say("the engine was restarted; connected again", "warn")
         if snapshot.events and self.latest is None:
             self.latest = max(snapshot.events, key=lambda each: each.at)
+
+    def happened(self, event: Event) -> None:
+        self.latest = event
+        self.history.happened(self._now(), event)
 
     def lost(self, event: LinkLost) -> None:
         self._connection.failed(self._now(), event.attempt, event.delay, event.reason, absent=event.absent)

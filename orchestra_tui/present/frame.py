@@ -18,12 +18,14 @@ RECENT = 10
 def header(picture: Picture, cells: int) -> Line:
     """Who, whether simulated, how fresh, and the four numbers that matter; what does not fit is left out."""
     snapshot = picture.snapshot
-    parts: list[tuple[int, Line]] = [(0, line(Span(" ORCHESTRA ", "title")))]
+    parts: list[tuple[int, Line]] = [(2, line(Span(" ORCHESTRA ", "title")))]
     if snapshot is not None and snapshot.simulated:
         parts.append((0, line(Span(" SIMULATED ", "badge"))))
     parts.append((0, link(picture)))
+    if snapshot is not None and picture.link.state is LinkState.LOST:
+        parts.append((1, line(span(f"data {age(picture.link.age)} old", "bad"))))
     if picture.paused:
-        parts.append((0, line(Span(" PAUSED ", "badge"))))
+        parts.append((0, line(Span(f" PAUSED {picture.position} ", "badge"))))
     if snapshot is not None:
         memory = pressure(snapshot.host, picture.glyphs)
         worst = problems(snapshot)
@@ -56,9 +58,10 @@ def link(picture: Picture) -> Line:
         return line(span(f"{glyphs.half} stale {age(now.age)}", "warn"))
     if now.state is LinkState.CONNECTING:
         return line(span(f"{glyphs.half} connecting", "warn"))
-    old = f", data {age(now.age)} old" if picture.snapshot is not None else ""
+    if picture.paused:
+        return line(span(f"{glyphs.cross} lost (try {now.attempt})", "bad"))
     return line(
-        span(f"{glyphs.cross} lost: retry in {max(now.retry_in, 0):.0f}s (try {now.attempt}){old}", "bad")
+        span(f"{glyphs.cross} lost: reconnecting in {max(now.retry_in, 0):.0f} s (try {now.attempt})", "bad")
     )
 
 

@@ -41,7 +41,8 @@ class Launch(msgspec.Struct, frozen=True):
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """All that a view may show. `interval` is seconds between snapshots as asked of the engine.
+    """All that a view may show. `interval` is seconds between snapshots as asked of the engine; `position` where in
+    the last minutes a paused display stands.
 
     `read_only` says why nothing may be changed from here, empty where it may.
     """
@@ -51,6 +52,7 @@ class Picture(msgspec.Struct, frozen=True):
     launch: Launch | None = None
     glyphs: Glyphs = UNICODE
     paused: bool = False
+    position: str = ""
     interval: float = 1.0
     target: str = ""
     can_start: bool = False

@@ -207,7 +207,7 @@ class ViewScreen(Screen[None]):
         then = after_escape(event)
         if then:
             event.stop()
-            self.action_back()
+            self.console.action_return()
             self.console.press(then)
 
     def on_filter_changed(self, event: FilterChanged) -> None:

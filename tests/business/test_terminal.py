@@ -176,7 +176,7 @@ def test_an_engine_that_is_killed_is_missed_and_found_again(place: Path, mended:
         )
         terminal.row("▌", CHOSEN)
         engine.kill()
-        terminal.row("lost: retry in", "old")
+        terminal.row("lost: reconnecting in", "old")
         assert "sim-small:1b" in terminal.text
         terminal.keys("U")
         terminal.sees("not connected")

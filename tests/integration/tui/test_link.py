@@ -28,7 +28,7 @@ async def test_a_lost_engine_leaves_its_data_greyed_with_its_age() -> None:
         engine.push(GONE)
         clock.at += 12
         engine.push(Lost(2, 3.0, "nothing listens there", absent=True))
-        await sees(pilot, "retry in 3s (try 2), data 12s old")
+        await sees(pilot, "reconnecting in 3 s (try 2)  data 12s old")
         assert "llama-3.3-70b" in text(app)
         assert all(pane.has_class("-old") for pane in app.screen.query("#grid Pane").results(Pane))
         engine.tick()
@@ -179,7 +179,7 @@ async def test_it_survives_the_engines_restart(tmp_path: Path) -> None:
         await sees(pilot, "gemma3-270m")
         await pilot.press("j", "j", "j")
         await first.stop()
-        await sees(pilot, "lost: retry")
+        await sees(pilot, "lost: reconnecting")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(socket)
         second = FakeEngine(socket, World(pid=9), period=0.05)

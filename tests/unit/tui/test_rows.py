@@ -257,7 +257,7 @@ def test_the_link_has_five_states() -> None:
     assert broken(None, 1, 1.0, "x", starting=False).state is LinkState.CONNECTING
     lost = broken(12.0, 4, 3.2, "nothing listens there", starting=False)
     assert lost.state is LinkState.LOST
-    assert "retry in 3s (try 4), data 12s old" in plain(frame.link(picture(link=lost)))
+    assert "reconnecting in 3 s (try 4)" in plain(frame.link(picture(link=lost)))
 
 
 def test_too_small_names_both_sizes() -> None:

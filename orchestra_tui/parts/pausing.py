@@ -1,0 +1,71 @@
+"""The display held still, and stepped through what was; the feed goes on meanwhile."""
+
+from collections.abc import Callable
+
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.history import Timeline
+from orchestra_tui.present.position import position
+
+
+class Pausing:
+    """What is shown instead of the newest state. `newest` gives that state."""
+
+    def __init__(
+        self, timeline: Timeline, newest: Callable[[], Snapshot | None], say: Callable[[str, str], None]
+    ) -> None:
+        self.timeline = timeline
+        self._newest = newest
+        self._say = say
+        self._place = 0
+        self._held: Snapshot | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self._held is not None
+
+    def shown(self) -> Snapshot | None:
+        """The snapshot to draw: the held one, or the newest."""
+        return self._newest() if self._held is None else self._held
+
+    @property
+    def position(self) -> str:
+        """How far behind the newest state the display is, and its time of day; empty while it is live."""
+        return "" if self._held is None else position(self._held, self._newest())
+
+    @property
+    def latest(self) -> Event | None:
+        """The last thing that had happened at the held moment."""
+        events = self._held.events if self._held is not None else ()
+        return max(events, key=lambda each: each.at, default=None)
+
+    def events(self) -> tuple[Event, ...]:
+        """What had happened until the moment that is shown, as far as it is remembered; oldest first."""
+        return self.timeline.events(self._place if self.paused else self.timeline.newest)
+
+    def toggle(self) -> None:
+        if self.paused:
+            self.resume()
+        elif self._newest() is None:
+            self._say("nothing to pause yet", "warn")
+        else:
+            self._place = self.timeline.newest
+            self._held = self._newest()
+
+    def resume(self) -> None:
+        """Shows the newest state again."""
+        self._held = None
+
+    def step(self, by: int) -> None:
+        """So many snapshots forward, or back where negative; the first step back pauses."""
+        if not self.paused:
+            if by > 0:
+                self._say("this is live; , steps back", "warn")
+                return
+            self.toggle()
+        moment = self.timeline.moment(self._place + by) if self.paused else None
+        if moment is None:
+            return
+        if moment.snapshot == self._held and moment.place == self._place:
+            self._say("this is the oldest that is kept" if by < 0 else "this is the newest", "warn")
+        self._place, self._held = moment.place, moment.snapshot

@@ -77,6 +77,12 @@ class Snapshots:
             self._last = self._build(now)
         return self._last
 
+    def lately(self, seconds: float) -> tuple[Snapshot, int]:
+        """One that is at most so old, made by whoever needed it, and how many events had happened by then."""
+        if self._last is not None and self._clock.monotonic() - self._made_at <= seconds:
+            return self._last, self._made_after
+        return self.current(), self._made_after
+
     def _build(self, now: float) -> Snapshot:
         sources = self._sources
         self._sequence += 1

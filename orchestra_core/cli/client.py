@@ -78,15 +78,16 @@ def _answers(path: Path) -> bool:
 class EngineClient:
     """Requests to one engine. Every method raises Failure with the engine's own words, or that it is away."""
 
-    def __init__(self, target: Target, api_key: str | None = None) -> None:
+    def __init__(self, target: Target, api_key: str | None = None, patience: float = READ_SECONDS) -> None:
         self.target = target
+        self._patience = patience
         # The Unix socket knows who asks, so the key stays here.
         headers = {"authorization": f"Bearer {_sendable(api_key)}"} if api_key and not target.socket else {}
         loopback = target.socket is not None or urlsplit(target.url).hostname in _LOOPBACK
         self._http = httpx.Client(
             base_url=target.url,
             transport=httpx.HTTPTransport(uds=target.socket, verify=False) if target.socket else None,
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(patience, connect=CONNECT_SECONDS),
             headers=headers,
             trust_env=not loopback,
             # Certificates take 25 ms to load (measured); plain HTTP and sockets have no use for them.
@@ -150,14 +151,14 @@ class EngineClient:
                 Code.UNREACHABLE,
             )
         if isinstance(error, httpx.ReadTimeout):
-            return Failure(f"{self.target.label} did not answer within {READ_SECONDS:.0f} s")
+            return Failure(f"{self.target.label} did not answer within {self._patience:.0f} s")
         return Failure(f"the connection to {self.target.label} broke off: {error}", Code.UNREACHABLE)
 
 
-def connect(session: Session) -> EngineClient:
-    """The engine this command talks to; nothing is sent yet."""
+def connect(session: Session, patience: float = READ_SECONDS) -> EngineClient:
+    """The engine this command talks to, which may take so many seconds for an answer; nothing is sent yet."""
     target = find_target(session.url, session.socket, session.environ, session.config)
-    return EngineClient(target, session.api_key)
+    return EngineClient(target, session.api_key, patience)
 
 
 def _sendable(api_key: str) -> str:

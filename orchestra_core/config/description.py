@@ -80,6 +80,7 @@ def _plain(config: Config) -> dict[str, str]:
         "server.grace_seconds": _spell(config.server.grace_seconds),
         **_table("accounting", config.accounting),
         **_table("cache", config.cache),
+        **_table("recorder", config.recorder),
         **_storage(config.storage),
         "discovery.enabled": _spell(config.discovery.enabled),
         "discovery.ports": _spell(config.discovery.ports),

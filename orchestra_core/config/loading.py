@@ -15,6 +15,7 @@ from orchestra_core.config.document import Document, must_be, read_document
 from orchestra_core.config.environment import read_environment, unused
 from orchestra_core.config.fields import LEVEL_OF_LOG, Field
 from orchestra_core.config.locate import absolute, find_file, find_paths, refuse_foreign
+from orchestra_core.config.recorder import RecorderSettings
 from orchestra_core.config.sections import (
     SCALARS,
     read_backends,
@@ -55,6 +56,7 @@ _PLAIN: dict[str, Callable[..., Any]] = {
     "resilience": ResilienceSettings,
     "queue": QueueSettings,
     "cache": CacheSettings,
+    "recorder": RecorderSettings,
 }
 _PLACES = frozenset({"HOME", "ORCHESTRA_CONFIG"})
 _FLAGS: dict[str, tuple[str, Field]] = {

@@ -26,6 +26,7 @@ from orchestra_core.config.fields import (
     whole,
 )
 from orchestra_core.config.lines import Path
+from orchestra_core.config.recorder import RECORDER
 from orchestra_core.config.settings import BackendSettings, ModelSettings, Secret, TimeoutSettings
 from orchestra_core.config.storage import STORAGE
 from orchestra_core.domain.call import TASK_ALIASES, Level, Task
@@ -117,6 +118,7 @@ SCALARS: dict[str, dict[str, Field]] = {
         "require_key": SWITCH,
         "grace_seconds": number(0, 86_400),
     },
+    "recorder": RECORDER,
     "storage": STORAGE,
     "discovery": {"enabled": SWITCH},
     "embedded": {"enabled": SWITCH},
@@ -145,6 +147,7 @@ TABLES = (
     "budgets",
     "cache",
     "server",
+    "recorder",
     "storage",
     "discovery",
     "embedded",

@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.alerting.policy import Policy
 from orchestra_core.config.accounting import AccountingSettings
 from orchestra_core.config.caching import CacheSettings
+from orchestra_core.config.recorder import RecorderSettings
 from orchestra_core.domain.budgets import Budget
 from orchestra_core.domain.call import Level
 from orchestra_core.domain.catalog import BackendKind
@@ -274,3 +275,4 @@ class Config(msgspec.Struct, frozen=True):
     budgets: tuple[Budget, ...] = ()
     webhooks: tuple[WebhookSettings, ...] = ()
     cache: CacheSettings = CacheSettings()
+    recorder: RecorderSettings = RecorderSettings()

@@ -64,6 +64,11 @@ max_age_seconds = 3600
 entry_bytes = "256KB"                 # of one answer
 wait_seconds = 10                     # who asks what is being asked already waits for that answer this long
 
+[recorder]
+enabled = true                        # keep the last minutes for `ai-orchestra replay` and `incident`
+minutes = 30
+bytes = "32MB"                        # on disk, under the state directory; the oldest goes
+
 [discovery]
 enabled = true                        # look for local servers on their usual ports
 

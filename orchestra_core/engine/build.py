@@ -28,10 +28,11 @@ from orchestra_core.engine.journals import Journals
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.loops import Housekeeping, keep_discovering
-from orchestra_core.engine.managed import make_managed
+from orchestra_core.engine.managed import end_orphans, make_managed
 from orchestra_core.engine.members import Member, Members
 from orchestra_core.engine.picture import picture
 from orchestra_core.engine.ports import ports
+from orchestra_core.engine.recorder import flight_recorder
 from orchestra_core.engine.reload import Reload
 from orchestra_core.engine.running import Running
 from orchestra_core.engine.sections import register, retries, rules, timeouts, whole
@@ -168,6 +169,7 @@ class Engine:
         self.running = self._running()
         self._operators_side(config, read)
         self.snapshots = self._picture(simulated)
+        self.recorder = flight_recorder(lambda: self.config, clock, self.snapshots, self.hub.publish)
         self.journals = Journals(config, clock, self.tidings.journal_problem)
         self.routes = Routes(ports(self), self.gate, self.journals.audit)
         self.listener: Listener | None = None
@@ -300,13 +302,11 @@ class Engine:
         await self.listener.unix(Path(settings.socket))
         self.accounts.open(self.supervisor)
         await self.loading.start()
-        for ended in await asyncio.to_thread(Managed.end_orphans, self.config.paths.state_dir):
-            self.hub.publish(
-                "engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning"
-            )
+        await end_orphans(self.config.paths, self.hub.publish)
         self.answers.start(self.supervisor)
         self.supervisor.keep(partial(self.housekeeping.run, self.listener), "housekeeping")
         self.alerts.start()
+        self.recorder.start(self.supervisor)
         self.supervisor.keep(self.keys.keep_noting, "when keys were used")
         self.hub.publish("engine.started", "engine", f"{self.address} and {settings.socket}")
         await asyncio.gather(*(self._begin(backend, "configured") for backend in self.config.backends))
@@ -340,6 +340,7 @@ class Engine:
         """Refuses new work, lets what runs finish for a while, then ends everything; nothing recorded is lost."""
         if self.listener is not None:
             await self.stopping.finish(self.listener)
+        await self.recorder.close()
         self.hub.close()
         self.journals.close()
         await self.supervisor.close()
@@ -358,8 +359,6 @@ class Engine:
         """Ends the children and stores what is recorded, without waiting for anybody; the process must exit now."""
         Managed.end_children(self.config.paths.state_dir)
         self.ledger.flush(_FLUSH_SECONDS)
-
-    # -- loops -----------------------------------------------------------------------------------------
 
     async def _discover(self) -> None:
         own = int(self.address.rpartition(":")[2])

@@ -1,5 +1,6 @@
 """The managed backends of this engine: which models each can start, and what happens when a child ends."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -53,3 +54,9 @@ def make_managed(
         state_dir=paths.state_dir,
         on_exit=exited,
     )
+
+
+async def end_orphans(paths: Paths, say: Callable[[str, str, str, str], None]) -> None:
+    """Ends what a crashed engine left running."""
+    for ended in await asyncio.to_thread(Managed.end_orphans, paths.state_dir):
+        say("engine.orphan", "engine", f"ended a child of a crashed engine: {ended}", "warning")

@@ -36,4 +36,5 @@ def ports(engine: Engine) -> Ports:
         audit=engine.journals.page,
         reports=engine.accounts.reports,
         running=engine.running,
+        recording=engine.recorder.since,
     )

@@ -129,7 +129,7 @@ class Reports:
                     code="not_recorded_yet",
                     retry_after=_RETRY_SECONDS,
                 )
-        return None if found is None else _whole(found)
+        return None if found is None else whole(found)
 
     def _find(self, request_id: str) -> Recorded | None:
         try:
@@ -138,7 +138,8 @@ class Reports:
             return None
 
 
-def _whole(found: Recorded) -> Told:
+def whole(found: Recorded) -> Told:
+    """All there is of one request, as GET /api/v1/requests/{id} tells it."""
     decision = None if found.decision is None else _read_decision(found.decision)
     return {
         "request": found.request.model_dump(),

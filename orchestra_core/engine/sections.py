@@ -23,7 +23,7 @@ from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.timeouts import Timeouts
 
 # Whoever needs these reads them where they are in effect.
-_READ_LIVE = ("cache", "discovery", "embedded", "server.grace_seconds")
+_READ_LIVE = ("cache", "discovery", "embedded", "recorder", "server.grace_seconds")
 _PRICES = tuple(f"accounting.{key}" for key in ("price_per_kwh", "usd_rate", "compare_with"))
 _AT_THE_GATE = ("server.allowed_hosts", "server.cors_origins", "server.require_key", "limits")
 

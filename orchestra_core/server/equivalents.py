@@ -78,6 +78,7 @@ COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("POST", "keys", _key),
     ("DELETE", "keys/(.+)", _plain("keys", "revoke")),
     ("GET", "audit", _plain("audit")),
+    ("GET", "recording", _plain("incident")),
     ("POST", "cache/clear", _plain("cache", "clear")),
     ("POST", "cache/clear", _plain("cache", "clear")),
     ("POST", "shutdown", _plain("shutdown")),

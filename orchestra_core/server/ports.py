@@ -149,6 +149,7 @@ class Ports(msgspec.Struct, frozen=True):
     `steer` does `drain` or `resume` to a backend, `guard` does `trip` or `reset` to the breaker of an endpoint, with a
     reason; both return the new state and raise NotFound. `still_welcome` is asked for each item of an answer without
     an end: keys are revoked while it goes on. `audit` reads a page of the audit log: before which place, and how many.
+    `recording` is what was recorded from a moment (Unix seconds) on, in pieces; raises NotFound where nothing was.
     """
 
     clock: Clock
@@ -172,4 +173,5 @@ class Ports(msgspec.Struct, frozen=True):
     refusing: Callable[[], OrchestraError | None]
     reports: Reports
     running: Running
+    recording: Callable[[float], AsyncGenerator[bytes, None]]
     budgets: Callable[[], tuple[BudgetView, ...]] = tuple

@@ -77,6 +77,12 @@ def read_running(arguments: Mapping[str, str]) -> tuple[str | None, int]:
     return _name(arguments, "key"), _whole(arguments, "limit", _LONGEST_PAGE, _LONGEST_PAGE)
 
 
+def read_since(arguments: Mapping[str, str], now: datetime) -> float:
+    """From when on something is wanted, in Unix seconds; 0 where that is not said."""
+    _known(arguments, ("since",))
+    return _moment(arguments, "since", now) or 0.0
+
+
 def _unsummed(query: UsageQuery) -> InvalidRequest:
     pairs = [cube for cube in CUBES if len(cube) == 2]
     allowed = ", ".join(sorted(" with ".join(sorted(column.value for column in cube)) for cube in pairs))

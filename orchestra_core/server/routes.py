@@ -15,6 +15,7 @@ from orchestra_core.server.facades.keys import KeysFacade
 from orchestra_core.server.facades.native import NativeFacade
 from orchestra_core.server.facades.openai import OpenAIFacade
 from orchestra_core.server.facades.operations import Operations
+from orchestra_core.server.facades.recording import RecordingFacade
 from orchestra_core.server.facades.reports import ReportsFacade
 from orchestra_core.server.facades.steering import Steering
 from orchestra_core.server.gate import Gate
@@ -88,6 +89,7 @@ class Routes:
             "/api/v1/requests": {"GET": (reports.requests, use)},
             "/api/v1/keys": {"GET": (keys.list, admin), "POST": (keys.create, admin)},
             "/api/v1/alerts": {"GET": (alerts.list, use)},
+            "/api/v1/recording": {"GET": (RecordingFacade(ports).stream, operate)},
             "/api/v1/audit": {"GET": (AuditFacade(ports).list, admin)},
             "/api/v1/shutdown": {"POST": (operations.shutdown, admin)},
             "/api/v1/cache/clear": {"POST": (steering.clear_cache, operate)},

@@ -56,7 +56,7 @@ class ReportsFacade:
             return
         page = await self._ports.reports.page(read_listing(arguments, self._now()))
         body = {
-            "requests": [_told(row) for row in page.rows],
+            "requests": [told(row) for row in page.rows],
             "next": None if page.after is None else spell(page.after),
             "pending": self._ports.reports.pending,
             "currency": self._ports.reports.currency,
@@ -83,7 +83,7 @@ class ReportsFacade:
         if Scope.OPERATE not in scopes and row["key"] != request.principal.id:
             # As if it were not there: whose requests there are is nobody else's business.
             raise _missing(name, "")
-        body = {**found, "request": _told(row), "currency": self._ports.reports.currency}
+        body = {**found, "request": told(row), "currency": self._ports.reports.currency}
         if Scope.ADMIN not in scopes:
             body |= {"prompt": None, "answer": None}
         _send(exchange, request_id, body)
@@ -113,7 +113,8 @@ def _missing(name: str, asking: str) -> NotFound:
     return NotFound(f"the ledger has no request {name!r}", param="id")
 
 
-def _told(row: Mapping[str, object]) -> dict[str, object]:
+def told(row: Mapping[str, object]) -> dict[str, object]:
+    """A row of the ledger in the names of the contract."""
     told = {_NAMES.get(name, name): value for name, value in row.items()}
     for name in _EMPTY_IS_UNKNOWN:
         told[_NAMES.get(name, name)] = row[name] or None

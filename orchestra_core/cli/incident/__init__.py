@@ -1,0 +1,1 @@
+"""`incident`: what an engine, alive or dead, can tell of the last minutes, in one file."""

@@ -67,7 +67,6 @@ class Engine:
         self.clock = clock
         self._simulated = simulated
         rng = random.Random()
-
         self.hub = Hub(clock)
         self.supervisor = Supervisor()
         self.watchdog = Watchdog(clock, self.hub.publish)
@@ -169,7 +168,7 @@ class Engine:
         self.running = self._running()
         self._operators_side(config, read)
         self.snapshots = self._picture(simulated)
-        self.recorder = flight_recorder(lambda: self.config, clock, self.snapshots, self.hub.publish)
+        self.recorder = flight_recorder(lambda: self.config, clock, self.snapshots.lately, self.hub.publish)
         self.journals = Journals(config, clock, self.tidings.journal_problem)
         self.routes = Routes(ports(self), self.gate, self.journals.audit)
         self.listener: Listener | None = None

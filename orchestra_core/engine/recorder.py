@@ -5,16 +5,16 @@ from collections.abc import Callable
 from orchestra_core import __version__
 from orchestra_core.background.recorder import Recorder, header
 from orchestra_core.background.recording_files import DIRECTORY, RecordingFiles
-from orchestra_core.background.snapshots import Snapshots
 from orchestra_core.clock import Clock
 from orchestra_core.config import Config
+from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.recording.ring import Bounds
 
 
 def flight_recorder(
     config: Callable[[], Config],
     clock: Clock,
-    snapshots: Snapshots,
+    lately: Callable[[float], tuple[Snapshot, int]],
     say: Callable[[str, str, str, str], None],
 ) -> Recorder:
     """`say` publishes what cannot be recorded."""
@@ -30,7 +30,7 @@ def flight_recorder(
         RecordingFiles(config().paths.state_dir / DIRECTORY, engine),
         header(__version__, engine, started),
         clock=clock,
-        snapshot=snapshots.lately,
+        snapshot=lately,
         bounds=bounds,
         problem=lambda told: say("engine.recorder", "recorder", told, "warning"),
     )

@@ -38,7 +38,7 @@ class Guard(Protocol):
     def permits(self) -> Permits: ...
 
 
-class _Nowhere:
+class Nowhere:
     """A sink for an answer that nobody reads."""
 
     relays = ""
@@ -161,7 +161,7 @@ class Probing:
         outcome = None
         try:
             serving = Serving(endpoint.spec.model, endpoint.spec.backend, NAME, 1, False)
-            outcome = await self._execute(call, endpoint, _Nowhere(), serving, TOKEN_SECONDS, TOKEN_SECONDS)
+            outcome = await self._execute(call, endpoint, Nowhere(), serving, TOKEN_SECONDS, TOKEN_SECONDS)
         finally:
             endpoint.inflight -= 1
             if outcome is None or not (outcome.ok or outcome.trips):

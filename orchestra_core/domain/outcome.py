@@ -81,6 +81,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     `partial` is set only when the answer was committed, interrupted, and can be continued elsewhere. `exhausted`:
     every attempt or the retry budget of the engine is spent, so the client had better not try again at once.
+    `unsent`: a fault drill kept the request from the backend, which has worked on nothing of it.
     """
 
     verdict: Verdict
@@ -95,6 +96,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     committed: bool = False
     partial: Partial | None = None
     exhausted: bool = False
+    unsent: bool = False
 
     @property
     def ok(self) -> bool:

@@ -36,6 +36,8 @@ class Tidings:
         self._suspect = suspect
         self._loop = loop
         self.database = "connected"
+        # Told of every change of a breaker, after everybody else.
+        self.turned: Callable[[Endpoint, Circuit], None] = lambda *_: None
         self._complained: dict[str, float] = {}
 
     def circuit_changed(self, endpoint: Endpoint, circuit: Circuit, why: str) -> None:
@@ -43,6 +45,7 @@ class Tidings:
         self.publish(f"breaker.{circuit}", endpoint.id, why or "", _LEVELS.get(circuit, "info"))
         if circuit is Circuit.OPEN:
             self._suspect(endpoint.spec.backend)
+        self.turned(endpoint, circuit)
 
     def failed_over(self, call: Call, outcome: Outcome, to: str) -> None:
         self.publish("request.failover", call.id, f"{outcome.endpoint} -> {to}: {outcome.message}", "warning")

@@ -296,7 +296,7 @@ def charged(outcome: Outcome, decision: Decision) -> Outcome:
     worked = outcome.committed or outcome.status == 200 or outcome.verdict is Verdict.TIMEOUT
     # One that was still being connected took no time, and nobody has read its prompt.
     worked = worked or (outcome.verdict is Verdict.CANCELLED and outcome.seconds > 0)
-    if outcome.ok or usage.prompt or not worked:
+    if outcome.ok or usage.prompt or not worked or outcome.unsent:
         return outcome
     estimate = msgspec.structs.replace(usage, prompt=decision.input_tokens, estimated=True)
     return msgspec.structs.replace(outcome, usage=estimate)

@@ -44,6 +44,10 @@ class Complete(Protocol):
 
 
 class Service:
+    """`complete` may be replaced while it runs, by something that calls it; `refused` is told of calls that nothing
+    could serve, with what could if its breaker were closed.
+    """
+
     def __init__(
         self,
         *,
@@ -66,7 +70,8 @@ class Service:
         self._placement = placement
         self._execute = execute
         self._chain = chain
-        self._complete = complete
+        self.complete = complete
+        self.refused: Callable[[Call, Decision | None], None] = _untold
         self._begin = begin
         self._budget = budget
         self._purse = purse
@@ -157,11 +162,13 @@ class Service:
         decision = self._planning.behind_breakers(call)
         endpoint = None if decision is None else self._find(decision.ranked[0].endpoint)
         if decision is None or endpoint is None:
+            self.refused(call, decision)
             raise refusal
         lane = self._lanes.of(endpoint)
         free = lane.permits.held < lane.permits.allowed
         token = lane.breaker.force_probe(self._clock.monotonic()) if free else None
         if token is None:
+            self.refused(call, decision)
             raise refusal
         try:
             return await self._through_chain(call, decision, sink, probe=token)
@@ -192,7 +199,7 @@ class Service:
 
     def _end(self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome) -> Result:
         seconds = self._clock.monotonic() - call.received
-        cost = self._complete(call, decision, tried, outcome, seconds)
+        cost = self.complete(call, decision, tried, outcome, seconds)
         return Result(call, decision, tried, outcome, seconds, cost)
 
 
@@ -200,6 +207,10 @@ def _uncancel() -> None:
     task = asyncio.current_task()
     assert task is not None
     task.uncancel()
+
+
+def _untold(call: Call, decision: Decision | None) -> None:
+    """Nobody wants to know."""
 
 
 def _late(decision: Decision, tried: list[Tried], sink: Sink) -> Outcome:

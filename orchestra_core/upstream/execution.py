@@ -10,11 +10,13 @@ from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.sink import Serving, Sink
+from orchestra_core.resilience.drill import Strike
 from orchestra_core.trust.redaction import redact
 from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.attempt import Attempt
 from orchestra_core.upstream.codec import CODECS
 from orchestra_core.upstream.dialing import Dialer
+from orchestra_core.upstream.injection import Injection, marked, play
 from orchestra_core.upstream.pace import pace_of
 from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection, Pool
@@ -55,6 +57,8 @@ class Execution:
         # By endpoint: hashing an address for every request costs more than asking whether it changed.
         self._last: dict[str, Pool] = {}
         self._active: set[Attempt] = set()
+        # By endpoint, empty but for drills: that is all an attempt pays for them.
+        self.drills: dict[str, Injection] = {}
         self._timer = self._loop.call_later(self._timeouts.resolution, self._look)
 
     def configure(self, timeouts: Timeouts, *, keep: bool, retry_non_idempotent: bool) -> None:
@@ -83,12 +87,16 @@ class Execution:
         except InvalidRequest as error:
             return Outcome(Verdict.UNSUPPORTED, endpoint.id, error.status, error.message)
         address = self._locate(endpoint)
-        pool = self._last.get(endpoint.id)
-        if pool is None or pool.address is not address:
-            pool = self._last[endpoint.id] = self._pool(address)
+        known = self._last.get(endpoint.id)
+        pool = known if known is not None and known.address is address else self._moved(endpoint, address)
         head = pool.head(target, len(body))
-        connection = pool.reuse()
         limit = first_token_limit if streams else answer_limit
+        if self.drills and (struck := self._struck(call, endpoint)) is not None:
+            attempt = Attempt(
+                call, endpoint.id, codec, sink, serving, self._loop, self._now, limit, self._keep, streams
+            )
+            return await self._drilled(*struck, attempt, endpoint, pool, head, body, limit)
+        connection = pool.reuse()
         stale = ""
         while True:
             attempt = Attempt(
@@ -126,6 +134,40 @@ class Execution:
         finally:
             self._active.discard(attempt)
             attempt.abort()
+
+    def _struck(self, call: Call, endpoint: Endpoint) -> tuple[Injection, Strike] | None:
+        drill = self.drills.get(endpoint.id)
+        strike = None if drill is None else drill.strike(call)
+        return None if drill is None or strike is None else (drill, strike)
+
+    async def _drilled(
+        self,
+        drill: Injection,
+        strike: Strike,
+        attempt: Attempt,
+        endpoint: Endpoint,
+        pool: Pool,
+        head: bytes,
+        body: bytes,
+        limit: float | None,
+    ) -> Outcome:
+        """One attempt with a fault injected; what it becomes is timed, told and judged like that of any other."""
+        if limit is not None:
+            self._look_within(limit)
+        self._active.add(attempt)
+        try:
+            outcome = await play(strike, drill.over, attempt, pool, head, body)
+        except (OSError, TimeoutError) as error:
+            outcome = self._unreachable(endpoint, pool, error)
+        finally:
+            self._active.discard(attempt)
+            attempt.abort()
+        drill.ended(outcome)
+        return marked(strike, _told(outcome, pool.address, ""))
+
+    def _moved(self, endpoint: Endpoint, address: Address) -> Pool:
+        pool = self._last[endpoint.id] = self._pool(address)
+        return pool
 
     def _pool(self, address: Address) -> Pool:
         pool = self._pools.get(address)

@@ -10,6 +10,7 @@ from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
+from orchestra_core.domain.drills import DrillView
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.memory import Rule
 from orchestra_core.domain.price import view as price_view
@@ -52,6 +53,7 @@ class Sources(msgspec.Struct, frozen=True):
     alerts: Callable[[], tuple[AlertView, ...]] = tuple
     currency: Callable[[], str] = lambda: "USD"
     cache: Callable[[], CacheView] = CacheView
+    drills: Callable[[], tuple[DrillView, ...]] = tuple
     place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
 
 
@@ -118,6 +120,7 @@ class Snapshots:
             budgets=sources.budgets(),
             alerts=sources.alerts(),
             cache=sources.cache(),
+            drills=sources.drills(),
         )
 
     def _model(self, endpoint: Endpoint, now: float) -> ModelView:

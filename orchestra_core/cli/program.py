@@ -34,6 +34,7 @@ COMMANDS = {
     "drain": ("operate", "Send a backend no new requests; those that run finish."),
     "resume": ("operate", "Let a drained backend take requests again."),
     "breaker": ("operate", "Trip or reset the circuit breaker of an endpoint."),
+    "drill": ("drill", "Inject a fault at one endpoint for a while, and see how it is coped with."),
     "shutdown": ("operate", "Stop the engine; requests that run may finish."),
     "alerts": ("alerts", "What is wrong; take note of it, or keep it quiet for a while."),
     "audit": ("audit", "What operators did, newest first."),

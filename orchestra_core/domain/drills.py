@@ -88,7 +88,8 @@ class DrillReport(msgspec.Struct, frozen=True):
     endpoint went on with. `failures` are attempts that failed there before the breaker opened, `opened_after` seconds
     of the drill; `closed_after` counts from its end. Times of answers are those clients saw, before it those of the
     endpoint's answers in the five minutes before. `spent` is the cost of attempts at other endpoints.
-    `grade` is the worst of its criteria; empty: nothing could be graded, and `hint` says how.
+    `grade` is the worst of its criteria; empty: nothing could be graded, and `hint` says how. `may_cost`
+    is what its plan said.
     """
 
     id: str
@@ -130,3 +131,4 @@ class DrillReport(msgspec.Struct, frozen=True):
     grade: str = ""
     criteria: tuple[Criterion, ...] = ()
     hint: str = ""
+    may_cost: str = ""

@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.caching import CacheView
+from orchestra_core.domain.drills import DrillView
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.price import PriceView
 
@@ -245,3 +246,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     alerts: tuple[AlertView, ...] = ()
     currency: str = "USD"
     cache: CacheView = CacheView()
+    drills: tuple[DrillView, ...] = ()

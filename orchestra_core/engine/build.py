@@ -24,6 +24,7 @@ from orchestra_core.domain.outcome import Outcome
 from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.alerts import Alerts
 from orchestra_core.engine.answers import Answers
+from orchestra_core.engine.drills import Drills
 from orchestra_core.engine.journals import Journals
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loading import Loading
@@ -213,6 +214,17 @@ class Engine:
             circuit_changed=turned,
             say=self.hub.publish,
         )
+        self.drills = Drills(
+            clock=self.clock,
+            catalog=self.catalog,
+            service=self.pipeline.service,
+            injections=self.execution.drills,
+            supervisor=self.supervisor,
+            tidings=self.tidings,
+            member=self.members.get,
+            page=self.accounts.reports.page,
+            currency=lambda: self.config.accounting.currency,
+        )
         self.housekeeping = Housekeeping(
             clock=self.clock,
             host=self.host,
@@ -269,6 +281,7 @@ class Engine:
             watchdog=self.watchdog,
             ended=self.ended,
             alerts=self.alerts,
+            drills=self.drills,
             config=lambda: self.config,
             address=lambda: self.address,
             budgets=self.pipeline.purse.views,
@@ -337,6 +350,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Refuses new work, lets what runs finish for a while, then ends everything; nothing recorded is lost."""
+        self.drills.close()
         if self.listener is not None:
             await self.stopping.finish(self.listener)
         await self.recorder.close()

@@ -24,6 +24,7 @@ from orchestra_core.domain.outcome import Outcome
 from orchestra_core.domain.result import Tried
 from orchestra_core.engine.drill_traffic import Traffic
 from orchestra_core.engine.drill_words import costs, fate
+from orchestra_core.engine.members import Member
 from orchestra_core.engine.tidings import Tidings
 from orchestra_core.pipeline.service import Service
 from orchestra_core.resilience.drill import Drill, Strike, complete, words
@@ -59,12 +60,13 @@ class _Running(msgspec.Struct):
 
     injected: _Injected
     timer: asyncio.TimerHandle
+    may_cost: str
     began: float
     ended: float | None = None
 
 
 class Drills:
-    """`injections` is where attempts look, by endpoint. `simulated` tells whether a backend is, `page` reads the
+    """`injections` is where attempts look, by endpoint. `member` finds a backend by its name, `page` reads the
     ledger. Requests are watched only while there is a drill that wants to know.
     """
 
@@ -77,7 +79,7 @@ class Drills:
         injections: dict[str, Injection],
         supervisor: Supervisor,
         tidings: Tidings,
-        simulated: Callable[[str], bool],
+        member: Callable[[str], Member | None],
         page: Callable[[Wanted], Awaitable[Page]],
         currency: Callable[[], str],
     ) -> None:
@@ -87,14 +89,14 @@ class Drills:
         self._injections = injections
         self._supervisor = supervisor
         self._say = tidings.publish
-        self._simulated = simulated
+        self._member = member
         self._page = page
         self._currency = currency
         self._rng = random.Random()
         self._board = Board()
         self._running: dict[str, _Running] = {}
         self._traffic = Traffic(clock, service, supervisor)
-        self._complete = service.complete
+        self._usual = (service.complete, service.refused)
         self._watching = False
         tidings.turned = self._turned
 
@@ -107,7 +109,8 @@ class Drills:
         self._board.check(endpoint.id)
         model = endpoint.spec.model
         others = [one for one in self._catalog.all if one.spec.model == model and one is not endpoint]
-        simulated = self._simulated(endpoint.spec.backend)
+        member = self._member(endpoint.spec.backend)
+        simulated = member is not None and member.simulated
         return DrillPlan(
             endpoint.id,
             words(wish),
@@ -134,7 +137,7 @@ class Drills:
         before = self._board.begin(drill)
         if before is not None:
             self._keep(before)
-        self._inject(drill)
+        self._inject(drill, plan.cost)
         self._supervisor.start(self._remember(drill), f"what was before drill {drill.id}")
         if wish.traffic:
             self._supervisor.start(self._traffic(drill, endpoint), f"traffic of drill {drill.id}")
@@ -182,7 +185,8 @@ class Drills:
     def report(self, drill: Drill) -> DrillReport:
         running, now = self._running[drill.id], self._clock.monotonic()
         ended = None if running.ended is None else rfc3339(running.ended)
-        return graded(drill.report(now, rfc3339(running.began), ended, self._currency()))
+        report = drill.report(now, rfc3339(running.began), ended, self._currency())
+        return graded(msgspec.structs.replace(report, may_cost=running.may_cost))
 
     def close(self) -> None:
         """The engine stops: requests that are held go on, and end in its grace."""
@@ -200,11 +204,11 @@ class Drills:
 
     # -- from its beginning to its end -----------------------------------------------------------------
 
-    def _inject(self, drill: Drill) -> None:
+    def _inject(self, drill: Drill, may_cost: str) -> None:
         loop = asyncio.get_running_loop()
         injected = _Injected(drill, self._clock, self._rng)
         timer = loop.call_later(drill.wish.seconds, self._end, drill, _TIME)
-        self._running[drill.id] = _Running(injected, timer, self._clock.wall())
+        self._running[drill.id] = _Running(injected, timer, may_cost, self._clock.wall())
         self._service.complete, self._service.refused = self._ended, self._refused
         self._injections[drill.wish.endpoint] = injected
         if not self._watching:
@@ -231,8 +235,7 @@ class Drills:
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
             self._watching = False
-            self._service.complete = self._complete
-            self._service.refused = _unheard
+            self._service.complete, self._service.refused = self._usual
 
     def look(self) -> None:
         now = self._clock.monotonic()
@@ -269,7 +272,7 @@ class Drills:
         self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
     ) -> float | None:
         """In place of what is told of every request, for as long as there is a drill."""
-        cost = self._complete(call, decision, tried, outcome, seconds)
+        cost = self._usual[0](call, decision, tried, outcome, seconds)
         for drill in self._board.drills.values():
             if drill.waits_for(call.id):
                 drill.ended(fate(call, tried, outcome, seconds, drill.wish.endpoint))
@@ -286,7 +289,3 @@ class Drills:
         drill = self._board.drills.get(endpoint.id)
         if drill is not None:
             drill.turned(circuit, self._clock.monotonic())
-
-
-def _unheard(call: Call, decision: Decision | None) -> None:
-    """No drill, nobody wants to know."""

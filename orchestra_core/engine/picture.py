@@ -14,6 +14,7 @@ from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.snapshot import Throughput, Totals
 from orchestra_core.engine.alerts import Alerts
+from orchestra_core.engine.drills import Drills
 from orchestra_core.engine.foresight import seen
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.members import Members
@@ -37,6 +38,7 @@ def picture(
     watchdog: Watchdog,
     ended: Ended,
     alerts: Alerts,
+    drills: Drills,
     config: Callable[[], Config],
     address: Callable[[], str],
     budgets: Callable[[], tuple[BudgetView, ...]],
@@ -54,7 +56,7 @@ def picture(
         return ended.throughput(clock.monotonic())
 
     def notices() -> list[str]:
-        found = [*config().notes, *members.drained(), *loading.memory.notices()]
+        found = [*drills.notices(), *config().notes, *members.drained(), *loading.memory.notices()]
         return found if catalog.all else [*found, members.why_nothing()]
 
     sources = Sources(
@@ -78,6 +80,7 @@ def picture(
         currency=lambda: config().accounting.currency,
         budgets=budgets,
         cache=cache,
+        drills=lambda: drills.views,
         place=lambda key: loading.memory.places.get(key, NOWHERE),
     )
     return Snapshots(sources, clock, __version__, os.getpid(), simulated=simulated)

@@ -37,4 +37,5 @@ def ports(engine: Engine) -> Ports:
         reports=engine.accounts.reports,
         running=engine.running,
         recording=engine.recorder.since,
+        drills=engine.drills,
     )

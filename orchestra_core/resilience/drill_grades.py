@@ -65,7 +65,7 @@ def _answered(report: DrillReport) -> Criterion:
         says = f"{says}, {', '.join(parts)}"
     if not wanted:
         return Criterion("answered", "", says)
-    return Criterion("answered", _letter(1 - report.answered / wanted, (0.0, 0.01, 0.05, 0.2)), says)
+    return Criterion("answered", _letter((wanted - report.answered) / wanted, (0.0, 0.01, 0.05, 0.2)), says)
 
 
 def _latency(report: DrillReport) -> Criterion:

@@ -62,6 +62,22 @@ def _key(_: str, body: Body) -> Words:
     ]
 
 
+def _drill(_: str, body: Body) -> Words:
+    return [
+        *("drill", "start", str(body.get("endpoint", ""))),
+        *_option("--fault", body.get("fault")),
+        *_option("--seconds", body.get("seconds")),
+        *_option("--share", body.get("share")),
+        *_option("--latency", body.get("latency_ms")),
+        *_option("--jitter", body.get("jitter_ms")),
+        *_option("--status", body.get("status")),
+        *_option("--after", body.get("after_tokens")),
+        *_option("--traffic", body.get("traffic")),
+        *_option("--confirm", body.get("confirm")),
+        *_flag("--dry-run", body.get("dry_run")),
+    ]
+
+
 # Method, path, and the words; the group of a path is a name.
 COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("POST", "models/(.+)/load", _load),
@@ -74,6 +90,8 @@ COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("POST", "alerts/(.+)/silence", _silence),
     ("POST", "alerts/(.+)/unsilence", _plain("alerts", "unsilence")),
     ("POST", "requests/(.+)/cancel", _reasoned("cancel")),
+    ("POST", "drills", _drill),
+    ("POST", "drills/(.+)/stop", _plain("drill", "stop")),
     ("GET", "keys", _plain("keys", "list")),
     ("POST", "keys", _key),
     ("DELETE", "keys/(.+)", _plain("keys", "revoke")),

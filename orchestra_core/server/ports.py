@@ -14,6 +14,7 @@ from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.caching import Cleared
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.decision import Decision
+from orchestra_core.domain.drills import DrillPlan, DrillReport, DrillWish
 from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.principal import Scope
@@ -142,6 +143,19 @@ class Reports(Protocol):
         """`request` and `attempts` in the ledger's names, `decision`, `what_if`, `prompt` and `answer`."""
 
 
+class Drills(Protocol):
+    """Fault drills. `plan` and `start` raise NotFound, InvalidRequest and OperationFailed, `stop` NotFound."""
+
+    def plan(self, wish: DrillWish) -> DrillPlan: ...
+
+    def start(self, wish: DrillWish, by: str) -> DrillReport: ...
+
+    def stop(self, id: str, by: str) -> DrillReport: ...
+
+    def all(self) -> tuple[list[DrillReport], list[DrillReport]]:
+        """Those that run or whose endpoint recovers; the last that are done, newest first."""
+
+
 class Ports(msgspec.Struct, frozen=True):
     """The engine as the surfaces see it. `recall` is `answer` for what may be answered from the cache. `refusing` tells
     why new work is not taken, while the engine stops.
@@ -174,4 +188,5 @@ class Ports(msgspec.Struct, frozen=True):
     reports: Reports
     running: Running
     recording: Callable[[float], AsyncGenerator[bytes, None]]
+    drills: Drills
     budgets: Callable[[], tuple[BudgetView, ...]] = tuple

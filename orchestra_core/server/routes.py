@@ -11,6 +11,7 @@ from orchestra_core.server.answers import require_json, send_error
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.facades.alerts import AlertsFacade
 from orchestra_core.server.facades.audit import AuditFacade
+from orchestra_core.server.facades.drills import DrillsFacade
 from orchestra_core.server.facades.keys import KeysFacade
 from orchestra_core.server.facades.native import NativeFacade
 from orchestra_core.server.facades.openai import OpenAIFacade
@@ -65,7 +66,7 @@ class Routes:
         self._audit = audit
         native, openai, operations = NativeFacade(ports), OpenAIFacade(ports), Operations(ports)
         keys, steering, alerts = KeysFacade(ports), Steering(ports), AlertsFacade(ports)
-        reports = ReportsFacade(ports)
+        reports, drills = ReportsFacade(ports), DrillsFacade(ports)
         use, operate, admin = Scope.USE, Scope.OPERATE, Scope.ADMIN
         self._exact: dict[str, dict[str, Entry]] = {
             "/v1/chat/completions": {"POST": (openai.chat, use)},
@@ -90,6 +91,7 @@ class Routes:
             "/api/v1/keys": {"GET": (keys.list, admin), "POST": (keys.create, admin)},
             "/api/v1/alerts": {"GET": (alerts.list, use)},
             "/api/v1/recording": {"GET": (RecordingFacade(ports).stream, operate)},
+            "/api/v1/drills": {"GET": (drills.list, use), "POST": (drills.start, operate)},
             "/api/v1/audit": {"GET": (AuditFacade(ports).list, admin)},
             "/api/v1/shutdown": {"POST": (operations.shutdown, admin)},
             "/api/v1/cache/clear": {"POST": (steering.clear_cache, operate)},
@@ -107,6 +109,7 @@ class Routes:
             (re.compile(r"^/api/v1/alerts/(.+)/silence$"), "POST", alerts.silence, operate),
             (re.compile(r"^/api/v1/alerts/(.+)/unsilence$"), "POST", alerts.unsilence, operate),
             (re.compile(r"^/api/v1/requests/(.+)/cancel$"), "POST", steering.cancel, operate),
+            (re.compile(r"^/api/v1/drills/(.+)/stop$"), "POST", drills.stop, operate),
             (re.compile(r"^/api/v1/requests/(.+)$"), "GET", reports.request, use),
             (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),
         ]

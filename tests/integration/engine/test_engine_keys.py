@@ -34,6 +34,7 @@ OPERATED = [
     ("POST", "/api/v1/backends/nothing/resume"),
     ("POST", "/api/v1/breakers/nothing/trip"),
     ("POST", "/api/v1/breakers/nothing/reset"),
+    ("POST", "/api/v1/drills/nothing/stop"),
 ]
 ADMINISTRATED = [
     ("GET", "/api/v1/keys"),

@@ -102,6 +102,13 @@ def test_a_line_that_a_crash_has_cut_is_left_out(tmp_path: Path) -> None:
         ("GET", "keys", "", "keys list"),
         ("POST", "keys", '{"name": "ann", "scopes": ["use"]}', "keys create ann --scope use"),
         ("DELETE", "keys/0000000a", "", "keys revoke 0000000a"),
+        (
+            "POST",
+            "drills",
+            '{"endpoint": "b/m", "fault": "cut", "share": 0.5, "after_tokens": 3, "confirm": "b/m"}',
+            "drill start b/m --fault cut --share 0.5 --after 3 --confirm b/m",
+        ),
+        ("POST", "drills/d-1/stop", "", "drill stop d-1"),
         ("GET", "audit", "", "audit"),
         ("POST", "cache/clear", "", "cache clear"),
         ("POST", "shutdown", "", "shutdown"),

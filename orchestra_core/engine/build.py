@@ -24,7 +24,7 @@ from orchestra_core.domain.outcome import Outcome
 from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.alerts import Alerts
 from orchestra_core.engine.answers import Answers
-from orchestra_core.engine.drills import Drills
+from orchestra_core.engine.drills import drills
 from orchestra_core.engine.journals import Journals
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loading import Loading
@@ -214,17 +214,7 @@ class Engine:
             circuit_changed=turned,
             say=self.hub.publish,
         )
-        self.drills = Drills(
-            clock=self.clock,
-            catalog=self.catalog,
-            service=self.pipeline.service,
-            injections=self.execution.drills,
-            supervisor=self.supervisor,
-            tidings=self.tidings,
-            member=self.members.get,
-            page=self.accounts.reports.page,
-            currency=lambda: self.config.accounting.currency,
-        )
+        self.drills = drills(self)
         self.housekeeping = Housekeeping(
             clock=self.clock,
             host=self.host,

@@ -8,6 +8,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,11 +34,29 @@ from orchestra_core.resilience.drill_grades import graded
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.upstream.injection import Injection
 
+if TYPE_CHECKING:
+    from orchestra_core.engine.build import Engine
+
 _LOOK_SECONDS = 0.5
 _BEFORE_SECONDS = 300.0
 _COMPARED = 1000
 _TIME = "its time was over"
 STOPPING = "the engine stopped"
+
+
+def drills(engine: "Engine") -> "Drills":
+    """Those of this engine, whose pipeline is there already."""
+    return Drills(
+        clock=engine.clock,
+        catalog=engine.catalog,
+        service=engine.pipeline.service,
+        injections=engine.execution.drills,
+        supervisor=engine.supervisor,
+        tidings=engine.tidings,
+        member=engine.members.get,
+        page=engine.accounts.reports.page,
+        currency=lambda: engine.config.accounting.currency,
+    )
 
 
 class _Injected:

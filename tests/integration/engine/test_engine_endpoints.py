@@ -384,9 +384,9 @@ def test_every_listed_path_is_served(demo: EngineProcess) -> None:
     ports = cast(Ports, SimpleNamespace(next_id=str, refusing=lambda: None))
     named = {"backends": "sim-cloud", "breakers": "sim-cloud%2Fsim-cloud-mini"}
     for method, path in Routes(ports, Gate(Rules(), SystemClock())).paths:
-        if path in APART or path.startswith(("/api/v1/keys", "/api/v1/alerts/")):
+        if path in APART or path.startswith(("/api/v1/keys", "/api/v1/alerts/", "/api/v1/drills")):
             # An endless one, the end, what is administrators' (test_engine_keys, test_engine_reload), and what needs an
-            # alert (test_alerts_of_an_engine).
+            # alert (test_alerts_of_an_engine) or a drill (test_fault_drills).
             continue
         what = path.split("/")[3] if path.startswith("/api/v1/") else ""
         target = path.replace("{name}", named.get(what, "sim-cloud-mini"))

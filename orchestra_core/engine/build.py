@@ -166,7 +166,7 @@ class Engine:
         )
 
         self.alerts = self._watching(config)
-        self.running = self._running()
+        self.running, self.drills = self._running(), drills(self)
         self._operators_side(config, read)
         self.snapshots = self._picture(simulated)
         self.recorder = flight_recorder(lambda: self.config, clock, self.snapshots.lately, self.hub.publish)
@@ -214,7 +214,6 @@ class Engine:
             circuit_changed=turned,
             say=self.hub.publish,
         )
-        self.drills = drills(self)
         self.housekeeping = Housekeeping(
             clock=self.clock,
             host=self.host,

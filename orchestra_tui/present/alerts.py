@@ -6,6 +6,7 @@ from rich.cells import cell_len
 
 from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_core.domain.text import one_line
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, clock, since
 from orchestra_tui.present.picture import Picture
@@ -57,15 +58,10 @@ def state(view: AlertView, glyphs: Glyphs) -> State:
     return State(sign, "easing" if view.state == "resolving" else "firing", tone)
 
 
-def matching(snapshot: Snapshot | None, query: str, *, only_firing: bool = False) -> list[AlertView]:
-    """The alerts a filter leaves, in the engine's order with the silent ones last; `!word` must not match."""
+def ordered(snapshot: Snapshot | None) -> list[AlertView]:
+    """All alerts in the engine's order, with the silent ones last."""
     views = snapshot.alerts if snapshot else ()
-    kept = [
-        view
-        for view in views
-        if (view.firing or not only_firing) and all(_matches(view, term) for term in query.lower().split())
-    ]
-    return sorted(kept, key=lambda view: (not view.firing, view.silenced and view.firing))
+    return sorted(views, key=lambda view: (not view.firing, view.silenced and view.firing))
 
 
 def table(views: Sequence[AlertView], picture: Picture, cells: int) -> tuple[Line, list[tuple[str, Line]]]:
@@ -78,6 +74,14 @@ def table(views: Sequence[AlertView], picture: Picture, cells: int) -> tuple[Lin
     now = picture.snapshot.now if picture.snapshot else ""
     rows = [(view.id, _row(view, name, now, cells, picture.glyphs)) for view in views]
     return cut_line(line(span(head, "muted")), cells), rows
+
+
+def widest(views: Sequence[AlertView]) -> tuple[int, int]:
+    """The cells that whole names and messages need, and those up to the end of the name."""
+    name = max([10, *(cell_len(view.id) for view in views)])
+    lead = 4 + _SEVERITY + 1 + _WORD + 1 + _SINCE + 1 + name
+    # A third of the width is the most that a name gets.
+    return max(lead + 1 + max([4, *(cell_len(one_line(view.message)) for view in views)]), 3 * name), lead
 
 
 def _row(view: AlertView, name: int, now: str, cells: int, glyphs: Glyphs) -> Line:
@@ -121,22 +125,32 @@ def detail(view: AlertView, picture: Picture, cells: int) -> list[Line]:
     return drawn
 
 
-def choices(view: AlertView) -> list[tuple[str, Line]]:
-    """For how long an alert, or all of its rule, may be silenced; first the end of a silence there is."""
-    own = [(f"{words}", f"{view.id} for {words}") for words in TIMES]
-    whole = [(f"all {words}", f"every {view.rule} alert for {words}") for words in TIMES]
-    ended = [(UNSILENCE, f"{UNSILENCE} of {view.id}")] if view.silenced else []
+def choices(views: Sequence[AlertView]) -> list[tuple[str, Line]]:
+    """For how long alerts, or all of their rules, may be silenced; first the end of a silence there is."""
+    names, rules = _named([view.id for view in views]), _named(_rules(views))
+    own = [(words, f"{names} for {words}") for words in TIMES]
+    whole = [(f"all {words}", f"every {rules} alert for {words}") for words in TIMES]
+    ended = [(UNSILENCE, f"{UNSILENCE} of {names}")] if any(view.silenced for view in views) else []
     return [(key, line(span(f"  {text}"))) for key, text in (*ended, *own, *whole)]
 
 
-def chosen(view: AlertView, choice: str) -> tuple[str, str, float | None] | None:
+def chosen(views: Sequence[AlertView], choice: str) -> tuple[str, list[str], float | None] | None:
     """(verb, what, seconds) of a choice; None where none was made."""
     if choice == UNSILENCE:
-        return "unsilence", view.id, None
+        return "unsilence", [view.id for view in views if view.silenced], None
     words = choice.removeprefix("all ")
     if words not in TIMES:
         return None
-    return "silence", view.rule if choice != words else view.id, float(TIMES[words])
+    return "silence", _rules(views) if choice != words else [view.id for view in views], float(TIMES[words])
+
+
+def _rules(views: Sequence[AlertView]) -> list[str]:
+    return list(dict.fromkeys(view.rule for view in views))
+
+
+def _named(names: Sequence[str]) -> str:
+    """All of them where they are few."""
+    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"
 
 
 def _number(view: AlertView) -> str:
@@ -151,14 +165,3 @@ def _times(number: int) -> str:
 def _until(stamp: str, now: str) -> str:
     """The time of day, with the date where that is another one."""
     return clock(stamp) if stamp[:10] == now[:10] else f"{stamp[:10]} {clock(stamp)}"
-
-
-def _matches(view: AlertView, term: str) -> bool:
-    if term.startswith("!"):
-        return len(term) == 1 or not _matches(view, term[1:])
-    field, colon, value = term.partition(":")
-    fields = {"state": (view.state, "silenced" if view.silenced else "", "acked" if view.acknowledged else ""),
-              "rule": (view.rule,), "severity": (view.severity,)}  # fmt: skip
-    if colon and field in fields:
-        return any(value in text for text in fields[field])
-    return any(term in text.lower() for text in (view.id, view.message, view.severity, view.state))

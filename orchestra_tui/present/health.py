@@ -6,6 +6,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
+from orchestra_core.domain.text import one_line
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, seconds, since, size
 from orchestra_tui.present.picture import Picture
@@ -130,6 +131,13 @@ def table_header(cells: int) -> Line:
     numbers = f"{'BREAKER':<10}{'SINCE':>6} {'TRIPS':>5} {'PROBE':>6}"
     text = f"   {'ENDPOINT':<{_name(cells)}} {numbers}  WHY, LAST OUTCOMES"
     return cut_line(line(span(text, "muted")), cells)
+
+
+def widest(views: Sequence[BreakerView]) -> tuple[int, int]:
+    """The cells that whole names and reasons need, and those up to the end of the name."""
+    name = min(max([20, *(cell_len(view.endpoint) for view in views)]), 44)
+    why = max([0, *(cell_len(one_line(view.reason)) + cell_len(view.recent) for view in views)])
+    return max(3 + name + 34 + why, 3 * name), 3 + name
 
 
 def table_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:

@@ -51,7 +51,8 @@ COLUMNS = (
 
 def columns(views: Sequence[ModelView], cells: int) -> tuple[Column, ...]:
     """The columns that fit beside the name, for which others give way, and the state."""
-    backend = min(max([cell_len(view.backend) for view in views], default=0), 16 if cells >= 70 else 11)
+    longest = max([cell_len(view.backend) for view in views], default=0)
+    backend = min(longest, 16 if cells >= 70 else 11) if cells < widest(views)[0] else longest
     name = min(
         max([cell_len(view.model) for view in views], default=0),
         18 if cells < 70 else 24 if cells < 115 else 36,
@@ -74,14 +75,17 @@ def table(views: Sequence[ModelView], picture: Picture, cells: int) -> tuple[Lin
     return cut_line(line(span(head, "muted")), cells), rows
 
 
-def matching(snapshot: Snapshot | None, query: str) -> list[ModelView]:
-    """The models a filter leaves, by model and backend. Words must all match; `!word` must not;
-    `state:`, `backend:`, `model:` and `tier:` look at one column only."""
-    if snapshot is None:
-        return []
-    terms = query.lower().split()
-    kept = [view for view in snapshot.models if all(_matches(view, term) for term in terms)]
-    return sorted(kept, key=lambda view: (view.model, view.backend))
+def ordered(snapshot: Snapshot | None) -> list[ModelView]:
+    """All models, by name and backend."""
+    return sorted(snapshot.models, key=lambda view: (view.model, view.backend)) if snapshot else []
+
+
+def widest(views: Sequence[ModelView]) -> tuple[int, int]:
+    """The cells that all columns and the longest name need, and those up to the end of the name."""
+    backend = max([7, *(cell_len(view.backend) for view in views)])
+    name = max([16, *(cell_len(view.model) + 2 * view.pinned for view in views)])
+    chosen = [msgspec.structs.replace(COLUMNS[0], cells=backend), *COLUMNS[1:]]
+    return _taken(chosen) + name, 4 + name
 
 
 def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
@@ -187,17 +191,6 @@ def _progress(view: ModelView, chosen: Sequence[Column], glyphs: Glyphs) -> Line
 
 def _taken(chosen: Sequence[Column]) -> int:
     return 4 + 10 + sum(column.cells + 1 for column in chosen) + 1
-
-
-def _matches(view: ModelView, term: str) -> bool:
-    if term.startswith("!"):
-        return len(term) == 1 or not _matches(view, term[1:])
-    field, colon, value = term.partition(":")
-    fields = {"state": (view.residency, view.status, view.circuit), "backend": (view.backend,),
-              "model": (view.model,), "tier": (view.tier,)}  # fmt: skip
-    if colon and field in fields:
-        return any(value in text.lower() for text in fields[field])
-    return any(term in text.lower() for text in (view.model, view.backend, view.residency, view.circuit))
 
 
 def _observed(view: ModelView) -> str:

@@ -1,19 +1,21 @@
 """The Alerts view: what fires, and saying something to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
+from orchestra_core.domain.alerts import AlertView
 from orchestra_tui.present import alerts
 from orchestra_tui.present.deeds.alerts import acknowledge, silence
 from orchestra_tui.present.deeds.deed import Refusal, consider
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.present.subjects import ALERTS
 from orchestra_tui.screens.dialogs import PickScreen
-from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.screens.tabled import Rows, TableScreen
 from orchestra_tui.screens.view import bindings
 from orchestra_tui.widgets.lines import Pane
 
@@ -22,16 +24,13 @@ class AlertsScreen(TableScreen):
     """A table of alerts with the details of the selected one beside it where there is room."""
 
     VIEW = "alerts"
+    SUBJECT = ALERTS
     BINDINGS: ClassVar[list[BindingType]] = bindings("alerts")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._only_firing = False
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="split"):
             yield self.live_table()
-            yield Pane(self._detail, "Details", id="detail", focusable=False)
+            yield Pane(self._detail, "Details", id="detail")
 
     def action_detail(self) -> None:
         key = self.table.selected
@@ -51,45 +50,40 @@ class AlertsScreen(TableScreen):
         self.console.do(acknowledge(self.chosen()))
 
     def action_silence(self) -> None:
-        """What is chosen is done to the alert that was selected when the key was pressed."""
-        key = self.table.selected
-        asked = consider(silence("silence", self.chosen()), self.console.fresh())
-        view = alerts.alert(self.console.fresh().snapshot, key)
-        if isinstance(asked, Refusal) or view is None:
-            reason = asked.reason if isinstance(asked, Refusal) else f"silence: {key} is gone"
+        """What is chosen is done to the alerts that were marked or selected when the key was pressed."""
+        ids, fresh = self.chosen(), self.console.fresh()
+        asked = consider(silence("silence", ids), fresh)
+        found = [alerts.alert(fresh.snapshot, key) for key in ids]
+        views = [view for view in found if view is not None]
+        if isinstance(asked, Refusal) or not views:
+            reason = asked.reason if isinstance(asked, Refusal) else f"silence: {ids[0]} is gone"
             self.console.say(reason, "warn")
             return
 
         def answered(choice: str | None) -> None:
-            wish = alerts.chosen(view, choice or "")
+            wish = alerts.chosen(views, choice or "")
             if wish is None:
                 self.console.say("silence cancelled", "muted")
             else:
-                verb, name, seconds = wish
-                self.console.do(silence(verb, [name], seconds))
+                self.console.do(silence(*wish))
 
-        self.app.push_screen(PickScreen(f"Silence {view.id}", alerts.choices(view), "1 hour"), answered)
+        title = f"Silence {views[0].id if len(views) == 1 else f'{len(views)} alerts'}"
+        self.app.push_screen(PickScreen(title, alerts.choices(views), "1 hour"), answered)
 
     # -- what is shown
-
-    def action_only_firing(self) -> None:
-        self._only_firing = not self._only_firing
-        self.redraw(self.picture)
-        self.say(line(span("only what fires" if self._only_firing else "all alerts", "accent")))
 
     def copied(self) -> str:
         view = alerts.alert(self.picture.snapshot, self.table.selected)
         return f"{view.id}: {view.message}" if view else ""
 
-    def rows(self, picture: Picture, cells: int) -> None:
-        views = alerts.matching(picture.snapshot, self._query, only_firing=self._only_firing)
-        self.table.show_rows(*alerts.table(views, picture, cells))
-        self.table.age(picture.stale and picture.snapshot is not None)
-        total = len(picture.snapshot.alerts) if picture.snapshot else 0
-        chips = ("firing  " if self._only_firing else "") + (
-            f"filter: {self._query}  " if self._query else ""
-        )
-        self.table.entitle(f"Alerts  {chips}{len(views)}/{total}")
+    def things(self, picture: Picture) -> Sequence[AlertView]:
+        return alerts.ordered(picture.snapshot)
+
+    def drawn(self, things: Sequence[AlertView], picture: Picture, cells: int) -> Rows:
+        return alerts.table(things, picture, cells)
+
+    def extent(self, things: Sequence[AlertView]) -> tuple[int, int]:
+        return alerts.widest(things)
 
     def _detail(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
         view = alerts.alert(picture.snapshot, self.table.selected)

@@ -1,6 +1,6 @@
 """The Backends view: breakers as a table, and the backend behind the selected one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -11,7 +11,8 @@ from orchestra_core.domain.snapshot import BreakerView, Snapshot
 from orchestra_tui.present import health
 from orchestra_tui.present.picture import Picture, backend
 from orchestra_tui.present.spans import Line, line, span
-from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.present.subjects import BREAKERS
+from orchestra_tui.screens.tabled import Rows, TableScreen
 from orchestra_tui.screens.view import bindings
 from orchestra_tui.widgets.lines import Pane
 
@@ -20,6 +21,7 @@ class BackendsScreen(TableScreen):
     """Backends above, one row per endpoint's breaker below; enter tells all of the backend."""
 
     VIEW = "backends"
+    SUBJECT = BREAKERS
     BINDINGS: ClassVar[list[BindingType]] = bindings("backends")
 
     def __init__(self) -> None:
@@ -28,7 +30,7 @@ class BackendsScreen(TableScreen):
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="stack"):
-            yield Pane(_backends, "Backends", id="backends-pane", focusable=False)
+            yield Pane(_backends, "Backends", id="backends-pane")
             yield self.live_table()
 
     def draw(self, picture: Picture) -> None:
@@ -59,16 +61,15 @@ class BackendsScreen(TableScreen):
 
         self.sheet("Backend", drawn)
 
-    def rows(self, picture: Picture, cells: int) -> None:
-        if picture.snapshot is None:
-            return
-        shown = [view for view in health.ranked(picture.snapshot) if _matches(view, self._query)]
-        rows = [(view.endpoint, health.table_row(view, cells, picture.glyphs)) for view in shown]
-        self.table.show_rows(health.table_header(cells), rows)
-        self.table.age(picture.stale)
-        chip = f"filter: {self._query}  " if self._query else ""
-        title = f"Breakers  {chip}{len(shown)}/{len(picture.snapshot.breakers)}"
-        self.table.entitle(title)
+    def things(self, picture: Picture) -> Sequence[BreakerView]:
+        return health.ranked(picture.snapshot) if picture.snapshot else ()
+
+    def drawn(self, things: Sequence[BreakerView], picture: Picture, cells: int) -> Rows:
+        rows = [(view.endpoint, health.table_row(view, cells, picture.glyphs)) for view in things]
+        return health.table_header(cells), rows
+
+    def extent(self, things: Sequence[BreakerView]) -> tuple[int, int]:
+        return health.widest(things)
 
 
 def _backends(picture: Picture, cells: int, rows: int) -> list[Line]:
@@ -81,13 +82,3 @@ def _backends(picture: Picture, cells: int, rows: int) -> list[Line]:
 def _backend_of(snapshot: Snapshot | None, endpoint: str | None) -> str | None:
     views = snapshot.models if snapshot else ()
     return next((view.backend for view in views if view.id == endpoint), None)
-
-
-def _matches(view: BreakerView, query: str) -> bool:
-    for term in query.lower().split():
-        word = term.removeprefix("state:").removeprefix("backend:")
-        negative = word.startswith("!")
-        found = word.lstrip("!") in f"{view.endpoint} {view.state}".lower()
-        if found == negative and word not in ("", "!"):
-            return False
-    return True

@@ -1,6 +1,6 @@
 """The Models view: what is where, and loading and unloading it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -13,22 +13,23 @@ from orchestra_tui.present.deeds.load import load
 from orchestra_tui.present.deeds.unload import unload
 from orchestra_tui.present.picture import Picture, model
 from orchestra_tui.present.spans import Line, line, span
-from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.present.subjects import MODELS
+from orchestra_tui.screens.tabled import Rows, TableScreen
 from orchestra_tui.screens.view import bindings
 from orchestra_tui.widgets.lines import Pane
-from orchestra_tui.widgets.prompts import CommandLine
 
 
 class ModelsScreen(TableScreen):
     """A table of endpoints with the details of the selected one beside it where there is room."""
 
     VIEW = "models"
+    SUBJECT = MODELS
     BINDINGS: ClassVar[list[BindingType]] = bindings("models")
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="split"):
             yield self.live_table()
-            yield Pane(self._detail, "Details", id="detail", focusable=False)
+            yield Pane(self._detail, "Details", id="detail")
 
     @property
     def selected(self) -> ModelView | None:
@@ -65,18 +66,14 @@ class ModelsScreen(TableScreen):
         view = self.selected
         return view.model if view else ""
 
-    def lost(self, key: str) -> str:
-        return "is filtered out" if model(self.picture.snapshot, key) is not None else "is gone"
+    def things(self, picture: Picture) -> Sequence[ModelView]:
+        return models.ordered(picture.snapshot)
 
-    def rows(self, picture: Picture, cells: int) -> None:
-        views = models.matching(picture.snapshot, self._query)
-        self.table.show_rows(*models.table(views, picture, cells))
-        self.table.age(picture.stale and picture.snapshot is not None)
-        total = len(picture.snapshot.models) if picture.snapshot else 0
-        chip = f"filter: {self._query}  " if self._query else ""
-        self.table.entitle(f"Models  {chip}{len(views)}/{total}")
-        if self.query_one(CommandLine).is_open and self.table.selected is None and views:
-            self.table.select(views[0].id)
+    def drawn(self, things: Sequence[ModelView], picture: Picture, cells: int) -> Rows:
+        return models.table(things, picture, cells)
+
+    def extent(self, things: Sequence[ModelView]) -> tuple[int, int]:
+        return models.widest(things)
 
     def _detail(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
         view = model(picture.snapshot, self.table.selected)

@@ -1,39 +1,82 @@
-"""What the views around one table share: its keys, its filter, and the sheet about the selected row."""
+"""What the views around one table share: filter, sort, marks, wide columns, and the sheets about the selected row."""
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from orchestra_tui.messages import FilterChanged, SelectionLost
+from orchestra_tui.present.listing import Listing, Subject, with_arrow
 from orchestra_tui.present.picture import Picture
-from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.present.spans import Line, line, plain, span
 from orchestra_tui.screens.help import SheetScreen
 from orchestra_tui.screens.view import ViewScreen
-from orchestra_tui.widgets.lines import Pane
+from orchestra_tui.widgets.lines import Lines, Pane
 from orchestra_tui.widgets.prompts import CommandLine
 from orchestra_tui.widgets.table import LiveTable
 
 # A table that is narrower is not laid out yet.
 _NARROWEST = 10
+_NOTHING = Subject("", identity=str, words=str, facets=(), problem=lambda _: False)
+
+Rows = tuple[Line, Sequence[tuple[str, Line]]]
 
 
 class TableScreen(ViewScreen):
-    """Subclasses compose a body with one `LiveTable` and put rows into it."""
+    """Subclasses compose a body with one `live_table()`, say what its objects are, and draw them.
+
+    With a `SUBJECT`, `things` and `drawn` they can be filtered, sorted, marked, copied and exported.
+    """
+
+    SUBJECT: ClassVar[Subject] = _NOTHING
 
     def __init__(self) -> None:
         super().__init__()
-        self._query = ""
+        self.listing = Listing(self.SUBJECT)
+        self._wide = False
+
+    # -- what a view says of its objects
+
+    def things(self, picture: Picture) -> Sequence[Any]:  # noqa: ARG002  for views that have some
+        """All objects there are, in the view's own order."""
+        return ()
+
+    def drawn(self, things: Sequence[Any], picture: Picture, cells: int) -> Rows:  # noqa: ARG002  see above
+        """The header, and for each object its id and its row of at most so many cells."""
+        return (), ()
+
+    def extent(self, things: Sequence[Any]) -> tuple[int, int]:  # noqa: ARG002  see above
+        """The cells that all columns need, and how many of them, at the left, are not scrolled away."""
+        return 0, 0
+
+    def lost(self, key: str) -> str:
+        """What has become of a row that was selected."""
+        exists = any(self.SUBJECT.identity(thing) == key for thing in self.things(self.picture))
+        return "is filtered out" if exists else "is gone"
+
+    # -- the table
 
     @property
     def table(self) -> LiveTable:
         return self.query_one(LiveTable)
 
+    @property
+    def marked_or_selected(self) -> tuple[str, ...]:
+        """The ids of what a key works on: what is marked, also where a filter hides it, else what is selected."""
+        return self.table.chosen
+
     def chosen(self) -> Sequence[str]:
         """The ids of what a key works on."""
-        return () if self.table.selected is None else (self.table.selected,)
+        return self.marked_or_selected
 
-    @abstractmethod
-    def rows(self, picture: Picture, cells: int) -> None:
-        """Shows the rows in a table of so many cells."""
+    def thing(self, key: str | None) -> Any:
+        """The object with this id as it is shown, None where there is none."""
+        things = () if key is None else self.things(self.picture)
+        return next((thing for thing in things if self.SUBJECT.identity(thing) == key), None)
+
+    @property
+    def shown(self) -> list[Any]:
+        """The objects that the filter lets through, in the order in which they are shown."""
+        by_key = {self.SUBJECT.identity(thing): thing for thing in self.things(self.picture)}
+        return [by_key[key] for key in self.table.keys if key in by_key]
 
     def draw(self, picture: Picture) -> None:
         self.redraw(picture)
@@ -47,6 +90,24 @@ class TableScreen(ViewScreen):
         if cells >= _NARROWEST:
             self.rows(picture, cells)
 
+    def rows(self, picture: Picture, cells: int) -> None:
+        """Shows the rows in a table of so many cells."""
+        listing, things, table = self.listing, self.things(picture), self.table
+        shown = listing.arranged(things, _stamp(picture), self.console.now(), held=not self.is_current)
+        wide, pinned = self.extent(shown) if self._wide else (0, 0)
+        header, rows = self.drawn(shown, picture, max(cells, wide))
+        header = with_arrow(header, listing.subject.facet(listing.sort.name), listing.sort, picture.glyphs)
+        if picture.snapshot is not None:
+            table.retain_marks({self.SUBJECT.identity(thing) for thing in things})
+        table.show_rows(header, rows, cells=wide if wide > cells else 0, pinned=pinned)
+        table.age(picture.stale and picture.snapshot is not None)
+        self.entitle(len(shown), len(things))
+        if self.query_one(CommandLine).is_open and table.selected is None and table.keys:
+            table.select(table.keys[0])
+
+    def entitle(self, shown: int, total: int) -> None:
+        self.table.entitle(self.listing.title(self.picture.glyphs, shown, total, self.table.marked))
+
     def live_table(self) -> LiveTable:
         """The table, which draws itself anew when its size has changed."""
         return LiveTable(id="table", classes="pane", resized=lambda: self.redraw(self.picture))
@@ -57,8 +118,11 @@ class TableScreen(ViewScreen):
     def on_mount(self) -> None:
         self.home()
 
-    def moving(self) -> LiveTable:
-        return self.table
+    # -- moving
+
+    def moving(self) -> Lines | None:
+        focused = super().moving()
+        return focused if focused is not None and focused.display else self.table
 
     def action_move(self, by: int) -> None:
         super().action_move(by)
@@ -77,30 +141,107 @@ class TableScreen(ViewScreen):
         for pane in self.query("#detail").results(Pane):
             pane.redraw()
 
+    # -- filter, order, columns
+
+    def suggested(self, text: str) -> str | None:
+        return self.listing.completed(text, self.things(self.picture), _stamp(self.picture))
+
+    def filter(self, text: str) -> None:
+        """Shows only what passes a filter; an empty one shows all."""
+        self.listing.filter(text)
+        self.redraw(self.picture)
+
+    def action_filter(self) -> None:
+        self._open(filtering=True, text=self.listing.query.text)
+
+    def action_back(self) -> None:
+        if self.listing.query:
+            self.filter("")
+        elif self.listing.problems:
+            self.action_problems()
+
+    def action_problems(self) -> None:
+        self.listing.problems = not self.listing.problems
+        self.redraw(self.picture)
+        self.console.say("only what has a problem" if self.listing.problems else "all rows")
+
+    def action_sort(self, by: int) -> None:
+        header = plain(self.table.header).replace(self.picture.glyphs.down, " ")
+        titles = header.replace(self.picture.glyphs.high, " ")
+        things = self.things(self.picture)
+        self.listing.sort_by(self.listing.next_sort(by, titles, things, _stamp(self.picture)))
+        self._sorted()
+
+    def action_reverse(self) -> None:
+        if not self.listing.sort.name:
+            self.console.say("reverse: choose a column with < or > first", "warn")
+            return
+        self.listing.reverse()
+        self._sorted()
+
+    def _sorted(self) -> None:
+        self.redraw(self.picture)
+        sort = self.listing.sort
+        order = (
+            f"by {sort.name}, {'largest' if sort.down else 'smallest'} first" if sort.name else "as they are"
+        )
+        self.console.say(f"sorted {order}")
+
+    def action_wide(self) -> None:
+        self._wide = not self._wide
+        self.redraw(self.picture)
+        room = self.table.scrollable_content_region.width
+        needed = self.extent(self.shown)[0]
+        if not self._wide:
+            self.console.say("as many columns as fit")
+        elif needed > room:
+            self.console.say("all columns; left and right scroll")
+        else:
+            self.console.say("all columns are shown already", "muted")
+
+    # -- marks
+
+    def action_mark(self) -> None:
+        if not self.table.mark():
+            self.console.say("mark: nothing is selected", "warn")
+        self._marked()
+
+    def action_invert_marks(self) -> None:
+        self.table.invert_marks()
+        self._marked()
+
+    def action_unmark(self) -> None:
+        self.table.unmark()
+        self._marked()
+
+    def _marked(self) -> None:
+        self.entitle(len(self.table.keys), len(self.things(self.picture)))
+
+    # -- one object
+
+    def action_describe(self) -> None:
+        """Details beside the table, or away; over it where there is no room beside it."""
+        if self.has_class("-narrow") or not self.query("#detail"):
+            self.action_detail()
+        else:
+            self.toggle_class("-alone")
+
     def sheet(self, title: str, drawn: Callable[[Picture, int, int], list[Line]]) -> None:
         """Everything about one row, over the view."""
         sheet = SheetScreen(title, drawn)
         self.app.push_screen(sheet)
         self.call_after_refresh(lambda: sheet.show(self.picture))
 
-    def action_filter(self) -> None:
-        self._open(filtering=True, text=self._query)
-
-    def action_back(self) -> None:
-        if self._query:
-            self._query = ""
-            self.redraw(self.picture)
-
     def on_filter_changed(self, event: FilterChanged) -> None:
         event.stop()
-        self._query = event.text
-        self.redraw(self.picture)
+        self.filter(event.text)
 
     def on_selection_lost(self, event: SelectionLost) -> None:
         event.stop()
         if not self.query_one(CommandLine).is_open:
             self.say(line(span(f"{event.key} {self.lost(event.key)}: nothing is selected", "warn")))
 
-    def lost(self, key: str) -> str:  # noqa: ARG002  for views that can tell
-        """What has become of a row that was selected."""
-        return "is not shown any more"
+
+def _stamp(picture: Picture) -> str:
+    """The engine's time; empty before it is known."""
+    return picture.snapshot.now if picture.snapshot else ""

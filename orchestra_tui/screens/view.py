@@ -80,7 +80,7 @@ class ViewScreen(Screen[None]):
         yield from self.body()
         with Widget(id="bottom"):
             yield Bar(id="status")
-            yield CommandLine(lambda text: complete(text, self._picture.snapshot))
+            yield CommandLine(self._completed)
         yield Bar(id="footer")
         yield Lines(id="tiny")
 
@@ -190,6 +190,15 @@ class ViewScreen(Screen[None]):
 
     def action_copy(self) -> None:
         self.console.copy(self.copied())
+
+    def suggested(self, text: str) -> str | None:  # noqa: ARG002  for views with a filter
+        """The filter that `text` begins."""
+        return None
+
+    def _completed(self, text: str) -> str | None:
+        if self.query_one(CommandLine).filtering:
+            return self.suggested(text)
+        return complete(text, self._picture.snapshot)
 
     def on_command_closed(self, event: CommandClosed) -> None:
         event.stop()

@@ -98,9 +98,9 @@ class Lines(ScrollView):
     def render_line(self, y: int) -> Strip:
         return self.paint(self._at(self._lines, y + round(self.scroll_y)))
 
-    def paint(self, row: Line, tone: str = "plain") -> Strip:
-        """One line in the widget's styles, filled to its width. `tone` is the style below all others."""
-        width = self.scrollable_content_region.width
+    def paint(self, row: Line, tone: str = "plain", cells: int = 0) -> Strip:
+        """One line in the widget's styles, filled to its width or to `cells`. `tone` is the style below all others."""
+        width = cells or self.scrollable_content_region.width
         ground = self.get_component_rich_style(f"tone--{tone}")
         old = self.has_class("-old")
         segments = []

@@ -64,7 +64,11 @@ class CommandLine(Input):
     def open(self, *, filtering: bool, text: str = "") -> None:
         self._filtering = filtering
         self._back = 0
-        self.placeholder = "filter: word, !word, state:ready, backend:x" if filtering else "command (:help)"
+        self.placeholder = (
+            "filter: word !word ^regex$ state:ready tok/s>20 (tab completes)"
+            if filtering
+            else "command (:help)"
+        )
         self.value = text
         self.cursor_position = len(text)
         self.display = True

@@ -1,20 +1,24 @@
 """A table whose selection is an object, not a row number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from textual import events
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from orchestra_tui.messages import SelectionLost
-from orchestra_tui.present.spans import EMPTY, Line, Span
+from orchestra_tui.present.selection import Selection
+from orchestra_tui.present.spans import EMPTY, Line, Span, width
 from orchestra_tui.widgets.lines import Lines
 
 
 class LiveTable(Lines):
-    """Rows with keys under a fixed header. The selection stays on its key wherever the row goes; when the key
-    vanishes nothing is selected, so that no action can reach a row the user did not choose."""
+    """Rows with keys under a fixed header. The selection and the marks stay on their keys wherever the rows go; when
+    the selected key vanishes nothing is selected, so that no action can reach a row the user did not choose."""
 
+    DEFAULT_CSS = """
+    LiveTable.-wide { overflow-x: auto; }
+    """
     can_focus = True
 
     def __init__(
@@ -27,54 +31,97 @@ class LiveTable(Lines):
         super().__init__(id=id, classes=classes)
         self._resized = resized
         self._header: Line = EMPTY
-        self._keys: tuple[str, ...] = ()
-        self._selected: str | None = None
-        # What was selected when it vanished: the same object is selected again when it comes back, as after the
-        # engine's restart, unless the user has chosen something else meanwhile.
-        self._missed: str | None = None
-        self._place = 0
-        self._started = False
+        self._selection = Selection()
+        self._cells = 0
+        self._pinned = 0
 
     @property
     def selected(self) -> str | None:
         """The key of the selected row."""
-        return self._selected
+        return self._selection.selected
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return self._keys
+        return self._selection.keys
 
-    def show_rows(self, header: Line, rows: Sequence[tuple[str, Line]]) -> None:
-        """Replaces the rows, painting only those that changed or moved."""
+    @property
+    def marks(self) -> frozenset[str]:
+        """The keys that are marked, also those that a filter hides."""
+        return self._selection.marks
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """What a deed is done to: the marked keys, or the selected one."""
+        return self._selection.chosen
+
+    @property
+    def marked(self) -> str:
+        """How many are marked, for a title; empty without marks."""
+        return self._selection.marked
+
+    @property
+    def header(self) -> Line:
+        return self._header
+
+    def show_rows(
+        self, header: Line, rows: Sequence[tuple[str, Line]], *, cells: int = 0, pinned: int = 0
+    ) -> None:
+        """Replaces the rows, painting only those that changed or moved.
+
+        Rows of more `cells` than there are can be scrolled sideways; their first `pinned` cells stay.
+        """
+        if (cells, pinned) != (self._cells, self._pinned):
+            self._cells, self._pinned = cells, pinned
+            self.set_class(cells > 0, "-wide")
+            self._measure()
+            self.refresh()
         if header != self._header:
             self._header = header
-            self.refresh(Region(0, 0, self.size.width, 1))
-        before, shown = self._place, self._selected
-        self._keys = tuple(key for key, _ in rows)
-        self._follow_key()
+            self._touch(-1)
+        before, shown, marks = self._selection.place, self.selected, self._marked_rows()
+        lost = self._selection.show([key for key, _ in rows])
+        if lost is not None:
+            self.post_message(SelectionLost(lost))
         self.show_lines([row for _, row in rows])
-        if (before, shown) != (self._place, self._selected):
+        for index in marks ^ self._marked_rows():
+            self._touch(index)
+        if (before, shown) != (self._selection.place, self.selected):
             self.refresh_row(before)
-            self.refresh_row(self._place)
+            self.refresh_row(self._selection.place)
             self._reveal()
 
     def select(self, key: str | None) -> None:
         """Moves the selection to a key that is shown, or to nothing."""
-        self.refresh_row(self._place)
-        self._missed = None
-        self._selected = key if key in self._keys else None
-        if self._selected is not None:
-            self._place = self._keys.index(self._selected)
-            self._started = True
-        self.refresh_row(self._place)
+        self.refresh_row(self._selection.place)
+        self._selection.select(key)
+        self.refresh_row(self._selection.place)
         self._reveal()
 
     def move(self, by: int) -> None:
         """Moves the selection; without one, starts where the last one was."""
-        if not self._keys:
-            return
-        place = self._place + by if self._selected is not None else self._place
-        self.select(self._keys[min(max(place, 0), len(self._keys) - 1)])
+        self.refresh_row(self._selection.place)
+        self._selection.move(by)
+        self.refresh_row(self._selection.place)
+        self._reveal()
+
+    def mark(self) -> bool:
+        """Marks the selected row, or takes its mark away; False where none is selected."""
+        self.refresh_row(self._selection.place)
+        return self._selection.toggle()
+
+    def invert_marks(self) -> None:
+        self._selection.invert()
+        for index in range(len(self.keys)):
+            self._touch(index)
+
+    def unmark(self) -> None:
+        for index in self._marked_rows():
+            self._touch(index)
+        self._selection.unmark()
+
+    def retain_marks(self, existing: Collection[str]) -> None:
+        """Drops the marks of objects that do not exist any more; rows of those are not shown either."""
+        self._selection.retain(existing)
 
     def refresh_row(self, index: int) -> None:
         self._touch(index)
@@ -85,21 +132,27 @@ class LiveTable(Lines):
 
     def render_line(self, y: int) -> Strip:
         if y == 0:
-            return self.paint(self._header)
+            return self._shifted(self._header)
         index = y - 1 + round(self.scroll_y)
         row = self._at(self.lines, index)
-        if self._selected is None or index != self._place or not row:
+        if not row:
             return self.paint(row)
-        sign = ">" if self.app.has_class("-ascii") else "▌"
+        chosen = self.selected is not None and index == self._selection.place
+        marked = index < len(self.keys) and self.keys[index] in self.marks
+        if not chosen and not marked:
+            return self._shifted(row)
+        plain = self.app.has_class("-ascii")
+        sign = ("#" if plain else "✓") if marked else (">" if plain else "▌")
         first = row[0]
-        return self.paint((Span(sign, "key"), first._replace(text=first.text[1:]), *row[1:]), "cursor")
+        signed = (Span(sign, "key"), first._replace(text=first.text[1:]), *row[1:])
+        return self._shifted(signed, "cursor" if chosen else "plain")
 
     def on_click(self, event: events.Click) -> None:
         event.prevent_default()
         index = event.y - self.content_offset.y - 1 + round(self.scroll_y)
-        if 0 <= index < len(self._keys):
-            again = self._keys[index] == self._selected
-            self.select(self._keys[index])
+        if 0 <= index < len(self.keys):
+            again = self.keys[index] == self.selected
+            self.select(self.keys[index])
             if again and event.chain > 1:
                 self.call_later(self.screen.run_action, "screen.detail")
 
@@ -108,33 +161,36 @@ class LiveTable(Lines):
         if self._resized is not None:
             self._resized()
 
-    def _follow_key(self) -> None:
-        if self._selected is None and self._missed in self._keys:
-            self._selected, self._missed = self._missed, None
-        if self._selected is None:
-            if not self._started and self._keys:
-                self._selected, self._place, self._started = self._keys[0], 0, True
-        elif self._selected in self._keys:
-            self._place = self._keys.index(self._selected)
-        else:
-            self.post_message(SelectionLost(self._selected))
-            self._missed = self._selected
-            self._selected = None
-            self._place = min(self._place, max(len(self._keys) - 1, 0))
+    def _marked_rows(self) -> set[int]:
+        """The rows with a mark; looked for only where there are marks."""
+        if not self.marks:
+            return set()
+        return {index for index, key in enumerate(self.keys) if key in self.marks}
+
+    def _shifted(self, row: Line, tone: str = "plain") -> Strip:
+        """The part of a row that is scrolled to, after the cells that stay."""
+        room = self.scrollable_content_region.width
+        if self._cells <= room:
+            return self.paint(row, tone)
+        whole = self.paint(row, tone, max(self._cells, width(row)))
+        begin = min(self._pinned, room // 2)
+        offset = begin + round(self.scroll_x)
+        return Strip.join([whole.crop(0, begin), whole.crop(offset, offset + room - begin)])
 
     def _reveal(self) -> None:
-        if self._selected is not None and self.size.height > 1:
-            top = round(self.scroll_y)
+        if self.selected is not None and self.size.height > 1:
+            top, place = round(self.scroll_y), self._selection.place
             room = self.scrollable_content_region.height - 1
-            if self._place < top:
-                self.scroll_to(y=self._place, animate=False, immediate=True)
-            elif self._place >= top + room:
-                self.scroll_to(y=self._place - room + 1, animate=False, immediate=True)
+            if place < top:
+                self.scroll_to(y=place, animate=False, immediate=True)
+            elif place >= top + room:
+                self.scroll_to(y=place - room + 1, animate=False, immediate=True)
 
     def _measure(self) -> None:
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self.lines) + 1)
+        room = self.scrollable_content_region.width
+        self.virtual_size = Size(max(room, self._cells), len(self.lines) + 1)
 
     def _touch(self, index: int) -> None:
-        y = index + 1 - round(self.scroll_y)
-        if 1 <= y < max(self.size.height, 1):
+        y = 0 if index < 0 else index + 1 - round(self.scroll_y)
+        if (index < 0 or y >= 1) and y < max(self.size.height, 1):
             self.refresh(Region(0, y, self.size.width, 1))

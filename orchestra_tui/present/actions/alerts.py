@@ -27,14 +27,4 @@ ACTIONS: tuple[Action, ...] = (
         mutates=True,
         palette=False,
     ),
-    Action(
-        "firing",
-        ("e",),
-        "e",
-        "firing",
-        "only what fires, and all again",
-        "screen.only_firing",
-        ("alerts",),
-        5,
-    ),
 )

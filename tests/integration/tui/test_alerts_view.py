@@ -209,7 +209,7 @@ async def test_only_what_fires_and_a_filter() -> None:
         await pilot.press("7")
         await sees(pilot, "Alerts  5/5")
         await pilot.press("e")
-        await sees(pilot, "firing  3/5")
+        await sees(pilot, "problems only  3/5")
         assert "disk:state" not in text(app)
         await pilot.press("slash", *"state:silenced", "enter")
         await sees(pilot, "1/5")

@@ -253,8 +253,8 @@ async def test_the_filter_works_while_it_is_typed_and_escape_clears_it() -> None
         await sees(pilot, "enter details")
         await pilot.press("escape")
         await sees(pilot, "10/10")
-        await pilot.press(*"/[red]x")
-        await sees(pilot, "filter: [red]x  0/10")
+        await pilot.press(*"/[red]xy")
+        await sees(pilot, "filter: [red]xy  0/10")
 
 
 async def test_hostile_names_are_shown_and_their_real_names_are_sent() -> None:

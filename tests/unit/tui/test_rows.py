@@ -10,10 +10,12 @@ from orchestra_core.domain.price import PriceView
 from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot, Throughput
 from orchestra_tui.present import frame, health, models, overview, problems
 from orchestra_tui.present.glyphs import ASCII, UNICODE
+from orchestra_tui.present.listing import Listing
 from orchestra_tui.present.picture import Launch, Link, LinkState, Picture, broken, linked
 from orchestra_tui.present.spans import plain, width
 from orchestra_tui.present.states import health as backend_health
 from orchestra_tui.present.states import residency
+from orchestra_tui.present.subjects import MODELS
 from tests.fakes.fake_engine import World
 
 LIVE = Link(LinkState.LIVE)
@@ -77,7 +79,9 @@ def test_columns_give_way_in_order_and_the_core_stays() -> None:
 )
 def test_filters(query: str, names: set[str]) -> None:
     """Words, exclusions and fields select rows."""
-    assert {view.model for view in models.matching(World().snapshot(), query)} == names
+    listing = Listing(MODELS)
+    listing.filter(query)
+    assert {view.model for view in listing.passing(World().snapshot().models, "")} == names
 
 
 def test_states_tell_the_worst_first() -> None:

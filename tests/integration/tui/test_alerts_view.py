@@ -157,7 +157,7 @@ async def test_nothing_is_sent_on_a_lost_link() -> None:
         await pilot.press("7")
         await sees(pilot, "SEVERITY")
         engine.push(Lost(3, 5.0, "the engine closed the connection"))
-        await sees(pilot, "lost: retry in")
+        await sees(pilot, "lost: reconnecting in")
         for key, verb in (("A", "ack"), ("M", "silence")):
             await pilot.press(key)
             await sees(pilot, f"{verb}: not connected to the engine (lost); nothing was sent")

@@ -233,7 +233,7 @@ async def test_nothing_is_sent_while_the_engine_is_lost() -> None:
         await pilot.press("2")
         await sees(pilot, "MODEL")
         engine.push(Lost(3, 5.0, "the engine closed the connection"))
-        await sees(pilot, "lost: retry in")
+        await sees(pilot, "lost: reconnecting in")
         await pilot.press("U")
         await sees(pilot, "unload: not connected to the engine (lost); nothing was sent")
         assert (engine.operated, engine.fetched) == ([], 0)

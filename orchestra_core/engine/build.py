@@ -40,6 +40,7 @@ from orchestra_core.engine.sections import register, retries, rules, timeouts, w
 from orchestra_core.engine.steering import Steering
 from orchestra_core.engine.stopping import Stopping
 from orchestra_core.engine.tidings import Tidings, with_lanes
+from orchestra_core.engine.traffic import Traffic
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
@@ -50,9 +51,6 @@ from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.gate import Gate
 from orchestra_core.server.listener import Listener
 from orchestra_core.server.routes import Routes
-from orchestra_core.telemetry.ended import Ended
-from orchestra_core.telemetry.metrics import Metrics, prometheus
-from orchestra_core.telemetry.window import Latencies, Series
 from orchestra_core.upstream.dialing import Dialer
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.guarded import Guarded
@@ -85,13 +83,12 @@ class Engine:
             asyncio.get_running_loop(),
         )
         self.gate = Gate(rules(config), clock)
-        self.metrics = Metrics()
-        self.ended = Ended(self.metrics, Series(), Latencies(), Latencies())
+        self.traffic = Traffic(clock, self.catalog)
         self.accounts = Accounts(
             config,
             clock=clock,
             catalog=self.catalog,
-            ended=self.ended.add,
+            ended=self.traffic.ended.add,
             gate=self.gate,
             tidings=self.tidings,
             members=lambda: self.members,
@@ -225,6 +222,7 @@ class Engine:
             circuit_changed=self.tidings.circuit_changed,
             pipeline=self.pipeline,
             accounts=self.accounts,
+            traffic=self.traffic,
         )
         self.reload = Reload(
             config,
@@ -244,6 +242,10 @@ class Engine:
             self.pipeline.service.end,
         )
         self.keys = Keys(self.gate, self.ledger, self.clock, config.keys, self.supervisor, self._keys_changed)
+        self._register()
+
+    def _register(self) -> None:
+        """Who takes what of a new configuration."""
         register(
             self.reload,
             pipeline=self.pipeline,
@@ -268,7 +270,7 @@ class Engine:
             loading=self.loading,
             tidings=self.tidings,
             watchdog=self.watchdog,
-            ended=self.ended,
+            ended=self.traffic.ended,
             alerts=self.alerts,
             drills=self.drills,
             config=lambda: self.config,
@@ -375,10 +377,5 @@ class Engine:
         self.hub.publish("keys.changed", "keys", "the API keys were changed")
 
     def _failed_over(self, call: Call, outcome: Outcome, to: str) -> None:
-        self.metrics.failed_over()
+        self.traffic.metrics.failed_over()
         self.tidings.failed_over(call, outcome, to)
-
-    def metrics_text(self) -> bytes:
-        """What Prometheus reads."""
-        self.ended.count()
-        return prometheus(self.snapshots.current(), self.metrics)

@@ -14,6 +14,7 @@ from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.members import Members
 from orchestra_core.engine.steering import Steering
+from orchestra_core.engine.traffic import Traffic
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.resilience.shedding import Shedding
@@ -41,6 +42,7 @@ class Housekeeping:
         circuit_changed: Callable[[Endpoint, Circuit, str], None],
         pipeline: Pipeline,
         accounts: Accounts,
+        traffic: Traffic,
     ) -> None:
         self._clock = clock
         self._host = host
@@ -53,6 +55,7 @@ class Housekeeping:
         self._circuit_changed = circuit_changed
         self._pipeline = pipeline
         self._accounts = accounts
+        self._traffic = traffic
 
     async def run(self, listener: Listener) -> None:
         while True:
@@ -62,6 +65,7 @@ class Housekeeping:
                 self._circuit_changed(endpoint, circuit, "time for a probe")
             self._pipeline.tick()
             self._accounts.tick()
+            self._traffic.tick()
             self._steering.look()
             for member in self._members:
                 member.monitor.expire(now)

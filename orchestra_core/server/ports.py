@@ -20,6 +20,7 @@ from orchestra_core.domain.events import Event
 from orchestra_core.domain.principal import Scope
 from orchestra_core.domain.result import Operation, Reloaded, Result
 from orchestra_core.domain.running import RunningView
+from orchestra_core.domain.series import SeriesView
 from orchestra_core.domain.sink import Serving, Sink
 from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
 from orchestra_core.server.audit_log import Page
@@ -164,6 +165,7 @@ class Ports(msgspec.Struct, frozen=True):
     reason; both return the new state and raise NotFound. `still_welcome` is asked for each item of an answer without
     an end: keys are revoked while it goes on. `audit` reads a page of the audit log: before which place, and how many.
     `recording` is what was recorded from a moment (Unix seconds) on, in pieces; raises NotFound where nothing was.
+    `series` is how traffic went: over which window, by what, and how many rows at most.
     """
 
     clock: Clock
@@ -189,4 +191,5 @@ class Ports(msgspec.Struct, frozen=True):
     running: Running
     recording: Callable[[float], AsyncGenerator[bytes, None]]
     drills: Drills
+    series: Callable[[str, str | None, int], SeriesView]
     budgets: Callable[[], tuple[BudgetView, ...]] = tuple

@@ -9,6 +9,7 @@ from orchestra_core.accounting.usage import CUBES, By, UsageQuery
 from orchestra_core.domain.call import TASK_ALIASES, Task
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Verdict
+from orchestra_core.domain.series import BY, MOST_ROWS, WINDOWS
 
 _GROUPS = {by.value: by for by in (By.MODEL, By.TASK, By.KEY, By.BACKEND, By.DAY)}
 _COLUMNS = (By.MODEL, By.TASK, By.KEY, By.BACKEND)
@@ -16,6 +17,7 @@ _USAGE = ("by", "since", "until", "model", "task", "key", "backend", "limit")
 _FILTERS = ("model", "backend", "key", "task", "verdict", "failed", "degraded", "cache")
 _LISTING = (*_FILTERS, "since", "until", "limit", "cursor", "running")
 _ROWS, _MOST_ROWS = 200, 10_000
+_SERIES, _TOP = ("window", "by", "top"), 8
 _PAGE, _LONGEST_PAGE = 50, 500
 _AGO = re.compile(r"([1-9]\d{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -81,6 +83,16 @@ def read_since(arguments: Mapping[str, str], now: datetime) -> float:
     """From when on something is wanted, in Unix seconds; 0 where that is not said."""
     _known(arguments, ("since",))
     return _moment(arguments, "since", now) or 0.0
+
+
+def read_series(arguments: Mapping[str, str]) -> tuple[str, str | None, int]:
+    """The window, what there shall be rows of, if anything, and how many at most."""
+    _known(arguments, _SERIES)
+    window, by = arguments.get("window", "5m"), arguments.get("by")
+    _one_of("window", window, WINDOWS)
+    if by is not None:
+        _one_of("by", by, BY)
+    return window, by, _whole(arguments, "top", _TOP, MOST_ROWS)
 
 
 def _unsummed(query: UsageQuery) -> InvalidRequest:

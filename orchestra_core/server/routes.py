@@ -18,6 +18,7 @@ from orchestra_core.server.facades.openai import OpenAIFacade
 from orchestra_core.server.facades.operations import Operations
 from orchestra_core.server.facades.recording import RecordingFacade
 from orchestra_core.server.facades.reports import ReportsFacade
+from orchestra_core.server.facades.series import SeriesFacade
 from orchestra_core.server.facades.steering import Steering
 from orchestra_core.server.gate import Gate
 from orchestra_core.server.ports import Ports
@@ -87,6 +88,7 @@ class Routes:
             "/api/v1/events": {"GET": (operations.events, use)},
             "/api/v1/budgets": {"GET": (operations.budgets, use)},
             "/api/v1/usage": {"GET": (reports.usage, use)},
+            "/api/v1/series": {"GET": (SeriesFacade(ports).series, use)},
             "/api/v1/requests": {"GET": (reports.requests, use)},
             "/api/v1/keys": {"GET": (keys.list, admin), "POST": (keys.create, admin)},
             "/api/v1/alerts": {"GET": (alerts.list, use)},

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import Throughput, Totals
+from orchestra_core.telemetry.buckets import counted
+from orchestra_core.telemetry.history import History
 from orchestra_core.telemetry.metrics import Labels, Metrics
 from orchestra_core.telemetry.window import Latencies, Series
 
@@ -21,9 +23,15 @@ class Ended:
     """Durations are counted of successes only."""
 
     def __init__(
-        self, metrics: Metrics, series: Series, latencies: Latencies, first_tokens: Latencies
+        self,
+        metrics: Metrics,
+        series: Series,
+        latencies: Latencies,
+        first_tokens: Latencies,
+        history: History | None = None,
     ) -> None:
         self._metrics = metrics
+        self._history = history
         self._series = series
         self._latencies = latencies
         self._first_tokens = first_tokens
@@ -64,17 +72,24 @@ class Ended:
         _, _, read, written, costs, seconds, firsts = zip(*entries, strict=True)
         success = labels[4] == Verdict.SUCCESS
         failed = not success and labels[4] != Verdict.CANCELLED
-        number, tokens = len(entries), sum(written)
+        number, tokens, tokens_in = len(entries), sum(written), sum(read)
+        cost, unknown = sum(filter(None, costs)), costs.count(None)
         self._series.add(second, requests=number, failures=number if failed else 0, tokens=tokens)
         cell = self._metrics.cell(labels)
         cell.requests += number
-        cell.tokens_in += sum(read)
+        cell.tokens_in += tokens_in
         cell.tokens_out += tokens
-        cell.cost += sum(filter(None, costs))
-        cell.cost_unknown += costs.count(None)
+        cell.cost += cost
+        cell.cost_unknown += unknown
+        waited: dict[int, int] = {}
+        first: dict[int, int] = {}
         if success:
-            known = [first for first in firsts if first is not None]
+            known = [one for one in firsts if one is not None]
             cell.seconds.add(*seconds)
             cell.first_tokens.add(*known)
-            self._latencies.add(second, *seconds)
-            self._first_tokens.add(second, *known)
+            waited, first = counted(seconds), counted(known)
+            self._latencies.take(second, waited, sum(seconds))
+            self._first_tokens.take(second, first, sum(known))
+        if self._history is not None:
+            tally = self._history.at(second, (labels[0], labels[1]))
+            tally.add(number, number if failed else 0, tokens_in, tokens, cost, unknown, waited, first)

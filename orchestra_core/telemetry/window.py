@@ -2,9 +2,9 @@
 
 from collections import deque
 from collections.abc import Sequence
-from math import exp, log
 
 from orchestra_core.domain.snapshot import Throughput
+from orchestra_core.telemetry.buckets import counted, merge, quantile
 
 
 class Series:
@@ -67,9 +67,6 @@ class Series:
         )
 
 
-# Buckets of durations grow by 5 %, so a quantile is exact to 2.5 %. Durations are counted from 0.1 ms.
-_SHORTEST = 1e-4
-_GROWTH = log(1.05)
 _SLICES = 20
 
 
@@ -84,13 +81,14 @@ class Latencies:
 
     def add(self, now: float, *durations: float) -> None:
         """Durations that ended at `now` (monotonic seconds)."""
+        self.take(now, counted(durations), sum(durations))
+
+    def take(self, now: float, buckets: dict[int, int], total: float) -> None:
+        """The same, counted already; `total` is their sum."""
         if now >= self._until:
             self._begin(int(now / self._step))
-        buckets = self._newest.buckets
-        for seconds in durations:
-            bucket = int(log(seconds / _SHORTEST) / _GROWTH) + 1 if seconds > _SHORTEST else 0
-            buckets[bucket] = buckets.get(bucket, 0) + 1
-        self._newest.total += sum(durations)
+        merge(self._newest.buckets, buckets)
+        self._newest.total += total
 
     def _begin(self, number: int) -> None:
         if number > self._newest.number:
@@ -101,18 +99,9 @@ class Latencies:
     def quantile(self, q: float, now: float) -> float | None:
         """The duration that a share `q` (0..1) did not exceed, within 2.5 %; None without any."""
         merged: dict[int, int] = {}
-        count = 0
         for part in self._live(now):
-            count += part.count
-            for bucket, number in part.buckets.items():
-                merged[bucket] = merged.get(bucket, 0) + number
-        wanted = q * count
-        for bucket in sorted(merged):
-            wanted -= merged[bucket]
-            if wanted <= 0:
-                # The middle, in ratio, of the bucket's two bounds.
-                return _SHORTEST * exp(_GROWTH * (bucket - 0.5)) if bucket else _SHORTEST
-        return None
+            merge(merged, part.buckets)
+        return quantile(merged, q)
 
     def quantiles(self, now: float, shares: Sequence[float] = (0.5, 0.95, 0.99)) -> tuple[float | None, ...]:
         """The quantile of each of the `shares`."""

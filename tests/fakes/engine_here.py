@@ -108,7 +108,7 @@ class EngineHere:
         """As of now: the snapshot is up to a second old."""
         engine = self.engine
         inflight, waiting = self.busy()
-        return engine.ended.totals(engine.clock.monotonic(), inflight=inflight, waiting=waiting)
+        return engine.traffic.ended.totals(engine.clock.monotonic(), inflight=inflight, waiting=waiting)
 
     def busy(self) -> tuple[int, int]:
         """Calls in service and in the queues, of all endpoints."""

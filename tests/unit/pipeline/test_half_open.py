@@ -116,3 +116,13 @@ async def test_who_waits_behind_a_probe_that_left_is_the_next_one() -> None:
     assert len(world.execution.attempts) == 7
     world.execution.gate.set()
     assert (await waiter).outcome.ok
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REJECTED, Verdict.CONTEXT_OVERFLOW, Verdict.CONTENT_FILTER])
+async def test_a_probe_that_says_nothing_of_the_endpoint_frees_its_place(verdict: Verdict) -> None:
+    """A request that is wrong itself neither closes the breaker nor keeps the next one from finding out."""
+    world = await half_open(verdict)
+    world.execution.gate = None
+    assert (await world.ask()).outcome.verdict is verdict
+    assert world.endpoint("a").circuit is Circuit.HALF_OPEN
+    assert (await world.ask()).outcome.ok

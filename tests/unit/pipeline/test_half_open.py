@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from orchestra_core.domain.catalog import Circuit
+from orchestra_core.domain.catalog import Circuit, Residency
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.result import Result
 from orchestra_core.resilience.budget import Retries
+from orchestra_core.resilience.policy import Policy
 from tests.fakes.execution import ScriptedExecution, TakingSink
 from tests.fakes.pipeline import World
 from tests.fakes.turns import settle
@@ -126,3 +127,19 @@ async def test_a_probe_that_says_nothing_of_the_endpoint_frees_its_place(verdict
     assert (await world.ask()).outcome.verdict is verdict
     assert world.endpoint("a").circuit is Circuit.HALF_OPEN
     assert (await world.ask()).outcome.ok
+
+
+async def test_a_forced_probe_that_was_never_sent_frees_its_place() -> None:
+    """Behind an open breaker the model had to be loaded first, which failed: the next request finds out."""
+    world = World(ScriptedExecution(a=[Verdict.FAILED] * 5), ("a",), retries=Retries(attempts=1))
+    for _ in range(5):
+        await world.ask()
+    assert world.endpoint("a").circuit is Circuit.OPEN
+    world.change("a", loadable=True).residency = Residency.ABSENT
+    world.load_error = "no room"
+    assert not (await world.ask()).outcome.ok
+    assert world.loads == ["a/llama3:8b"]
+    world.load_error = ""
+    world.clock.advance(Policy().force_every)
+    assert (await world.ask()).outcome.ok
+    assert world.endpoint("a").circuit is Circuit.HALF_OPEN

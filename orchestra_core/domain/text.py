@@ -6,9 +6,11 @@ Sources of the set: ECMA-48 control functions, Unicode bidi controls (CVE-2021-4
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MAX_LINE = 8192
 MAX_MARKS = 8
+_SHORT = 128
 
 _BAD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"
@@ -37,7 +39,15 @@ def one_line(s: str) -> str:
     """`safe_text` for a table cell or a log line: newlines and tabs become single spaces."""
     if len(s) <= MAX_LINE and s.isascii() and s.isprintable():
         return s
+    return _one_short_line(s) if len(s) <= _SHORT else _one_line(s)
+
+
+def _one_line(s: str) -> str:
     return safe_text(s).replace("\n", " ").replace("\t", " ")
+
+
+# Tables show the same symbols and names second after second.
+_one_short_line = lru_cache(maxsize=1024)(_one_line)
 
 
 def _shown(found: re.Match[str]) -> str:

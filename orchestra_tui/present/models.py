@@ -63,15 +63,17 @@ def columns(views: Sequence[ModelView], cells: int) -> tuple[Column, ...]:
     return tuple(chosen)
 
 
-def table(views: Sequence[ModelView], picture: Picture, cells: int) -> tuple[Line, list[tuple[str, Line]]]:
-    """The header and, per endpoint, its id and its row."""
+def table(
+    views: Sequence[ModelView], picture: Picture, cells: int, limit: int | None = None
+) -> tuple[Line, list[tuple[str, Line]]]:
+    """The header and, per endpoint, its id and its row; columns fit all of them, also where only `limit` are drawn."""
     chosen = columns(views, cells)
     name = max(cells - _taken(chosen), 8)
     head = f"    {pad('MODEL', name)} {'STATE':<9}" + "".join(
         " " + pad(column.title, column.cells, right=column.right) for column in chosen
     )
     now = picture.snapshot.now if picture.snapshot else ""
-    rows = [(view.id, _row(view, chosen, name, now, picture.glyphs)) for view in views]
+    rows = [(view.id, _row(view, chosen, name, now, picture.glyphs)) for view in views[:limit]]
     return cut_line(line(span(head, "muted")), cells), rows
 
 

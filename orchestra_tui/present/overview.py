@@ -50,13 +50,13 @@ def memory(picture: Picture, cells: int, height: int) -> list[Line]:
     silent = {view.name for view in snapshot.backends if unreported(view)}
     detailed = 2 * len(snapshot.pools) + len(others) <= height
     drawn: list[Line] = []
-    for pool in sorted(snapshot.pools, key=lambda pool: (pool.name != "host", -pools.share(pool))):
+    for pool in sorted(snapshot.pools, key=lambda pool: (pool.name != "host", -pools.share(pool)))[:height]:
         drawn.append((Span(" "), *pools.gauge(pool.name, pool, cells - 2, glyphs, label)))
         if detailed:
             drawn.append((Span("  "), *pools.parts(pool, cells - 2, glyphs)))
     drawn += [
         (Span(" "), *gauge(name, memory, cells - 2, glyphs, label, known=name not in silent))
-        for name, memory in others
+        for name, memory in others[: max(height - len(drawn), 0)]
     ]
     if len(drawn) + 2 <= height:
         drawn += [(), _legend(snapshot, cells, glyphs)]
@@ -159,7 +159,7 @@ def work(picture: Picture, cells: int, height: int) -> list[Line]:
     if not snapshot.models:
         return [line(span(" no model", "muted"))]
     order = sorted(snapshot.models, key=lambda view: (_BUSY.get(view.residency, 2), -view.calls, view.id))
-    head, rows = table(order, picture, cells)
+    head, rows = table(order, picture, cells, max(height - 1, 0))
     return [head, *(row for _, row in rows)][:height]
 
 

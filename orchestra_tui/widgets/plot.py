@@ -1,13 +1,14 @@
 """A thin pane over plotext: one figure of its own, drawn at most every two seconds."""
 
+import asyncio
 from collections.abc import Callable, Sequence
-
-from plotext._figure import _figure_class  # the module-level API shares one figure between all widgets
+from typing import Any
 
 from orchestra_core.domain.snapshot import Throughput
 from orchestra_tui.present.gauge import buckets
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, Span
+from orchestra_tui.widgets.figure import fetch, figure
 from orchestra_tui.widgets.lines import Draw, Pane
 
 PERIOD = 2.0
@@ -27,26 +28,38 @@ class PlotPane(Pane):
         self._below = below
         self._narrow = narrow
         self._now = now
-        self._figure = _figure_class()
-        self._figure._limit_size(False, False)
+        self._figure: Any | None = None
         self._plot: list[Line] = []
         self._drawn = (0, 0, -1.0)
+        self._shown: Throughput | None = None
+
+    def on_mount(self) -> None:
+        if self.app.is_headless:
+            fetch()
+        else:
+            self.call_after_refresh(self.run_worker, self._fetch())
+
+    async def _fetch(self) -> None:
+        await asyncio.to_thread(fetch)
+        self.redraw()
 
     def _all(self, picture: Picture, cells: int, rows: int) -> Sequence[Line]:
         if picture.snapshot is None:
             return ()
-        if rows < 7 or cells < 30:
+        self._figure = self._figure or figure()
+        if rows < 7 or cells < 30 or self._figure is None:
             return [self._narrow(picture, cells), *self._below(picture, cells, rows - 1)]
         numbers = 1 if rows < 11 else 2 if rows < 15 else 4
         height = min(rows - numbers, TALLEST)
         width, tall, at = self._drawn
-        if (width, tall) != (cells, height) or self._now() - at >= PERIOD:
-            self._plot = self._build(picture.snapshot.throughput, cells, height, picture.glyphs.ascii)
-            self._drawn = (cells, height, self._now())
+        series = picture.snapshot.throughput
+        if (width, tall) != (cells, height) or (self._now() - at >= PERIOD and series != self._shown):
+            self._plot = self._build(self._figure, series, cells, height, picture.glyphs.ascii)
+            self._drawn, self._shown = (cells, height, self._now()), series
         return [*self._plot, *self._below(picture, cells, rows - height)]
 
-    def _build(self, series: Throughput, cells: int, rows: int, plain: bool) -> list[Line]:
-        figure = self._figure
+    @staticmethod
+    def _build(figure: Any, series: Throughput, cells: int, rows: int, plain: bool) -> list[Line]:
         figure.clear_figure()
         figure.theme("clear")
         figure.plot_size(cells, rows)

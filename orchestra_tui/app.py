@@ -1,6 +1,7 @@
 """The application: one feed from the engine, one picture of it, and the actions that are not a view's own."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -40,6 +41,7 @@ from orchestra_tui.screens.usage import UsageScreen
 from orchestra_tui.screens.view import ViewScreen
 from orchestra_tui.terminal import PLAIN, Terminal
 from orchestra_tui.widgets.themes import THEMES
+from orchestra_tui.widgets.tones import TONE_CLASSES
 
 # Events after which the state is asked for at once.
 CHANGES = ("model.", "breaker.", "backend.", "engine.", "alert.")
@@ -50,6 +52,7 @@ class Orchestra(App[str]):
 
     TITLE = "AI Orchestra"
     CSS_PATH = Path(__file__).with_name("orchestra.tcss")
+    COMPONENT_CLASSES = TONE_CLASSES
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "overview": OverviewScreen,
         "models": ModelsScreen,
@@ -132,6 +135,8 @@ class Orchestra(App[str]):
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, self.exit)
+            # What is there by now stays; to look through it for garbage holds the loop for 50 to 90 ms.
+            self.set_timer(1.0, gc.freeze)
 
     async def on_unmount(self) -> None:
         await self.engine.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
@@ -52,9 +53,18 @@ class ViewScreen(Screen[None]):
     ESCAPE_TO_MINIMIZE = False
 
     def __init__(self) -> None:
-        super().__init__(id=self.VIEW)
+        super().__init__(id=self.VIEW, classes=" ".join(self._sized(self.app.size)))
+        # A new screen gets its styles as it is mounted. Without this all style sheets are read again before, which
+        # takes longer than all the rest; Textual has no other way to say so.
+        self._css_update_count = self.app._css_update_count
         self._picture = Picture()
         self._before: Widget | None = None
+
+    def _sized(self, size: Size) -> set[str]:
+        """The classes Textual will find for this size: with them from the beginning styles are applied once."""
+        return self._get_breakpoint_classes(size.width, self.HORIZONTAL_BREAKPOINTS) | (
+            self._get_breakpoint_classes(size.height, self.VERTICAL_BREAKPOINTS)
+        )
 
     @property
     def console(self) -> "Orchestra":

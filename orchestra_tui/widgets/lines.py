@@ -12,6 +12,7 @@ from textual.strip import Strip
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import EMPTY, TONES, Line, plain
+from orchestra_tui.widgets.tones import Tones
 
 Draw = Callable[[Picture, int, int], Sequence[Line]]
 
@@ -19,29 +20,10 @@ Draw = Callable[[Picture, int, int], Sequence[Line]]
 class Lines(ScrollView):
     """A scrolling pane of lines. While it has the class `-old` everything in it is muted."""
 
-    COMPONENT_CLASSES = {f"tone--{tone}" for tone in TONES} | {"tone--cursor", "tone--plain"}
     DEFAULT_CSS = """
     Lines {
         scrollbar-size: 1 1;
         overflow-x: hidden;
-        & > .tone--plain { color: $foreground; }
-        & > .tone--muted { color: $text-muted; }
-        & > .tone--good { color: $text-success; }
-        & > .tone--warn { color: $text-warning; }
-        & > .tone--bad { color: $text-error; text-style: bold; }
-        & > .tone--accent { color: $text-accent; }
-        & > .tone--strong { color: $foreground; text-style: bold; }
-        & > .tone--title { color: $text-primary; text-style: bold; }
-        & > .tone--key { color: $text-accent; text-style: bold; }
-        & > .tone--code { color: $text-secondary; }
-        & > .tone--badge { background: $warning; color: $background; text-style: bold; }
-        & > .tone--tab { background: $primary; color: $background; text-style: bold; }
-        & > .tone--cursor { background: $primary 30%; }
-        &:ansi {
-            & > .tone--badge { text-style: reverse bold; color: ansi_default; background: ansi_default; }
-            & > .tone--tab { text-style: reverse bold; color: ansi_default; background: ansi_default; }
-            & > .tone--cursor { text-style: reverse; }
-        }
     }
     """
     ALLOW_SELECT = False
@@ -52,6 +34,11 @@ class Lines(ScrollView):
         self._follow = follow
         self._sticky = True
         self._entitled = ""
+        self._tones = Tones(self)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._tones.forget()
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -101,19 +88,13 @@ class Lines(ScrollView):
     def paint(self, row: Line, tone: str = "plain", cells: int = 0) -> Strip:
         """One line in the widget's styles, filled to its width or to `cells`. `tone` is the style below all others."""
         width = cells or self.scrollable_content_region.width
-        ground = self.get_component_rich_style(f"tone--{tone}")
-        old = self.has_class("-old")
+        style, old = self._tones.style, self.has_class("-old")
         segments = []
         for part in row:
-            style = ground
-            if part.tone and part.tone in TONES:
-                name = "muted" if old else part.tone
-                style = ground + self.get_component_rich_style(f"tone--{name}", partial=tone == "cursor")
-            elif old:
-                style = self.get_component_rich_style("tone--muted")
-            segments.append(Segment(self._printable(part.text), style))
+            name = "muted" if old else part.tone if part.tone in TONES else ""
+            segments.append(Segment(self._printable(part.text), style(name, tone)))
         return Strip(segments, sum(cell_len(part.text) for part in segments)).adjust_cell_length(
-            width, ground
+            width, style("", tone)
         )
 
     def on_click(self, event: events.Click) -> None:

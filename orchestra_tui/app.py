@@ -135,7 +135,11 @@ class Orchestra(App[str]):
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, self.exit)
-            # What is there by now stays; to look through it for garbage holds the loop for 50 to 90 ms.
+
+    def opened(self) -> None:
+        """A view is there for the first time, and stays: to look through it for garbage would hold the loop for 50 ms
+        and more, again and again."""
+        if not self.is_headless:
             self.set_timer(1.0, gc.freeze)
 
     async def on_unmount(self) -> None:

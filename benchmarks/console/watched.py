@@ -6,6 +6,7 @@ At the end FILE has one line of JSON for each hold worth telling: when it ended,
 
 import asyncio
 import atexit
+import gc
 import sys
 import time
 from pathlib import Path
@@ -17,25 +18,37 @@ WORTH_TELLING = 0.004
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """`at` is monotonic seconds; `seconds` of CPU; `what` is the task's or callback's own name."""
+    """`at` is monotonic seconds; `seconds` of CPU; `what` is the task's or callback's own name, `collecting`
+    how much of it was the garbage collector."""
 
     at: float
     seconds: float
     what: str
+    collecting: float = 0.0
 
 
 def watch(file: Path) -> None:
     """From now on, in this process."""
     run = asyncio.Handle._run
     holds: list[Hold] = []
+    collected = 0.0
+    begun = 0.0
+
+    def collecting(phase: str, _: object) -> None:
+        nonlocal collected, begun
+        if phase == "start":
+            begun = time.thread_time()
+        else:
+            collected += time.thread_time() - begun
 
     def timed(handle: asyncio.Handle) -> None:
-        before = time.thread_time()
+        before, earlier = time.thread_time(), collected
         run(handle)
         took = time.thread_time() - before
         if took > WORTH_TELLING:
-            holds.append(Hold(time.monotonic(), took, _name(handle)))
+            holds.append(Hold(time.monotonic(), took, _name(handle), collected - earlier))
 
+    gc.callbacks.append(collecting)
     asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
     atexit.register(lambda: file.write_bytes(b"\n".join(map(msgspec.json.encode, holds))))
 

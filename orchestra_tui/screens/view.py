@@ -138,6 +138,7 @@ class ViewScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.show(self.console.picture())
+        self.console.opened()
 
     def on_screen_resume(self) -> None:
         self.show(self.console.picture())

@@ -101,6 +101,24 @@ class Probing:
         """The backend answers again after it did not: its open breakers need not wait out their time."""
         self._back.add(backend)
 
+    async def now(self, endpoint: Endpoint, seconds: float) -> Outcome | None:
+        """One probe at once, by an operator's wish: whoever opened the breaker, it is half-open for it.
+
+        The outcome, None where another probe or all slots are in the way. What is left to do until the breaker closes
+        goes on by itself.
+        """
+        backend, breaker = endpoint.spec.backend, self._guard(endpoint).breaker
+        if backend in self._running:
+            return None
+        self._running.add(backend)
+        try:
+            changed = breaker.half_open(self._clock.monotonic())
+            if changed is not None:
+                self._changed(endpoint, changed, "probed by operator")
+            return await self._ask(endpoint, seconds)
+        finally:
+            self._running.discard(backend)
+
     def look(self) -> None:
         """Starts the probes that are due."""
         now = self._clock.monotonic()
@@ -133,49 +151,50 @@ class Probing:
         try:
             # Two in a row where the first one makes it half-open: no client should be needed to close it.
             while (
-                await self._ask(endpoint)
+                (outcome := await self._ask(endpoint)) is not None
+                and outcome.ok
                 and self._guard(endpoint).breaker.state(self._clock.monotonic()) is not Circuit.CLOSED
             ):
                 continue
         finally:
             self._running.discard(endpoint.spec.backend)
 
-    async def _ask(self, endpoint: Endpoint) -> bool:
-        """Whether one probe was let through and succeeded."""
+    async def _ask(self, endpoint: Endpoint, seconds: float = TOKEN_SECONDS) -> Outcome | None:
+        """What one probe found, None where it was not let through."""
         now = self._clock.monotonic()
         permits = self._guard(endpoint).permits
         call = one_token(endpoint, now)
         if call is None or not permits.try_acquire():
-            return False
+            return None
         try:
-            return await self._generates(call, endpoint, now)
+            return await self._generates(call, endpoint, now, seconds)
         finally:
             permits.release(self._clock.monotonic())
 
-    async def _generates(self, call: Call, endpoint: Endpoint, now: float) -> bool:
+    async def _generates(self, call: Call, endpoint: Endpoint, now: float, seconds: float) -> Outcome | None:
         breaker = self._guard(endpoint).breaker
         token = breaker.force_probe(now)
         if token is None:
-            return False
+            return None
         endpoint.inflight += 1
         outcome = None
         try:
             serving = Serving(endpoint.spec.model, endpoint.spec.backend, NAME, 1, False)
-            outcome = await self._execute(call, endpoint, Nowhere(), serving, TOKEN_SECONDS, TOKEN_SECONDS)
+            outcome = await self._execute(call, endpoint, Nowhere(), serving, seconds, seconds)
         finally:
             endpoint.inflight -= 1
             if outcome is None or not (outcome.ok or outcome.trips):
                 breaker.release(token)
-        return self._judge(endpoint, breaker, token, outcome)
+        self._judge(endpoint, breaker, token, outcome)
+        return outcome
 
-    def _judge(self, endpoint: Endpoint, breaker: Breaker, token: int, outcome: Outcome) -> bool:
+    def _judge(self, endpoint: Endpoint, breaker: Breaker, token: int, outcome: Outcome) -> None:
         if not (outcome.ok or outcome.trips):
-            return False
+            return
         why = "a health probe succeeded" if outcome.ok else f"health probe: {outcome.message}"
         changed = breaker.record(token, outcome.trips, self._clock.monotonic(), why, NAME)
         if changed is not None:
             self._changed(endpoint, changed, why)
-        return outcome.ok
 
 
 def _may_be_asked(endpoint: Endpoint) -> bool:

@@ -17,6 +17,7 @@ from orchestra_core.domain.price import view as price_view
 from orchestra_core.domain.snapshot import (
     BackendView,
     BreakerView,
+    EnvironmentView,
     ForesightView,
     MemoryView,
     ModelView,
@@ -28,6 +29,14 @@ from orchestra_core.domain.snapshot import (
 )
 
 FRESH_SECONDS = 0.2
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What an operator or the configuration says of the engine as a whole."""
+
+    environment: EnvironmentView = EnvironmentView()
+    read_only: bool = False
+    intake_paused: bool = False
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -54,6 +63,7 @@ class Sources(msgspec.Struct, frozen=True):
     currency: Callable[[], str] = lambda: "USD"
     cache: Callable[[], CacheView] = CacheView
     drills: Callable[[], tuple[DrillView, ...]] = tuple
+    standing: Callable[[], Standing] = Standing
     place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
 
 
@@ -91,11 +101,12 @@ class Snapshots:
         models = tuple(self._model(endpoint, now) for endpoint in sources.endpoints())
         backends = tuple(sources.backends())
         lag, stalls = sources.loop()
+        standing = sources.standing()
         return Snapshot(
             sequence=self._sequence,
             now=rfc3339(self._clock.wall()),
             version=self._version,
-            status=status(models, backends, sources.database()),
+            status="unhealthy" if standing.intake_paused else status(models, backends, sources.database()),
             started=rfc3339(self._started_wall),
             uptime=now - self._started,
             pid=self._pid,
@@ -121,6 +132,9 @@ class Snapshots:
             alerts=sources.alerts(),
             cache=sources.cache(),
             drills=sources.drills(),
+            environment=standing.environment,
+            read_only=standing.read_only,
+            intake_paused=standing.intake_paused,
         )
 
     def _model(self, endpoint: Endpoint, now: float) -> ModelView:

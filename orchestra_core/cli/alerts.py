@@ -1,30 +1,15 @@
 """`alerts`: what fires, and `ack`, `silence`, `unsilence`."""
 
-import re
 from typing import Any
 
 import click
 
 from orchestra_core.cli.client import connect, named_path
+from orchestra_core.cli.durations import duration
 from orchestra_core.cli.options import Session, talks_to_engine
 from orchestra_core.cli.spelling import brief
 
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
 _DELIVERY = ("DELIVERY", "STATE", "SENT", "FAILED", "DROPPED", "WAITING", "WHY")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def _duration(_context: click.Context, _option: click.Parameter, text: str) -> float:
-    """Seconds of `90s`, `1h30m` or `2d`, and of a number alone."""
-    parts = _PART.findall(text)
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if text.isascii() and text.isdigit():
-        seconds = float(text)
-    elif "".join(number + unit for number, unit in parts) != text:
-        seconds = 0.0
-    if not 0 < seconds <= 30 * _UNITS["d"]:
-        raise click.BadParameter(f"{text!r} is no time such as 90s, 30m, 1h30m or 2d, of at most 30 days")
-    return seconds
 
 
 @click.group(invoke_without_command=True)
@@ -111,7 +96,7 @@ def ack(session: Session, id: str, reason: str) -> None:
 @alerts.command()
 @click.argument("id")
 @click.option(
-    "--for", "seconds", callback=_duration, required=True, metavar="TIME", help="How long, as 30m, 1h or 2d."
+    "--for", "seconds", callback=duration, required=True, metavar="TIME", help="How long, as 30m, 1h or 2d."
 )
 @click.option("--reason", default="", help="Why; shown beside it.")
 @talks_to_engine

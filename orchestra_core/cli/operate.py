@@ -6,7 +6,8 @@ import click
 import msgspec
 
 from orchestra_core.cli.client import connect, named_path
-from orchestra_core.cli.failure import Failure
+from orchestra_core.cli.durations import duration as spelled_time
+from orchestra_core.cli.failure import Code, Failure
 from orchestra_core.cli.options import Session, talks_to_engine
 from orchestra_core.domain.snapshot import BackendView, Snapshot
 
@@ -42,6 +43,33 @@ def resume(session: Session, backend: str) -> None:
 
 
 @click.command()
+@click.argument("backend")
+@click.option(
+    "--drain",
+    type=click.FloatRange(0, 600),
+    metavar="SECONDS",
+    help="Let running requests finish for so long; those that are left are ended.",
+)
+@talks_to_engine
+def restart(session: Session, backend: str, drain: float | None) -> None:
+    """End the processes of a managed backend and start them again.
+
+    Refused while it answers requests, unless --drain is given; other kinds are restarted where they run.
+    """
+    with connect(session) as engine:
+        try:
+            state = engine.post(
+                named_path("backends", backend, "restart"), {} if drain is None else {"drain_seconds": drain}
+            )
+        except Failure as failure:
+            if failure.reason == "busy":
+                failure.message += "; on the command line --drain SECONDS"
+            raise
+    models = ", ".join(state["models"])
+    _show(session, state, f"{backend} is restarting: {models}")
+
+
+@click.command()
 @talks_to_engine
 def shutdown(session: Session) -> None:
     """Stop the engine; requests that run may finish within its grace_seconds.
@@ -55,16 +83,32 @@ def shutdown(session: Session) -> None:
 
 @click.group()
 def breaker() -> None:
-    """Trip or reset the circuit breaker of an endpoint, which is backend/model."""
+    """Trip, reset or probe the circuit breaker of an endpoint, which is backend/model."""
 
 
 @breaker.command()
 @click.argument("endpoint")
+@click.option(
+    "--for", "duration", callback=spelled_time, metavar="TIME", help="How long; without: until it is reset."
+)
 @click.option("--reason", default="", help="Why; shown beside it.")
 @talks_to_engine
-def trip(session: Session, endpoint: str, reason: str) -> None:
-    """Send an endpoint nothing, not even probes, until it is reset."""
-    _guard(session, endpoint, "trip", {"reason": reason} if reason else {})
+def trip(session: Session, endpoint: str, duration: float | None, reason: str) -> None:
+    """Send an endpoint nothing, not even probes, until it is reset or for a time."""
+    timed: dict[str, object] = {} if duration is None else {"seconds": duration}
+    _guard(session, endpoint, "trip", {**timed, **({"reason": reason} if reason else {})})
+
+
+@breaker.command()
+@click.argument("endpoint")
+@talks_to_engine
+def probe(session: Session, endpoint: str) -> int:
+    """Ask an endpoint for one token now; its breaker counts what it finds. Exits with 1 where it fails."""
+    with connect(session) as engine:
+        state = engine.post(named_path("breakers", endpoint, "probe"), {})
+    found = f"answered in {state['seconds']:.2f} s" if state["ok"] else f"failed: {state['message']}"
+    _show(session, state, f"{state['endpoint']} {found}; its breaker is {state['breaker']['state']}")
+    return Code.DONE if state["ok"] else Code.FAILED
 
 
 @breaker.command()
@@ -75,7 +119,7 @@ def reset(session: Session, endpoint: str) -> None:
     _guard(session, endpoint, "reset", {})
 
 
-def _guard(session: Session, endpoint: str, action: str, body: dict[str, str]) -> None:
+def _guard(session: Session, endpoint: str, action: str, body: dict[str, object]) -> None:
     with connect(session) as engine:
         state = engine.post(named_path("breakers", endpoint, action), body)
     why = f", {state['reason']}" if state.get("reason") else ""

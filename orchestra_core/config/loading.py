@@ -213,6 +213,11 @@ def _server(
             f"{sources['server.require_key']}: server.require_key is false and server.host is {host}: "
             "beyond this machine keys are always required"
         )
+    if "server.environment_color" in values and "server.environment" not in values:
+        problems.append(
+            f"{sources['server.environment_color']}: server.environment_color is the color of server.environment, "
+            "which is not there"
+        )
     return ServerSettings(
         host,
         values.get("server.port", 8080),
@@ -221,6 +226,9 @@ def _server(
         values.get("server.cors_origins", ()),
         required,
         values.get("server.grace_seconds", 30.0),
+        values.get("server.environment", ""),
+        values.get("server.environment_color", ""),
+        values.get("server.read_only", False),
     )
 
 

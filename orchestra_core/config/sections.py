@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,10 +94,28 @@ def _backend_name(value: object) -> str:
     return value
 
 
+def _environment(value: object) -> str:
+    name = _backend_name(value)
+    if len(name) > 24:  # it has to fit into the first line of a terminal
+        raise ValueError
+    return name
+
+
 def _device(value: object) -> str:
     if not isinstance(value, str) or not _DEVICE.fullmatch(value):
         raise ValueError
     return value
+
+
+class Color(StrEnum):
+    """Those that every terminal has."""
+
+    RED = "red"
+    YELLOW = "yellow"
+    GREEN = "green"
+    BLUE = "blue"
+    MAGENTA = "magenta"
+    CYAN = "cyan"
 
 
 SCALARS: dict[str, dict[str, Field]] = {
@@ -117,6 +136,9 @@ SCALARS: dict[str, dict[str, Field]] = {
         ),
         "require_key": SWITCH,
         "grace_seconds": number(0, 86_400),
+        "environment": Field(_environment, "up to 24 letters, digits, dots, dashes or underscores"),
+        "environment_color": one_of(Color),
+        "read_only": SWITCH,
     },
     "recorder": RECORDER,
     "storage": STORAGE,

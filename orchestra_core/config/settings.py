@@ -50,7 +50,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
     `allowed_hosts` are names besides loopback and `host` that requests may be addressed to, `cors_origins` the
     web pages that may ask. `require_key` None: as soon as there is a key. `grace_seconds` is how long running
-    requests may take to finish when the engine is told to stop.
+    requests may take to finish when the engine is told to stop. `environment` is what consoles call this engine, in
+    `environment_color`. `read_only`: nobody changes anything over the API.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +61,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
     cors_origins: tuple[str, ...] = ()
     require_key: bool | None = None
     grace_seconds: float = 30.0
+    environment: str = ""
+    environment_color: str = ""
+    read_only: bool = False
 
 
 class LimitSettings(msgspec.Struct, frozen=True):

@@ -68,6 +68,15 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     retry_after: float | None = None
 
 
+class Restarting(msgspec.Struct, frozen=True):
+    """A restart that has begun: the models of a backend that are unloaded and loaded again, and what runs on them."""
+
+    backend: str
+    models: tuple[str, ...]
+    inflight: int
+    drain_seconds: float
+
+
 class Reloaded(msgspec.Struct, frozen=True, gc=False):
     """What a new configuration changed: backends by name, other settings by key.
 

@@ -126,8 +126,9 @@ class BreakerView(msgspec.Struct, frozen=True):
     """The breaker of one endpoint. `recent` is its last outcomes, oldest first: `+` success, `x` failure.
 
     `since` is seconds in this state, `next_probe` seconds until a probe is let through; `failures` counts
-    those in a row, `opened` how often it has opened. `tripped` is by an operator, until reset; `allowance` the
-    share of its slots that is used while it starts slowly after closing; `history` its last openings, oldest first.
+    those in a row, `opened` how often it has opened. `tripped` is by an operator, for `held_for` seconds or (None)
+    until reset; `allowance` the share of its slots that is used while it starts slowly after closing; `history` its
+    last openings, oldest first.
     """
 
     endpoint: str
@@ -141,6 +142,32 @@ class BreakerView(msgspec.Struct, frozen=True):
     tripped: bool = False
     allowance: float = 1.0
     history: tuple[TripView, ...] = ()
+    held_for: float | None = None
+
+
+class ProbeView(msgspec.Struct, frozen=True):
+    """What an operator's probe of an endpoint found, and how long (seconds) it took; the breaker after it."""
+
+    endpoint: str
+    ok: bool
+    message: str
+    seconds: float
+    breaker: BreakerView
+
+
+class EnvironmentView(msgspec.Struct, frozen=True):
+    """What this engine is used for, as its configuration says; both are empty where it says nothing."""
+
+    name: str = ""
+    color: str = ""
+
+
+class IntakeView(msgspec.Struct, frozen=True):
+    """Whether new requests are refused, since when (RFC 3339), and why."""
+
+    paused: bool = False
+    since: str | None = None
+    reason: str = ""
 
 
 class QueueView(msgspec.Struct, frozen=True):
@@ -214,6 +241,7 @@ class Totals(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything at one moment. `sequence` rises with each one; `now` is RFC 3339 UTC.
 
+    `read_only`: nobody may change anything over its API. `intake_paused`: new requests are refused.
     `loop_lag` is the longest the event loop was blocked in the last half minute or more, `loop_stalls` how often it
     was for more than 250 ms since the start. Costs and prices are in `currency`.
     """
@@ -247,3 +275,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     currency: str = "USD"
     cache: CacheView = CacheView()
     drills: tuple[DrillView, ...] = ()
+    environment: EnvironmentView = EnvironmentView()
+    read_only: bool = False
+    intake_paused: bool = False

@@ -12,7 +12,6 @@ import httpx
 from orchestra_core.background.hub import Hub
 from orchestra_core.background.memory import HostMemory
 from orchestra_core.background.probing import Probing
-from orchestra_core.background.snapshots import Snapshots
 from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.background.watchdog import Watchdog
 from orchestra_core.clock import Clock
@@ -24,7 +23,9 @@ from orchestra_core.domain.outcome import Outcome
 from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.alerts import Alerts
 from orchestra_core.engine.answers import Answers
+from orchestra_core.engine.checkup import checkup
 from orchestra_core.engine.drills import drills
+from orchestra_core.engine.intake import Intake
 from orchestra_core.engine.journals import Journals
 from orchestra_core.engine.keys import Keys
 from orchestra_core.engine.loading import Loading
@@ -35,6 +36,7 @@ from orchestra_core.engine.picture import picture
 from orchestra_core.engine.ports import ports
 from orchestra_core.engine.recorder import flight_recorder
 from orchestra_core.engine.reload import Reload
+from orchestra_core.engine.restarts import restarts
 from orchestra_core.engine.running import Running
 from orchestra_core.engine.sections import register, retries, rules, timeouts, whole
 from orchestra_core.engine.steering import Steering
@@ -165,7 +167,7 @@ class Engine:
         self.alerts = self._watching(config)
         self.running, self.drills = self._running(), drills(self)
         self._operators_side(config, read)
-        self.snapshots = self._picture(simulated)
+        self.snapshots = picture(self, simulated=simulated)
         self.recorder = flight_recorder(lambda: self.config, clock, self.snapshots.lately, self.hub.publish)
         self.journals = Journals(config, clock, self.tidings.journal_problem)
         self.routes = Routes(ports(self), self.gate, self.journals.audit)
@@ -211,6 +213,8 @@ class Engine:
             circuit_changed=turned,
             say=self.hub.publish,
         )
+        self.checkup = checkup(self)
+        self.restarts = restarts(self)
         self.housekeeping = Housekeeping(
             clock=self.clock,
             host=self.host,
@@ -241,6 +245,13 @@ class Engine:
             self.execution.interrupt,
             self.pipeline.service.end,
         )
+        self.intake = Intake(
+            self.clock,
+            self.stopping.hold,
+            self.hub.publish,
+            server=lambda: self.config.server,
+            read_only=config.server.read_only,
+        )
         self.keys = Keys(self.gate, self.ledger, self.clock, config.keys, self.supervisor, self._keys_changed)
         self._register()
 
@@ -257,27 +268,6 @@ class Engine:
             execution=self.execution,
             accounts=self.accounts,
             alerts=self.alerts,
-        )
-
-    def _picture(self, simulated: bool) -> Snapshots:
-        return picture(
-            clock=self.clock,
-            catalog=self.catalog,
-            members=self.members,
-            lanes=self.lanes,
-            hub=self.hub,
-            host=self.host,
-            loading=self.loading,
-            tidings=self.tidings,
-            watchdog=self.watchdog,
-            ended=self.traffic.ended,
-            alerts=self.alerts,
-            drills=self.drills,
-            config=lambda: self.config,
-            address=lambda: self.address,
-            budgets=self.pipeline.purse.views,
-            cache=self.answers.view,
-            simulated=simulated,
         )
 
     @property

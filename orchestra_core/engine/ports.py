@@ -28,6 +28,8 @@ def ports(engine: Engine) -> Ports:
         shutdown=engine.stopping.asked.set,
         steer=engine.steering.backend,
         guard=engine.steering.guard,
+        probe=engine.checkup,
+        restart=engine.restarts,
         reload=engine.reload,
         refusing=engine.stopping.refusing,
         keys=engine.keys,
@@ -39,4 +41,5 @@ def ports(engine: Engine) -> Ports:
         running=engine.running,
         recording=engine.recorder.since,
         drills=engine.drills,
+        intake=engine.intake,
     )

@@ -23,7 +23,15 @@ from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.timeouts import Timeouts
 
 # Whoever needs these reads them where they are in effect.
-_READ_LIVE = ("cache", "discovery", "embedded", "recorder", "server.grace_seconds")
+_READ_LIVE = (
+    "cache",
+    "discovery",
+    "embedded",
+    "recorder",
+    "server.grace_seconds",
+    "server.environment",
+    "server.environment_color",
+)
 _PRICES = tuple(f"accounting.{key}" for key in ("price_per_kwh", "usd_rate", "compare_with"))
 _AT_THE_GATE = ("server.allowed_hosts", "server.cors_origins", "server.require_key", "limits")
 
@@ -114,4 +122,5 @@ def rules(config: Config) -> Rules:
         require_key=server.require_key,
         requests_per_minute=limits.requests_per_minute,
         tokens_per_minute=limits.tokens_per_minute,
+        read_only=server.read_only,
     )

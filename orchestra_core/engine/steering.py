@@ -33,27 +33,37 @@ class Steering:
         self._say = say
         self._emptying: set[str] = set()
 
-    def guard(self, action: str, endpoint_id: str, reason: str) -> BreakerView:
-        """`trip` or `reset` the breaker of an endpoint; idempotent."""
-        endpoint = self._catalog.get(endpoint_id)
-        if endpoint is None:
-            ids = [known.id for known in self._catalog.all]
-            raise _unknown("endpoint", endpoint_id, ids, "endpoint_not_found", "ai-orchestra models")
+    def guard(self, action: str, endpoint_id: str, reason: str, seconds: float | None = None) -> BreakerView:
+        """`trip` (for `seconds`, None: until reset) or `reset` the breaker of an endpoint; idempotent."""
+        endpoint = self.endpoint(endpoint_id)
         breaker = self._lanes.of(endpoint).breaker
         now = self._clock.monotonic()
-        changed = breaker.trip(now, reason) if action == "trip" else breaker.reset(now)
+        changed = breaker.trip(now, reason, seconds) if action == "trip" else breaker.reset(now)
         view = breaker.view(endpoint.id, now)
         if changed is not None or view.tripped:
             self._circuit_changed(endpoint, breaker.state(now), view.reason or "reset by operator")
         return view
 
-    def backend(self, action: str, name: str) -> BackendView:
-        """`drain` a backend or let it `resume`; idempotent. What runs on it finishes."""
+    def endpoint(self, endpoint_id: str) -> Endpoint:
+        """By its id; raises NotFound with the nearest ones."""
+        endpoint = self._catalog.get(endpoint_id)
+        if endpoint is None:
+            ids = [known.id for known in self._catalog.all]
+            raise _unknown("endpoint", endpoint_id, ids, "endpoint_not_found", "ai-orchestra models")
+        return endpoint
+
+    def member(self, name: str) -> Member:
+        """By its name; raises NotFound with the nearest ones."""
         member = self._members.get(name)
         if member is None:
             raise _unknown(
                 "backend", name, self._members.names(), "backend_not_found", "ai-orchestra health --verbose"
             )
+        return member
+
+    def backend(self, action: str, name: str) -> BackendView:
+        """`drain` a backend or let it `resume`; idempotent. What runs on it finishes."""
+        member = self.member(name)
         if member.draining is not (action == "drain"):
             self._members.drain(member, action == "drain")
             self._tell(member)

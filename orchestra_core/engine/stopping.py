@@ -57,13 +57,18 @@ class Stopping:
         self._grace = grace
         self._interrupt = interrupt
         self._end = end
+        self._held: OrchestraError | None = None
         self._refusal = Unavailable(
             f"{STOPPING}: try another, or come back", code="stopping", retry_after=RETRY_SECONDS
         )
 
     def refusing(self) -> OrchestraError | None:
-        """Why new work is not taken, once the engine has been asked to stop."""
-        return self._refusal if self.asked.is_set() else None
+        """Why new work is not taken: the engine has been asked to stop, or an operator has paused its intake."""
+        return self._refusal if self.asked.is_set() else self._held
+
+    def hold(self, refusal: OrchestraError | None) -> None:
+        """New work gets this until it is None; a stop comes before it."""
+        self._held = refusal
 
     async def finish(self, listener: Listening) -> None:
         """Returns when nothing runs any more and the sockets are closed."""

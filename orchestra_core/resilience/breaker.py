@@ -13,7 +13,8 @@ failures cannot reopen and late successes cannot close. A probe that never repor
 `release`) is given up after `patience` seconds and its place handed over.
 `allowance` tells how much of the endpoint should be used: nothing but probes while it is half-open, and for `ramp`
 seconds after it has closed a growing share, since recovery must not be drowned by everything that waited for it.
-An operator's `trip` holds it open, without probes, until `reset`.
+An operator's `trip` holds it open, without probes, until `reset`, or for a time after which it is half-open as usual;
+`half_open` makes it that at once.
 What counts as a failure is decided by `domain.outcome`; here it is a bool.
 """
 
@@ -89,7 +90,7 @@ class Breaker:
         """
         if self._state is not Circuit.OPEN:
             return self.admit(now)
-        if self._held or now - self._forced_at < self._policy.force_every or not self._place(now):
+        if self._holding(now) or now - self._forced_at < self._policy.force_every or not self._place(now):
             return None
         self._forced_at = now
         self._token += 1
@@ -120,15 +121,15 @@ class Breaker:
         """The attempt ended without telling anything of the endpoint: a probe's place is free again."""
         self._probing.pop(token, None)
 
-    def trip(self, now: float, reason: str = "") -> Circuit | None:
-        """An operator opens it, until `reset`; the new state if that changed it."""
+    def trip(self, now: float, reason: str = "", seconds: float | None = None) -> Circuit | None:
+        """An operator opens it, until `reset` or for so many seconds; the new state if that changed it."""
         was = self._state
         self._held = True
         self._reason = f"{BY_OPERATOR}: {reason}" if reason else BY_OPERATOR
         self._trips.append(Trip(now, self._reason, ()))
         if was is not Circuit.OPEN:
             self._opened += 1
-        self._retry_at = float("inf")
+        self._retry_at = now + (float("inf") if seconds is None else seconds)
         self._become(Circuit.OPEN, now)
         return None if was is Circuit.OPEN else Circuit.OPEN
 
@@ -140,6 +141,13 @@ class Breaker:
         self._seconds.clear()
         self._failing.clear()
         return None
+
+    def half_open(self, now: float) -> Circuit | None:
+        """An operator lets the next probe through now, whoever opened it; the new state if that changed it."""
+        if self._state is not Circuit.OPEN:
+            return None
+        self._succeeded = 0
+        return self._become(Circuit.HALF_OPEN, now)
 
     def allowance(self, now: float) -> float:
         """The share of its slots an endpoint should get now: 0.0 while it is half-open, when whoever comes beside
@@ -163,8 +171,8 @@ class Breaker:
         return self._state
 
     def retry_at(self) -> float | None:
-        """Monotonic second of the next probe while it is open; None when it is not, or is held by an operator."""
-        return self._retry_at if self._state is Circuit.OPEN and not self._held else None
+        """Monotonic second of the next probe while it is open; None when it is not, or is held until `reset`."""
+        return self._retry_at if self._state is Circuit.OPEN and self._retry_at != float("inf") else None
 
     @property
     def failures(self) -> int:
@@ -182,21 +190,26 @@ class Breaker:
         since = now if self._since is None else self._since
         if state is not self._state:
             since = self._retry_at
+        held = self._holding(now)
         return BreakerView(
             endpoint=endpoint_id,
             state=state.value,
             since=max(0.0, now - since),
             failures=self._failures,
             opened=self._opened,
-            next_probe=self._retry_at - now if state is Circuit.OPEN and not self._held else None,
+            next_probe=self._retry_at - now if state is Circuit.OPEN and not held else None,
             reason="" if state is Circuit.CLOSED else self._reason,
             recent="".join("x" if failure else "+" for failure in self._recent),
-            tripped=self._held,
+            tripped=held,
+            held_for=self._retry_at - now if held and self._retry_at != float("inf") else None,
             allowance=self.allowance(now),
             history=tuple(
                 TripView(max(0.0, now - trip.at), trip.reason, trip.requests) for trip in self._trips
             ),
         )
+
+    def _holding(self, now: float) -> bool:
+        return self._held and now < self._retry_at
 
     def _place_for_probe(self, now: float) -> bool:
         if self._state is Circuit.OPEN:
@@ -239,7 +252,6 @@ class Breaker:
 
     def _close(self, now: float) -> Circuit:
         self._ramping = True
-        self._held = False
         self._failures = self._streak = 0
         self._seconds.clear()
         self._failing.clear()
@@ -255,6 +267,7 @@ class Breaker:
         self._opened += 1
         self._retry_at = now + min(seconds, policy.open_max)
         self._reason = reason
+        self._held = False
         self._trips.append(Trip(now, reason, tuple(filter(None, self._failing))))
         self._failing.clear()
         return self._become(Circuit.OPEN, now)
@@ -263,6 +276,8 @@ class Breaker:
         """Begins a generation: tokens given before it are no longer heard."""
         self._state = state
         self._since = now
+        if state is not Circuit.OPEN:
+            self._held = False
         self._oldest = self._token + 1
         self._probing.clear()
         return state

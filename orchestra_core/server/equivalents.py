@@ -40,13 +40,20 @@ def _plain(*words: str) -> Callable[[str, Body], Words]:
 
 
 def _reasoned(*words: str) -> Callable[[str, Body], Words]:
-    return lambda name, body: [*words, name, *_option("--reason", body.get("reason"))]
+    return lambda name, body: [*words, *([name] if name else []), *_option("--reason", body.get("reason"))]
 
 
-def _silence(name: str, body: Body) -> Words:
-    seconds = body.get("seconds")
-    spelt = f"{seconds:g}s" if isinstance(seconds, int | float) else None
-    return ["alerts", "silence", name, *_option("--for", spelt), *_option("--reason", body.get("reason"))]
+def _timed(*words: str) -> Callable[[str, Body], Words]:
+    def spelled(name: str, body: Body) -> Words:
+        seconds = body.get("seconds")
+        spelt = f"{seconds:g}s" if isinstance(seconds, int | float) else None
+        return [*words, name, *_option("--for", spelt), *_option("--reason", body.get("reason"))]
+
+    return spelled
+
+
+def _restart(name: str, body: Body) -> Words:
+    return ["restart", name, *_option("--drain", body.get("drain_seconds"))]
 
 
 def _key(_: str, body: Body) -> Words:
@@ -84,10 +91,12 @@ COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("POST", "models/(.+)/unload", _unload),
     ("POST", "backends/(.+)/drain", _plain("drain")),
     ("POST", "backends/(.+)/resume", _plain("resume")),
-    ("POST", "breakers/(.+)/trip", _reasoned("breaker", "trip")),
+    ("POST", "breakers/(.+)/trip", _timed("breaker", "trip")),
+    ("POST", "breakers/(.+)/probe", _plain("breaker", "probe")),
+    ("POST", "backends/(.+)/restart", _restart),
     ("POST", "breakers/(.+)/reset", _plain("breaker", "reset")),
     ("POST", "alerts/(.+)/ack", _reasoned("alerts", "ack")),
-    ("POST", "alerts/(.+)/silence", _silence),
+    ("POST", "alerts/(.+)/silence", _timed("alerts", "silence")),
     ("POST", "alerts/(.+)/unsilence", _plain("alerts", "unsilence")),
     ("POST", "requests/(.+)/cancel", _reasoned("cancel")),
     ("POST", "drills", _drill),
@@ -99,6 +108,8 @@ COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("GET", "recording", _plain("incident")),
     ("POST", "cache/clear", _plain("cache", "clear")),
     ("POST", "cache/clear", _plain("cache", "clear")),
+    ("POST", "intake/pause", _reasoned("intake", "pause")),
+    ("POST", "intake/resume", _plain("intake", "resume")),
     ("POST", "shutdown", _plain("shutdown")),
     ("POST", "reload", _plain("config", "reload")),
 )

@@ -31,6 +31,8 @@ _NO_KEY = (
 )
 
 _ADMIN = Scope.ADMIN
+_QUESTIONS = ("GET", "HEAD")
+_NOT_BOUND = (b"", b"0", b"false", b"no")
 
 
 class Balances:
@@ -52,6 +54,8 @@ class Gate:
         self._keyring = Keyring(keys)
         self._used: dict[str, float] = {}
         self._bound = rules.host
+        # For as long as it runs: whoever could reload could else allow himself everything.
+        self.read_only = rules.read_only
         self._port = 0
         self.configure(rules)
 
@@ -126,6 +130,23 @@ class Gate:
     def still(self, request: Request) -> bool:
         """Whether who was admitted to use would be again, as keys and rules are now; nothing is counted."""
         return request.peer == OWNER_PEER or self._lets_in(request, Scope.USE)[0]
+
+    def let_change(self, request: Request) -> None:
+        """Raises Forbidden where the engine, or the client by its own wish, is read-only and this is no question."""
+        if request.method in _QUESTIONS:
+            return
+        if self.read_only:
+            raise Forbidden(
+                "this engine is read-only ([server] read_only = true): nobody can change anything over its API; "
+                "restart it with another configuration",
+                code="read_only",
+            )
+        if request.fields.get(b"x-orchestra-read-only", b"0").strip().lower() not in _NOT_BOUND:
+            raise Forbidden(
+                "this client has bound itself to change nothing (x-orchestra-read-only): "
+                "start it without --read-only, or leave out the header",
+                code="read_only",
+            )
 
     def foresees(self, request: Request, scope: Scope) -> bool:
         """Whether `admit` would let it in; nothing is counted."""

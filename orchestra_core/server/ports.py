@@ -18,11 +18,11 @@ from orchestra_core.domain.drills import DrillPlan, DrillReport, DrillWish
 from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.principal import Scope
-from orchestra_core.domain.result import Operation, Reloaded, Result
+from orchestra_core.domain.result import Operation, Reloaded, Restarting, Result
 from orchestra_core.domain.running import RunningView
 from orchestra_core.domain.series import SeriesView
 from orchestra_core.domain.sink import Serving, Sink
-from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
+from orchestra_core.domain.snapshot import BackendView, BreakerView, IntakeView, ProbeView, Snapshot
 from orchestra_core.server.audit_log import Page
 from orchestra_core.server.exchange import Exchange, Request
 
@@ -46,6 +46,17 @@ class Operate(Protocol):
         drain_seconds: float | None = None,
         force: bool = False,
     ) -> Operation: ...
+
+
+class Guard(Protocol):
+    """Does `trip` or `reset` to the breaker of an endpoint, with a reason; raises NotFound. The new state.
+
+    A trip is for `seconds`, None: until reset.
+    """
+
+    def __call__(
+        self, action: str, endpoint_id: str, reason: str, seconds: float | None = None
+    ) -> BreakerView: ...
 
 
 class Keys(Protocol):
@@ -159,11 +170,14 @@ class Drills(Protocol):
 
 class Ports(msgspec.Struct, frozen=True):
     """The engine as the surfaces see it. `recall` is `answer` for what may be answered from the cache. `refusing` tells
-    why new work is not taken, while the engine stops.
+    why new work is not taken: the engine stops, or its intake is paused. `intake` does `pause` or `resume`, with a
+    reason, and returns the state.
 
-    `steer` does `drain` or `resume` to a backend, `guard` does `trip` or `reset` to the breaker of an endpoint, with a
-    reason; both return the new state and raise NotFound. `still_welcome` is asked for each item of an answer without
-    an end: keys are revoked while it goes on. `audit` reads a page of the audit log: before which place, and how many.
+    `steer` does `drain` or `resume` to a backend; it returns the new state and raises NotFound. So does `restart`,
+    given the seconds that what runs there may take to finish; OperationFailed where it cannot be done. `probe` asks
+    an endpoint for one token now, whatever its breaker thinks; OperationFailed where that makes no sense.
+    `still_welcome` is asked for each item of an answer without an end: keys are revoked while it goes on. `audit` reads
+    a page of the audit log: before which place, and how many.
     `recording` is what was recorded from a moment (Unix seconds) on, in pieces; raises NotFound where nothing was.
     `series` is how traffic went: over which window, by what, and how many rows at most.
     """
@@ -184,7 +198,9 @@ class Ports(msgspec.Struct, frozen=True):
     alerts: Alerts
     audit: Callable[[str, int], Awaitable[Page]]
     steer: Callable[[str, str], BackendView]
-    guard: Callable[[str, str, str], BreakerView]
+    guard: Guard
+    probe: Callable[[str], Awaitable[ProbeView]]
+    restart: Callable[[str, float | None], Restarting]
     reload: Callable[[], Awaitable[Reloaded]]
     refusing: Callable[[], OrchestraError | None]
     reports: Reports
@@ -192,4 +208,5 @@ class Ports(msgspec.Struct, frozen=True):
     recording: Callable[[float], AsyncGenerator[bytes, None]]
     drills: Drills
     series: Callable[[str, str | None, int], SeriesView]
+    intake: Callable[[str, str], IntakeView]
     budgets: Callable[[], tuple[BudgetView, ...]] = tuple

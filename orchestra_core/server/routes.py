@@ -46,6 +46,7 @@ _WHILE_STOPPING = frozenset(
         "/api/v1/shutdown",
     }
 )
+_WORK = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/api/v1/route"})
 _LATER = {
     "/v1/responses": "the Responses API",
     "/v1/messages": "the Anthropic surface",
@@ -98,23 +99,10 @@ class Routes:
             "/api/v1/shutdown": {"POST": (operations.shutdown, admin)},
             "/api/v1/cache/clear": {"POST": (steering.clear_cache, operate)},
             "/api/v1/reload": {"POST": (steering.reload, admin)},
+            "/api/v1/intake/pause": {"POST": (steering.pause_intake, operate)},
+            "/api/v1/intake/resume": {"POST": (steering.resume_intake, operate)},
         }
-        self._named: list[tuple[re.Pattern[str], str, NamedAnswer, Scope]] = [
-            (re.compile(r"^/v1/models/(.+)$"), "GET", openai.model, use),
-            (re.compile(r"^/api/v1/models/(.+)/load$"), "POST", operations.load, operate),
-            (re.compile(r"^/api/v1/models/(.+)/unload$"), "POST", operations.unload, operate),
-            (re.compile(r"^/api/v1/backends/(.+)/drain$"), "POST", steering.drain, operate),
-            (re.compile(r"^/api/v1/backends/(.+)/resume$"), "POST", steering.resume, operate),
-            (re.compile(r"^/api/v1/breakers/(.+)/trip$"), "POST", steering.trip, operate),
-            (re.compile(r"^/api/v1/breakers/(.+)/reset$"), "POST", steering.reset, operate),
-            (re.compile(r"^/api/v1/alerts/(.+)/ack$"), "POST", alerts.acknowledge, operate),
-            (re.compile(r"^/api/v1/alerts/(.+)/silence$"), "POST", alerts.silence, operate),
-            (re.compile(r"^/api/v1/alerts/(.+)/unsilence$"), "POST", alerts.unsilence, operate),
-            (re.compile(r"^/api/v1/requests/(.+)/cancel$"), "POST", steering.cancel, operate),
-            (re.compile(r"^/api/v1/drills/(.+)/stop$"), "POST", drills.stop, operate),
-            (re.compile(r"^/api/v1/requests/(.+)$"), "GET", reports.request, use),
-            (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),
-        ]
+        self._named = _named(openai, operations, steering, alerts, reports, drills, keys)
 
     @property
     def paths(self) -> list[tuple[str, str]]:
@@ -135,8 +123,8 @@ class Routes:
         scope = None
         try:
             refusal = self._refusing()
-            if refusal is not None and request.path not in _WHILE_STOPPING:
-                exchange.keep_alive = False
+            if refusal is not None and _turns_away(refusal, request.path):
+                exchange.keep_alive = refusal.code == "intake_paused" and exchange.keep_alive
                 raise refusal
             methods = self._exact.get(request.path)
             found = methods.get(request.method) if methods is not None else None
@@ -147,6 +135,8 @@ class Routes:
                 request.principal = self._gate.welcome(request)
             else:
                 request.principal = self._gate.admit(request, scope)
+                if scope is not _USE:
+                    self._gate.let_change(request)
             if request.extra:
                 exchange.extra = request.extra
             if (
@@ -165,7 +155,8 @@ class Routes:
 
     def invites(self, request: Request) -> bool:
         """Whether the body of a request may come, as its head says: where not, it is refused without one."""
-        if self._refusing() is not None and request.path not in _WHILE_STOPPING:
+        refusal = self._refusing()
+        if refusal is not None and _turns_away(refusal, request.path):
             return False
         try:
             methods = self._exact.get(request.path)
@@ -209,6 +200,42 @@ class Routes:
             else "see the README for what there is"
         )
         raise NotFound(f"there is nothing at {request.path[:128]}: {hint}")
+
+
+def _named(
+    openai: OpenAIFacade,
+    operations: Operations,
+    steering: Steering,
+    alerts: AlertsFacade,
+    reports: ReportsFacade,
+    drills: DrillsFacade,
+    keys: KeysFacade,
+) -> list[tuple[re.Pattern[str], str, NamedAnswer, Scope]]:
+    """The paths with a name in them, the longer ones first."""
+    use, operate, admin = Scope.USE, Scope.OPERATE, Scope.ADMIN
+    return [
+        (re.compile(r"^/v1/models/(.+)$"), "GET", openai.model, use),
+        (re.compile(r"^/api/v1/models/(.+)/load$"), "POST", operations.load, operate),
+        (re.compile(r"^/api/v1/models/(.+)/unload$"), "POST", operations.unload, operate),
+        (re.compile(r"^/api/v1/backends/(.+)/drain$"), "POST", steering.drain, operate),
+        (re.compile(r"^/api/v1/backends/(.+)/resume$"), "POST", steering.resume, operate),
+        (re.compile(r"^/api/v1/breakers/(.+)/trip$"), "POST", steering.trip, operate),
+        (re.compile(r"^/api/v1/breakers/(.+)/reset$"), "POST", steering.reset, operate),
+        (re.compile(r"^/api/v1/breakers/(.+)/probe$"), "POST", steering.probe, operate),
+        (re.compile(r"^/api/v1/backends/(.+)/restart$"), "POST", steering.restart, operate),
+        (re.compile(r"^/api/v1/alerts/(.+)/ack$"), "POST", alerts.acknowledge, operate),
+        (re.compile(r"^/api/v1/alerts/(.+)/silence$"), "POST", alerts.silence, operate),
+        (re.compile(r"^/api/v1/alerts/(.+)/unsilence$"), "POST", alerts.unsilence, operate),
+        (re.compile(r"^/api/v1/requests/(.+)/cancel$"), "POST", steering.cancel, operate),
+        (re.compile(r"^/api/v1/drills/(.+)/stop$"), "POST", drills.stop, operate),
+        (re.compile(r"^/api/v1/requests/(.+)$"), "GET", reports.request, use),
+        (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),
+    ]
+
+
+def _turns_away(refusal: OrchestraError, path: str) -> bool:
+    """Whether a request gets the refusal: a paused intake stops only new work, an engine that stops nearly all."""
+    return path in _WORK if refusal.code == "intake_paused" else path not in _WHILE_STOPPING
 
 
 def _echo(request: Request) -> None:

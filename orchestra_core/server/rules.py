@@ -4,7 +4,10 @@ import msgspec
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What is configured. `require_key` None: as soon as there is a key; limits of 0 are none."""
+    """What is configured. `require_key` None: as soon as there is a key; limits of 0 are none.
+
+    `read_only`: nobody changes anything, whoever it is.
+    """
 
     host: str = "127.0.0.1"
     allowed_hosts: tuple[str, ...] = ()
@@ -12,3 +15,4 @@ class Rules(msgspec.Struct, frozen=True):
     require_key: bool | None = None
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
+    read_only: bool = False

@@ -24,6 +24,7 @@ from orchestra_core.wire.strict import LARGE, refuse_crowd, refuse_many, refuse_
 T = TypeVar("T")
 # More than any answer takes; who wants the model gone sooner says so.
 LONGEST_DRAIN = 600.0
+LONGEST_TRIP = 86_400.0
 PRIORITIES = {"low": -1, "normal": 0, "high": 1}
 
 
@@ -68,6 +69,19 @@ class UnloadWish(LoadWish, frozen=True, forbid_unknown_fields=True):
     force: bool = False
 
 
+class TripWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of trip. `seconds` None: until reset."""
+
+    reason: str = ""
+    seconds: Annotated[float, msgspec.Meta(ge=1, le=LONGEST_TRIP)] | None = None
+
+
+class RestartWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of restart. What runs may finish for `drain_seconds`; None: it is refused while anything runs."""
+
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_DRAIN)] | None = None
+
+
 class _Reason(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
@@ -76,6 +90,8 @@ _selection = msgspec.json.Decoder(_Selection)
 _route = msgspec.json.Decoder(_Route)
 _load = msgspec.json.Decoder(LoadWish)
 _unload = msgspec.json.Decoder(UnloadWish)
+_trip = msgspec.json.Decoder(TripWish)
+_restart = msgspec.json.Decoder(RestartWish)
 _reason = msgspec.json.Decoder(_Reason)
 _NONE = frozenset[str]()
 _TEXTS = ("prompt", "messages")
@@ -173,6 +189,17 @@ def _messages(wanted: _Route, body: bytes) -> object:
 def read_reason(body: bytes) -> str:
     """The optional body of an operator's verb: why; "" where it is not said."""
     return decode(_reason, body).reason[:200] if body.strip() else ""
+
+
+def read_trip(body: bytes) -> TripWish:
+    """The optional body of trip; its reason cut like every one."""
+    wish = _wish(_trip, body) if body.strip() else TripWish()
+    return msgspec.structs.replace(wish, reason=wish.reason[:200])
+
+
+def read_restart(body: bytes) -> RestartWish:
+    """The optional body of restart."""
+    return _wish(_restart, body) if body.strip() else RestartWish()
 
 
 def read_load(body: bytes) -> LoadWish:

@@ -1,6 +1,7 @@
 """Health probes that generate: whom they ask, when, and what comes of it."""
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from orchestra_core.background.probing import Probing, one_token
 from orchestra_core.domain.call import Kind
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
+from orchestra_core.domain.errors import OperationFailed
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.price import Price
-from orchestra_core.pipeline.lanes import Lane
+from orchestra_core.engine.checkup import Checkup
+from orchestra_core.pipeline.lanes import Lane, Lanes
 from orchestra_core.resilience.admission import ModelQueue, Room
 from orchestra_core.resilience.breaker import Breaker
 from orchestra_core.resilience.policy import Policy
@@ -236,3 +239,75 @@ def test_a_probe_asks_for_what_the_model_can_do(capabilities: set[str], kind: Ki
     assert (call.kind, call.model) == (kind, "m")
     assert field in call.fields
     assert call.fields.get("max_tokens") == (None if kind is Kind.EMBEDDING else 1)
+
+
+async def test_an_operator_probes_at_once_whoever_opened_the_breaker() -> None:
+    """One token; what is left to close it goes on by itself with the next looks."""
+    bench = Bench()
+    bench.breaker.trip(bench.clock.monotonic(), "disk swap")
+    outcome = await bench.probing.now(bench.endpoint, 8.0)
+    assert outcome is not None
+    assert outcome.ok
+    assert bench.changes == [(Circuit.HALF_OPEN, "probed by operator")]
+    assert len(bench.execution.attempts) == 1
+    await bench.after(1)
+    assert bench.breaker.state(bench.clock.monotonic()) is Circuit.CLOSED
+
+
+async def test_an_operators_probe_that_fails_opens_the_breaker_as_any_other() -> None:
+    """It is not held any more: its next probe comes by itself."""
+    bench = Bench(Verdict.FAILED)
+    bench.breaker.trip(bench.clock.monotonic())
+    outcome = await bench.probing.now(bench.endpoint, 8.0)
+    assert outcome is not None
+    assert not outcome.ok
+    view = bench.breaker.view("box/llama", bench.clock.monotonic())
+    assert (view.state, view.tripped, view.reason) == ("open", False, "health probe: scripted")
+    assert view.next_probe == 5.0
+
+
+async def test_an_operators_probe_does_not_come_beside_another() -> None:
+    """Each backend is asked for one token at a time, and what has no slot free is not asked."""
+    bench = Bench()
+    bench.fail(2)
+    bench.execution.gate = asyncio.Event()
+    assert await bench.after(4) == 1
+    assert await bench.probing.now(bench.endpoint, 8.0) is None
+    bench.execution.gate.set()
+    await asyncio.gather(*bench._tasks)
+    while bench.lane.permits.try_acquire():
+        continue
+    assert await bench.probing.now(bench.endpoint, 8.0) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "why", "code", "words"),
+    [
+        (
+            {},
+            "connection refused",
+            "backend_down",
+            "backend box is down (connection refused), so nothing was asked",
+        ),
+        ({"live": {"residency": Residency.LOADING}}, None, "not_loaded", "box/llama is loading"),
+        ({"live": {"inflight": 2}}, None, "busy", "all 2 slots of box/llama are taken"),
+        ({"capabilities": frozenset[str]()}, None, "not_supported", "nothing that a probe could ask for"),
+    ],
+)
+async def test_a_probe_that_cannot_tell_anything_is_refused(
+    facts: dict[str, Any], why: str | None, code: str, words: str
+) -> None:
+    """Nothing is sent, and the answer says what is in the way."""
+    bench = Bench(**facts)
+    lanes = Lanes(bench.clock, lambda _: bench.breaker)
+    checkup = Checkup(
+        clock=bench.clock,
+        find=lambda _: bench.endpoint,
+        down=lambda _: why,
+        lanes=lanes,
+        probing=bench.probing,
+    )
+    with pytest.raises(OperationFailed, match=re.escape(words)) as caught:
+        await checkup("box/llama")
+    assert caught.value.code == code
+    assert bench.execution.attempts == []

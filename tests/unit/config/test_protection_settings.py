@@ -117,3 +117,28 @@ def test_protection_is_read(tmp_path: Path) -> None:
     (key,) = config.keys
     assert (key.id, key.name, key.scopes, key.declared) == ("abababab", "a", ("use",), True)
     assert read(tmp_path, "").server.require_key is None
+
+
+def test_an_environment_has_a_name_and_a_color(tmp_path: Path) -> None:
+    """Both are as they are written; without them there are none, and anything may be changed."""
+    plain = read(tmp_path, "").server
+    assert (plain.environment, plain.environment_color, plain.read_only) == ("", "", False)
+    text = "[server]\nenvironment = 'prod-a'\nenvironment_color = 'red'\nread_only = true\n"
+    server = read(tmp_path, text).server
+    assert (server.environment, server.environment_color, server.read_only) == ("prod-a", "red", True)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("environment = 'a name'", "server.environment is 'a name'; it must be up to 24 letters"),
+        (f"environment = '{'x' * 25}'", "it must be up to 24 letters"),
+        ("environment_color = 'red'", "server.environment_color is the color of server.environment"),
+        ("environment = 'a'\nenvironment_color = 'pink'", "it must be one of red, yellow, green, blue"),
+        ("read_only = 1", "it must be true or false"),
+    ],
+)
+def test_an_environment_that_cannot_be_shown_is_refused(tmp_path: Path, line: str, expected: str) -> None:
+    """With the line and what it may be."""
+    (told,) = problems(tmp_path, f"[server]\n{line}\n")
+    assert expected in told

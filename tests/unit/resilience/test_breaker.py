@@ -205,6 +205,31 @@ def test_an_operators_trip_holds_until_reset() -> None:
     assert [attempt(breaker, True, 12.0) for _ in range(4)] == [None] * 4
 
 
+def test_a_trip_for_a_time_ends_in_half_open() -> None:
+    """Nothing is let through before, not even a forced probe; afterwards probes decide as usual."""
+    breaker = Breaker()
+    breaker.trip(1.0, "swap", 60.0)
+    view = breaker.view("a/b", 11.0)
+    assert (view.tripped, view.held_for, view.next_probe) == (True, 50.0, None)
+    assert (breaker.admit(60.9), breaker.force_probe(60.9), breaker.retry_at()) == (None, None, 61.0)
+    late = breaker.view("a/b", 61.0)
+    assert (late.state, late.tripped, late.held_for) == ("half_open", False, None)
+    assert attempt(breaker, True, 61.0) is OPEN
+    failed = breaker.view("a/b", 61.0)
+    assert (failed.tripped, failed.next_probe, failed.reason) == (False, 5.0, "HTTP 500")
+
+
+def test_an_operator_lets_a_probe_through_at_once() -> None:
+    """Whoever opened it; one success of a probe does not close it, and a closed one is left alone."""
+    for breaker in (opened(), Breaker()):
+        breaker.trip(0.0)
+        assert breaker.half_open(1.0) is HALF_OPEN
+        assert (breaker.held, breaker.view("a/b", 1.0).tripped) == (False, False)
+        assert attempt(breaker, False, 1.0) is None
+        assert attempt(breaker, False, 1.0) is CLOSED
+        assert breaker.half_open(1.0) is None
+
+
 def test_results_of_before_a_trip_are_ignored() -> None:
     """What was under way when the operator tripped or reset it says nothing about what is now."""
     breaker = Breaker(Policy(consecutive=1))

@@ -130,6 +130,14 @@ class Breaking(RuleBasedStateMachine):
         self.held = True
 
     @rule()
+    def half_open(self) -> None:
+        assert self.breaker.half_open(self.now) is (HALF_OPEN if self.state is OPEN else None)
+        if self.state is OPEN:
+            self.become(HALF_OPEN)
+            self.held = False
+            self.successes = 0
+
+    @rule()
     def reset(self) -> None:
         assert self.breaker.reset(self.now) is (None if self.state is CLOSED else CLOSED)
         if self.state is not CLOSED:

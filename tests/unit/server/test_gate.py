@@ -228,3 +228,33 @@ def test_no_bytes_in_a_header_break_the_gate(fields: dict[bytes, bytes], scope: 
         made.admit(asked, scope)
     assert caught.value.status in (401, 403, 429)
     assert caught.value.message.isprintable() or caught.value.status == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_read_only_engine_lets_nobody_change_anything(method: str) -> None:
+    """Not even its owner, and not by new rules while it runs; questions are answered."""
+    made = gate(Rules(read_only=True))
+    with pytest.raises(Forbidden, match="restart it with another configuration") as caught:
+        made.let_change(request("unix", method=method))
+    assert caught.value.code == "read_only"
+    made.configure(Rules(read_only=False))
+    with pytest.raises(Forbidden):
+        made.let_change(request(method=method))
+    for question in ("GET", "HEAD"):
+        made.let_change(request(method=question))
+
+
+@pytest.mark.parametrize(
+    ("value", "bound"), [(b"1", True), (b"true", True), (b"?", True), (b"0", False), (b" No ", False)]
+)
+def test_a_client_binds_itself_by_a_header(value: bytes, bound: bool) -> None:
+    """Whatever is not a plain no binds it; what to do is said."""
+    made = gate()
+    made.let_change(request())
+    asked = request(x_orchestra_read_only=value)
+    if not bound:
+        made.let_change(asked)
+        return
+    with pytest.raises(Forbidden, match="--read-only") as caught:
+        made.let_change(asked)
+    assert caught.value.code == "read_only"

@@ -8,7 +8,15 @@ from orchestra_core.config import load, process_environment
 from orchestra_tui.__main__ import main as open_console
 
 
-def run(*, config: str | None, url: str | None, socket: str | None, api_key: str | None, demo: bool) -> int:
+def run(
+    *,
+    config: str | None,
+    url: str | None,
+    socket: str | None,
+    api_key: str | None,
+    demo: bool,
+    users: int | None = None,
+) -> int:
     """Returns the exit code. The console attaches to `url`, else to the engine's socket."""
     environ = process_environment()
     remote = url or (None if socket else environ.get("ORCHESTRATOR_URL"))
@@ -16,9 +24,10 @@ def run(*, config: str | None, url: str | None, socket: str | None, api_key: str
         url = find_target(remote, None, environ).url
         key = api_key or environ.get("ORCHESTRATOR_API_KEY")
         return open_console(socket="", url=url, start=None, log=None, api_key=key)
-    settings = load({"config": config, "socket": socket, "demo": demo}, environ, Path.cwd())
+    settings = load({"config": config, "socket": socket, "demo": demo, "users": users}, environ, Path.cwd())
     start = [sys.executable, "-m", "orchestra_core", "serve", "--socket", settings.server.socket]
     start += ["--config", str(settings.paths.config_file)] if settings.paths.config_file else []
     start += ["--demo"] if demo else []
+    start += ["--users", str(users)] if users else []
     log = settings.paths.state_dir / "engine.log"
     return open_console(socket=settings.server.socket, url=None, start=start, log=str(log))

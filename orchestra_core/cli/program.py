@@ -77,6 +77,7 @@ class Commands(click.Group):
 @click.option("--socket", metavar="PATH", help="The engine's Unix socket.")
 @click.option("--api-key", metavar="TOKEN", help="Key for an engine at --url; better ORCHESTRATOR_API_KEY.")
 @click.option("--demo", is_flag=True, help="Let the console start an engine with a simulated fleet.")
+@click.option("--users", type=click.IntRange(0, 1000), help="With --demo: so many simulated users.")
 @click.pass_context
 def root(
     ctx: click.Context,
@@ -85,6 +86,7 @@ def root(
     socket: str | None,
     api_key: str | None,
     demo: bool,
+    users: int | None,
 ) -> int | None:
     """One engine in front of all your model servers. Without a command: the console.
 
@@ -102,9 +104,9 @@ def root(
     if not sys.stdout.isatty():
         click.echo("Standard output is no terminal: running the engine without the console.", err=True)
         serve = importlib.import_module("orchestra_core.cli.serve")
-        return int(serve.run({"config": config, "socket": socket, "demo": demo}))
+        return int(serve.run({"config": config, "socket": socket, "demo": demo, "users": users}))
     console = importlib.import_module("orchestra_core.cli.console")
-    return int(console.run(config=config, url=url, socket=socket, api_key=api_key, demo=demo))
+    return int(console.run(config=config, url=url, socket=socket, api_key=api_key, demo=demo, users=users))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -17,11 +17,12 @@ from orchestra_core.domain.text import safe_text
 @click.option("--port", type=int, help="TCP port; 8080 if nothing says otherwise, 0 for any free one.")
 @click.option("--socket", metavar="PATH", help="Private Unix socket for the console and the commands.")
 @click.option("--demo", is_flag=True, help="A simulated fleet instead of real backends, labelled as such.")
+@click.option("--users", type=click.IntRange(0, 1000), help="With --demo: so many simulated users.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.pass_context
 def serve(ctx: click.Context, /, **flags: Any) -> int:
     """Run the engine in the foreground, until SIGTERM or Ctrl-C."""
-    inherited = {name: ctx.find_root().params.get(name) for name in ("config", "socket", "demo")}
+    inherited = {name: ctx.find_root().params.get(name) for name in ("config", "socket", "demo", "users")}
     return run({name: value or inherited.get(name) for name, value in flags.items()} | _zero(flags))
 
 

@@ -77,7 +77,7 @@ def load(
 ) -> Config:
     """The effective configuration. Raises ConfigError naming every problem, a line each.
 
-    `flags` are `config`, `host`, `port`, `socket`, `log_level` and `demo`; absent or None is "not given".
+    `flags` are `config`, `host`, `port`, `socket`, `log_level`, `demo` and `users`; absent or None is "not given".
     `embedded` says whether the embedded extra is installed; None looks.
     """
     place = Path(cwd)
@@ -93,6 +93,7 @@ def load(
     installed = embedded_installed() if embedded is None else embedded
     config = _compose(document, values, sources, find_paths(file, environ), environ, place)
     config = _with_embedded(config, installed, bool(flags.get("demo")), document)
+    config = msgspec.structs.replace(config, demo_users=_users(flags, document.problems))
     if document.problems:
         raise ConfigError("\n".join(document.problems))
     return config
@@ -108,6 +109,14 @@ def listening(file: str | None, environ: Mapping[str, str], cwd: Path | str) -> 
         return load({"config": file}, places, cwd, embedded=True).server
     except (ConfigError, OSError):
         return ServerSettings(socket=str(find_paths(None, environ).runtime_dir / "engine.sock"))
+
+
+def _users(flags: Mapping[str, Any], problems: list[str]) -> int:
+    """Simulated users, who ask a simulated fleet and no other."""
+    users = int(flags.get("users") or 0)
+    if users and not flags.get("demo"):
+        problems.append("--users: simulated users ask a simulated fleet only: add --demo")
+    return users
 
 
 def _read_flags(flags: Mapping[str, Any], problems: list[str]) -> dict[str, tuple[Any, str]]:

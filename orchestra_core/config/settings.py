@@ -263,6 +263,7 @@ class Config(msgspec.Struct, frozen=True):
     alerts: AlertSettings
     paths: Paths
     demo: bool = False
+    demo_users: int = 0
     log_level: str = "info"
     embedded: bool = True
     sources: dict[str, str] = {}

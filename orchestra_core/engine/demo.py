@@ -77,6 +77,11 @@ class Demo:
         }
         return demo
 
+    def visit(self, url: str, users: int) -> None:
+        """Sends so many simulated users to the engine at `url`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.json.encode({"url": url, "users": users}) + b"\n")
+
     async def stop(self) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()

@@ -77,6 +77,8 @@ async def _serve(config: Config, read: Callable[[], Config]) -> int:
             _rest_the_collector()
             simulated = "SIMULATED FLEET, " if demo else ""
             log.info("%sready on %s and %s", simulated, engine.address, config.server.socket)
+            if demo is not None and config.demo_users:
+                demo.visit(engine.address, config.demo_users)
             await engine.stopping.asked.wait()
     finally:
         await _finish(engine.stop())

@@ -2,7 +2,8 @@
 
 Prints one line of JSON saying where its backends listen, then serves until stdin closes or SIGTERM. With
 `--faults` its backends break as the file plans; a line `{"seed": 2, "until": 60.0, "begin": 1234.5}` on stdin
-plans them anew, from that second of the monotonic clock on (without: from now on).
+plans them anew, from that second of the monotonic clock on (without: from now on). A line
+`{"url": "http://127.0.0.1:8080", "users": 5}` sends simulated users to that engine.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from orchestra_core.simulation.faults import BadMix, FaultMix, read_mix
 from orchestra_core.simulation.fleet import FLEETS
 from orchestra_core.simulation.running import Running, start
 from orchestra_core.simulation.spec import BackendSpec
+from orchestra_core.simulation.users import Users
 
 _DAY = 86400.0
 
@@ -33,21 +35,32 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     begin: float | None = None
 
 
+class Visit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of stdin: users who ask an engine from now on."""
+
+    url: str
+    users: int
+
+
 async def serve(
     specs: Sequence[BackendSpec], seed: int, time_scale: float, mix: FaultMix | None = None
 ) -> None:
     """Runs a fleet until told to stop."""
     running = await start(specs, seed=seed, time_scale=time_scale)
+    visits: set[asyncio.Task[None]] = set()
     try:
         stop = asyncio.Event()
         _stop_on_signals(stop)
-        _listen_to_stdin(stop, lambda line: _obey(line, running, mix))
+        _listen_to_stdin(stop, lambda line: _obey(line, running, mix, visits))
         if mix is not None:
             running.follow(mix, seed, _DAY, SystemClock().monotonic())
         sys.stdout.write(msgspec.json.encode(running.describe()).decode() + "\n")
         sys.stdout.flush()
         await stop.wait()
     finally:
+        for visit in visits:
+            visit.cancel()
+        await asyncio.gather(*visits, return_exceptions=True)
         await running.close()
 
 
@@ -57,7 +70,18 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def _obey(line: bytes, running: Running, mix: FaultMix | None) -> None:
+def _obey(line: bytes, running: Running, mix: FaultMix | None, visits: set[asyncio.Task[None]]) -> None:
+    try:
+        visit = msgspec.json.decode(line, type=Visit)
+    except msgspec.DecodeError:
+        _schedule(line, running, mix)
+        return
+    users = Users(visit.url, visit.users, say=lambda text: print(text, file=sys.stderr, flush=True))
+    # Kept here, and cancelled at the end of the process.
+    visits.add(asyncio.get_running_loop().create_task(users.run()))
+
+
+def _schedule(line: bytes, running: Running, mix: FaultMix | None) -> None:
     try:
         order = msgspec.json.decode(line, type=Order)
     except msgspec.DecodeError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestra_core.config import describe, listening, template
+from orchestra_core.config import describe, listening, load, template
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.errors import ConfigError
 from tests.unit.config.reading import OLLAMA, problems, read, with_embedded
@@ -257,6 +257,13 @@ def test_the_embedded_model_is_served_only_where_nothing_else_is_configured(tmp_
     assert with_embedded(tmp_path, "[embedded]\nenabled = false").backends == ()
     assert [b.name for b in with_embedded(tmp_path, OLLAMA).backends] == ["a"]
     assert "ai-orchestra[embedded]" in read(tmp_path, "").notes[0]
+
+
+def test_simulated_users_ask_a_simulated_fleet_only(tmp_path: Path) -> None:
+    """Nobody sends them to real backends by a slip."""
+    assert load({"demo": True, "users": 3}, {}, tmp_path).demo_users == 3
+    with pytest.raises(ConfigError, match="add --demo"):
+        load({"users": 3}, {}, tmp_path)
 
 
 def test_old_task_names_in_fallbacks_become_the_present_ones(tmp_path: Path) -> None:

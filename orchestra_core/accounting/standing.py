@@ -58,4 +58,5 @@ def _view(
         key=account.owner or budget.key,
         task=budget.task,
         model=budget.model,
+        configured=budget.configured,
     )

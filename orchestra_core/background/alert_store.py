@@ -1,13 +1,12 @@
 """What outlives an engine of its alerts: a small file, replaced as a whole."""
 
-import contextlib
-import os
 import threading
 from pathlib import Path
 
 import msgspec
 
 from orchestra_core.alerting.board import Memory
+from orchestra_core.background import kept
 
 _decoder = msgspec.json.Decoder(Memory)
 
@@ -30,10 +29,8 @@ class AlertStore:
         except OSError as error:
             return Memory(), f"{self.path}: {error.strerror}; silences and acknowledgements are not known"
         except msgspec.MsgspecError as error:
-            aside = self.path.with_name(self.path.name + ".unreadable")
-            with contextlib.suppress(OSError):
-                self.path.replace(aside)
-            return Memory(), f"{self.path}: {error}; it was put aside as {aside.name}, silences are not known"
+            aside = kept.put_aside(self.path)
+            return Memory(), f"{self.path}: {error}; it was put aside as {aside}, silences are not known"
 
     def save(self, memory: Memory, version: int) -> str:
         """The problem, if it cannot be written: what was there before is left as it is.
@@ -47,15 +44,8 @@ class AlertStore:
             return self._replace(msgspec.json.encode(memory))
 
     def _replace(self, content: bytes) -> str:
-        new = self.path.with_name(self.path.name + ".new")
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            kept.replace(self.path, content)
         except OSError as error:
             return f"{self.path}: {error.strerror}; silences would be forgotten by a restart"
         return ""

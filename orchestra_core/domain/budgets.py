@@ -34,7 +34,8 @@ class Budget(msgspec.Struct, frozen=True):
     """`limit` per period, in the configured currency. At most one of `key` (its id or name), `task` and `model` is set.
 
     With none of them it is over everything, or with `per_key` one for each key (or address, where none is needed).
-    `alerts` are shares of the limit, rising.
+    `alerts` are shares of the limit, rising. `configured` is the limit of the configuration where an operator has set
+    another.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Budget(msgspec.Struct, frozen=True):
     model: str | None = None
     per_key: bool = False
     alerts: tuple[float, ...] = THRESHOLDS
+    configured: float | None = None
 
     @property
     def hard(self) -> bool:
@@ -77,7 +79,8 @@ class BudgetView(msgspec.Struct, frozen=True):
     above 1 the money ends before the period does (None: too early to say). Cost weighs `weight` times as much as usual.
     `alert` is the highest of `thresholds` that `used` has reached. `waiting` requests wait for others to settle,
     `refused` were refused or sent elsewhere. `known` is false until what was spent before the engine started is read.
-    `overruns` counts answers that cost more than what was reserved for them.
+    `overruns` counts answers that cost more than what was reserved for them. `configured` is the limit of the
+    configuration where an operator has set another.
     """
 
     name: str
@@ -108,3 +111,4 @@ class BudgetView(msgspec.Struct, frozen=True):
     key: str | None = None
     task: str | None = None
     model: str | None = None
+    configured: float | None = None

@@ -8,6 +8,7 @@ from orchestra_core.clock import Clock
 from orchestra_core.config import Config
 from orchestra_core.domain.catalog import EndpointSpec
 from orchestra_core.engine.budgets import Budgets
+from orchestra_core.engine.limits import Limits
 from orchestra_core.engine.members import Member
 from orchestra_core.engine.price_history import PriceHistory
 from orchestra_core.engine.prices import Prices
@@ -65,7 +66,15 @@ class Accounts:
             compare_with=lambda: self.elsewhere.declared,
         )
         self.announcing = Announcing(clock, self.ledger.begin, config.accounting.zone)
-        self.budgets = Budgets(config, clock, keys=lambda: gate.keys, ledger=self.ledger, say=tidings.publish)
+        self.limits = Limits(config.paths.state_dir / "budgets.json", tidings.publish)
+        self.budgets = Budgets(
+            config,
+            clock,
+            budgets=self.limits.over(config.budgets),
+            keys=lambda: gate.keys,
+            ledger=self.ledger,
+            say=tidings.publish,
+        )
         self.completion = Completion(
             clock=clock,
             find=catalog.get,

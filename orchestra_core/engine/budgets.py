@@ -35,6 +35,7 @@ class Budgets:
         config: Config,
         clock: Clock,
         *,
+        budgets: tuple[Budget, ...],
         keys: Callable[[], tuple[ApiKey, ...]],
         ledger: Ledger,
         say: Publish,
@@ -47,7 +48,7 @@ class Budgets:
         self._named: tuple[tuple[ApiKey, ...], Mapping[str, str]] = ((), {})
         self._learning = asyncio.Lock()
         money = config.accounting
-        self.book = Book(config.budgets, money.zone, money.currency, clock.wall(), name_of=self._name)
+        self.book = Book(budgets, money.zone, money.currency, clock.wall(), name_of=self._name)
 
     def _name(self, key: str) -> str:
         """Asked for every request, answered anew only when the keys have changed."""

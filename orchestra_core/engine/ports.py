@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestra_core.engine.limits import Setting
 from orchestra_core.server.ports import Ports
 from orchestra_core.server.refusals import own_ids
 
@@ -37,6 +38,9 @@ def ports(engine: Engine) -> Ports:
         alerts=engine.alerts,
         audit=engine.journals.page,
         reports=engine.accounts.reports,
+        limit=Setting(
+            engine.accounts.limits, engine.pipeline.purse, lambda: engine.config.budgets, engine.hub.publish
+        ),
         series=engine.traffic.series,
         running=engine.running,
         recording=engine.recorder.since,

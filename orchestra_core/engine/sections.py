@@ -71,7 +71,7 @@ def register(
         pipeline.configure(retries(new), whole(new))
 
     def take_budgets(new: Config) -> None:
-        pipeline.purse.configure(new.budgets)
+        pipeline.purse.configure(accounts.limits.over(new.budgets))
         accounts.budgets.start(reload.supervisor)
 
     takers: dict[Callable[[Config], object], Iterable[str]] = {

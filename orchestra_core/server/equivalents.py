@@ -56,6 +56,12 @@ def _restart(name: str, body: Body) -> Words:
     return ["restart", name, *_option("--drain", body.get("drain_seconds"))]
 
 
+def _limit(name: str, body: Body) -> Words:
+    limit = body.get("limit")
+    known = isinstance(limit, int | float) and not isinstance(limit, bool)
+    return ["budgets", "set", name, *([f"{limit:.12g}"] if known else [])]
+
+
 def _key(_: str, body: Body) -> Words:
     scopes = body.get("scopes")
     named = [str(scope) for scope in scopes] if isinstance(scopes, list) else []
@@ -101,6 +107,8 @@ COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("POST", "requests/(.+)/cancel", _reasoned("cancel")),
     ("POST", "drills", _drill),
     ("POST", "drills/(.+)/stop", _plain("drill", "stop")),
+    ("POST", "budgets/(.+)/reset", _plain("budgets", "reset")),
+    ("POST", "budgets/(.+)", _limit),
     ("GET", "keys", _plain("keys", "list")),
     ("POST", "keys", _key),
     ("DELETE", "keys/(.+)", _plain("keys", "revoke")),

@@ -179,7 +179,8 @@ class Ports(msgspec.Struct, frozen=True):
     `still_welcome` is asked for each item of an answer without an end: keys are revoked while it goes on. `audit` reads
     a page of the audit log: before which place, and how many.
     `recording` is what was recorded from a moment (Unix seconds) on, in pieces; raises NotFound where nothing was.
-    `series` is how traffic went: over which window, by what, and how many rows at most.
+    `limit` sets what a budget may spend (None: what is configured) by whose word, and returns how it stands; raises
+    NotFound. `series` is how traffic went: over which window, by what, and how many rows at most.
     """
 
     clock: Clock
@@ -209,4 +210,5 @@ class Ports(msgspec.Struct, frozen=True):
     drills: Drills
     series: Callable[[str, str | None, int], SeriesView]
     intake: Callable[[str, str], IntakeView]
+    limit: Callable[[str, float | None, str], Awaitable[tuple[BudgetView, ...]]]
     budgets: Callable[[], tuple[BudgetView, ...]] = tuple

@@ -11,6 +11,7 @@ from orchestra_core.server.answers import require_json, send_error
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.facades.alerts import AlertsFacade
 from orchestra_core.server.facades.audit import AuditFacade
+from orchestra_core.server.facades.budgets import BudgetsFacade
 from orchestra_core.server.facades.drills import DrillsFacade
 from orchestra_core.server.facades.keys import KeysFacade
 from orchestra_core.server.facades.native import NativeFacade
@@ -68,7 +69,7 @@ class Routes:
         self._audit = audit
         native, openai, operations = NativeFacade(ports), OpenAIFacade(ports), Operations(ports)
         keys, steering, alerts = KeysFacade(ports), Steering(ports), AlertsFacade(ports)
-        reports, drills = ReportsFacade(ports), DrillsFacade(ports)
+        reports, drills, budgets = ReportsFacade(ports), DrillsFacade(ports), BudgetsFacade(ports)
         use, operate, admin = Scope.USE, Scope.OPERATE, Scope.ADMIN
         self._exact: dict[str, dict[str, Entry]] = {
             "/v1/chat/completions": {"POST": (openai.chat, use)},
@@ -87,7 +88,7 @@ class Routes:
             "/metrics": {"GET": (operations.prometheus, use)},
             "/api/v1/snapshot": {"GET": (operations.snapshot, use)},
             "/api/v1/events": {"GET": (operations.events, use)},
-            "/api/v1/budgets": {"GET": (operations.budgets, use)},
+            "/api/v1/budgets": {"GET": (budgets.list, use)},
             "/api/v1/usage": {"GET": (reports.usage, use)},
             "/api/v1/series": {"GET": (SeriesFacade(ports).series, use)},
             "/api/v1/requests": {"GET": (reports.requests, use)},
@@ -102,7 +103,7 @@ class Routes:
             "/api/v1/intake/pause": {"POST": (steering.pause_intake, operate)},
             "/api/v1/intake/resume": {"POST": (steering.resume_intake, operate)},
         }
-        self._named = _named(openai, operations, steering, alerts, reports, drills, keys)
+        self._named = _named(openai, operations, steering, alerts, reports, drills, keys, budgets)
 
     @property
     def paths(self) -> list[tuple[str, str]]:
@@ -210,6 +211,7 @@ def _named(
     reports: ReportsFacade,
     drills: DrillsFacade,
     keys: KeysFacade,
+    budgets: BudgetsFacade,
 ) -> list[tuple[re.Pattern[str], str, NamedAnswer, Scope]]:
     """The paths with a name in them, the longer ones first."""
     use, operate, admin = Scope.USE, Scope.OPERATE, Scope.ADMIN
@@ -227,6 +229,8 @@ def _named(
         (re.compile(r"^/api/v1/alerts/(.+)/silence$"), "POST", alerts.silence, operate),
         (re.compile(r"^/api/v1/alerts/(.+)/unsilence$"), "POST", alerts.unsilence, operate),
         (re.compile(r"^/api/v1/requests/(.+)/cancel$"), "POST", steering.cancel, operate),
+        (re.compile(r"^/api/v1/budgets/(.+)/reset$"), "POST", budgets.reset, operate),
+        (re.compile(r"^/api/v1/budgets/(.+)$"), "POST", budgets.set, operate),
         (re.compile(r"^/api/v1/drills/(.+)/stop$"), "POST", drills.stop, operate),
         (re.compile(r"^/api/v1/requests/(.+)$"), "GET", reports.request, use),
         (re.compile(r"^/api/v1/keys/(.+)$"), "DELETE", keys.revoke, admin),

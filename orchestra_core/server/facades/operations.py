@@ -124,10 +124,6 @@ class Operations:
     async def snapshot(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         self._send(exchange, request_id, self._ports.snapshot())
 
-    async def budgets(self, _request: Request, exchange: Exchange, request_id: str) -> None:
-        """GET /api/v1/budgets, as they are at this moment."""
-        self._send(exchange, request_id, {"budgets": self._ports.budgets()})
-
     async def events(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """SSE: events as they happen; with `?snapshots=1` also the whole state every `interval` seconds.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from orchestra_core.cli.program import execute
 from orchestra_core.domain.budgets import BudgetView
@@ -140,6 +141,26 @@ def test_budgets_tell_what_is_reserved_settled_and_left(capsys: pytest.CaptureFi
     none = run(capsys, {asked: (200, {"budgets": []})}, "budgets")
     assert (none.code, none.out) == (0, "")
     assert "[[budgets]]" in none.err
+
+
+def test_a_budget_is_given_another_limit_and_its_own_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it has from now on, what is configured, and what is left; of a budget for each key, of each key."""
+    there = "/api/v1/budgets/my%20team"
+    lowered = structs.replace(BUDGET, name="my team", limit=45.0, left=1.25, configured=50.0)
+    answer = json.loads(msgspec.json.encode({"name": "my team", "budgets": [lowered]}))
+    done = run(capsys, {("POST", there): (200, answer)}, "budgets", "set", "my team", "45")
+    assert done.out == "my team has 45 USD a month; configured is 50; 1.25 are left\n"
+    own = [structs.replace(BUDGET, name="my team", scope=f"key {key}") for key in ("ann", "bob")]
+    answer = json.loads(msgspec.json.encode({"name": "my team", "budgets": own}))
+    done = run(capsys, {("POST", f"{there}/reset"): (200, answer)}, "budgets", "reset", "my team")
+    assert done.out.splitlines() == [
+        f"my team of key {key} has 50 USD a month, as configured; 6.25 are left" for key in ("ann", "bob")
+    ]
+    assert run(capsys, {}, "budgets", "set", "my team", "-1").code == 2
+    shown = run(
+        capsys, {("GET", "/api/v1/budgets"): (200, {"budgets": [msgspec.to_builtins(lowered)]})}, "budgets"
+    )
+    assert "set by an operator, configured 50" in shown.out
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ class Spending(RuleBasedStateMachine):
         self.waiting: list[Want] = []
         self.taken: list[Reservation] = []
         self.spent: dict[tuple[str, str, float], int] = {}
+        # How far "all" may be spent although its limit was lowered below that.
+        self.over = 0
 
     def look(self) -> None:
         for want in self.line.look(self.now):
@@ -99,12 +101,14 @@ class Spending(RuleBasedStateMachine):
         self.now += seconds
         self.look()
 
-    @rule(more=st.integers(1, 20))
-    def limits_rise(self, more: int) -> None:
-        """A reload that changes the limit keeps what was spent."""
-        known = {budget.name: budget for budget in self.book.budgets}
-        larger = Budget("all", known["all"].limit + more, Period.MONTH)
-        self.book.configure([larger, *self.book.budgets[1:]], self.now)
+    @rule(limit=st.integers(0, 160))
+    def limits_change(self, limit: int) -> None:
+        """By a reload or an operator's word: what was spent stays, and so does what is under way."""
+        other = Budget("all", float(limit), Period.MONTH)
+        self.book.configure([other, *self.book.budgets[1:]], self.now)
+        account = self.book.find("all", "", self.now)
+        assert account is not None
+        self.over = max(account.limit, account.settled + account.reserved)
         self.look()
 
     @invariant()
@@ -114,7 +118,12 @@ class Spending(RuleBasedStateMachine):
             assert account.settled == self.spent.get(at, 0)
             under_way = [one.amount for one in self.taken if (account, account.span.start) in one.shares]
             assert account.reserved == sum(under_way)
-            assert not account.budget.hard or account.settled + account.reserved <= account.limit
+            if account.budget.hard and account.budget.name == "all":
+                whole = account.settled + account.reserved
+                assert whole <= max(account.limit, self.over)
+                self.over = whole
+            elif account.budget.hard:
+                assert account.settled + account.reserved <= account.limit
 
     @invariant()
     def whoever_waits_has_somebody_to_wait_for(self) -> None:
@@ -141,5 +150,5 @@ class Spending(RuleBasedStateMachine):
         assert len(self.line) == 0
 
 
-Spending.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Spending.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
 TestSpending = Spending.TestCase

@@ -2,13 +2,24 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+
+import msgspec
+from textual import constants
+from textual.theme import BUILTIN_THEMES
 
 from orchestra_tui.app import Orchestra
 from orchestra_tui.client import EngineClient
 from orchestra_tui.launch import Launcher
+from orchestra_tui.preferences import kept, places, settings
+from orchestra_tui.preferences.beginning import Beginning, Wishes, begin
+from orchestra_tui.preferences.keymap import listing, nearest
+from orchestra_tui.present.actions.views import BY_NAME, named
 from orchestra_tui.terminal import describe, keep_escaped_digits
+from orchestra_tui.widgets.themes import THEMES
+
+WRONG_USAGE = 2
 
 
 def main(
@@ -18,21 +29,30 @@ def main(
     log: str | None = None,
     *,
     api_key: str | None = None,
-    mouse: bool = True,
+    wishes: Mapping[str, object] | None = None,
 ) -> int:
     """Runs the console to its end and returns the exit code.
 
     Attaches to `url`, else to the Unix socket. `start` is the command line of an engine to start if nothing
-    listens; its output is appended to `log` (by default `engine.log` beside the socket). `api_key` is for `url`.
+    listens; its output is appended to `log` (by default `engine.log` beside the socket). `api_key` is for `url`;
+    `wishes` are the flags of the command line by the fields of `Wishes`.
     """
+    environ = os.environ  # noqa: TID251 - the one place where the console looks at its terminal's variables
+    beginning, problems = _beginning(msgspec.convert(wishes or {}, Wishes), environ)
+    if problems:
+        print(*problems, sep="\n", file=sys.stderr)
+        return WRONG_USAGE
     launcher = None
     if start and not url:
         launcher = Launcher(start, log or str(Path(socket).with_name("engine.log")))
-    environ = os.environ  # noqa: TID251 - the one place where the console looks at its terminal's variables
     keep_escaped_digits()
     terminal = describe(environ, bool(sys.flags.utf8_mode))
-    app = Orchestra(EngineClient(socket, url, api_key=api_key), launcher=launcher, terminal=terminal)
-    result = app.run(mouse=mouse)
+    if beginning.slow:
+        terminal = msgspec.structs.replace(terminal, basic_colors=True)
+        setattr(constants, "COLOR_SYSTEM", "standard")  # noqa: B010 - as if the user had set Textual's variable
+    client = EngineClient(socket, url, api_key=api_key, read_only=beginning.read_only)
+    app = Orchestra(client, launcher=launcher, terminal=terminal, beginning=beginning)
+    result = app.run(mouse=beginning.mouse)
     if result == "kept" and launcher is not None:
         print(f"The engine keeps running (process {launcher.pid}); ai-orchestra attaches to it again.")
     elif result == "left":
@@ -40,6 +60,49 @@ def main(
     elif result == "stopped":
         print("The engine was stopped.")
     return app.return_code or 0
+
+
+def keys() -> int:
+    """Prints the table of keys as they are with the settings file; returns the exit code."""
+    environ = os.environ  # noqa: TID251 - as above
+    try:
+        found = settings.read(places.settings_file(environ), _themes())
+    except settings.SettingsError as error:
+        print(*error.problems, sep="\n", file=sys.stderr)
+        return WRONG_USAGE
+    print(listing(found.keys))
+    return 0
+
+
+def _beginning(wishes: Wishes, environ: Mapping[str, str]) -> tuple[Beginning, list[str]]:
+    """How to begin, or what is wrong with what was asked for."""
+    file, themes = places.settings_file(environ), _themes()
+    problems = []
+    view = named(wishes.view)
+    if view is None and wishes.view:
+        problems.append(f"--view: there is no view {wishes.view!r}{nearest(wishes.view, BY_NAME)}")
+    if wishes.theme and wishes.theme not in themes:
+        near = nearest(wishes.theme, list(themes))
+        problems.append(f"--theme: there is no theme {wishes.theme!r}{near} Known: {', '.join(themes)}")
+    try:
+        found = settings.read(file, themes)
+    except settings.SettingsError as error:
+        return Beginning(), [*problems, *error.problems]
+    memory = places.kept_file(environ)
+    remembered, word = kept.read(memory)
+    wishes = msgspec.structs.replace(wishes, view=view.name if view else "")
+    whole = msgspec.structs.replace(
+        begin(wishes, found, remembered),
+        file=memory,
+        settings=file,
+        log=places.log_file(environ),
+        word=word,
+    )
+    return whole, problems
+
+
+def _themes() -> Collection[str]:
+    return [theme.name for theme in THEMES] + list(BUILTIN_THEMES)
 
 
 if __name__ == "__main__":

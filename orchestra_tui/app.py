@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +21,11 @@ from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, Snapsho
 from orchestra_tui.parts.feed import Feed, loop_time
 from orchestra_tui.parts.leaving import Leaving
 from orchestra_tui.parts.pausing import Pausing
+from orchestra_tui.parts.remembering import Remembering
 from orchestra_tui.parts.speech import Clipboard, Speech
+from orchestra_tui.preferences.beginning import Beginning
 from orchestra_tui.present.actions import table
+from orchestra_tui.present.actions.table import Keymap
 from orchestra_tui.present.commands import parse
 from orchestra_tui.present.deeds.deed import Deed
 from orchestra_tui.present.glyphs import ASCII, UNICODE
@@ -74,16 +77,20 @@ class Orchestra(App[str]):
         terminal: Terminal = PLAIN,
         now: Callable[[], float] | None = None,
         timeline: Timeline | None = None,
+        beginning: Beginning = Beginning(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
+        self.beginning = beginning
         self.engine = engine
         self._terminal = terminal
         self._clock = now or loop_time
-        self._glyphs = ASCII if terminal.ascii else UNICODE
+        self._glyphs = ASCII if terminal.ascii or beginning.ascii else UNICODE
         self._speech = Speech(self.now, self._frames)
         self._copier = Clipboard(self, terminal, self.say)
         self._feed = Feed(self, engine, launcher, self.now, self.say)
         self._leaving = Leaving(self, self._feed, self.say)
+        self._feed.interval = beginning.interval
+        self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.interval, self.say)
         self._pausing = Pausing(timeline or self._feed.history, lambda: self._feed.snapshot, self.say)
         self._gate = Gate(self)
         self._last_view = "models"
@@ -107,11 +114,21 @@ class Orchestra(App[str]):
             interval=self._feed.interval,
             target=self.engine.target,
             can_start=self._feed.can_start(),
+            read_only=self._read_only(),
         )
 
     def fresh(self) -> Picture:
         """The newest state, whatever is displayed."""
-        return Picture(snapshot=self._feed.snapshot, link=self._feed.link(), glyphs=self._glyphs)
+        return Picture(
+            snapshot=self._feed.snapshot,
+            link=self._feed.link(),
+            glyphs=self._glyphs,
+            read_only=self._read_only(),
+        )
+
+    def _read_only(self) -> str:
+        """Why nothing may be changed from here; empty where it may."""
+        return "this console is read-only" if self.beginning.read_only else ""
 
     @property
     def latest(self) -> Event | None:
@@ -122,13 +139,35 @@ class Orchestra(App[str]):
         """What happened within the memory of this console until the moment that is shown, oldest first."""
         return self._pausing.events()
 
+    # -- what the user wants
+
+    @property
+    def keymap(self) -> Keymap:
+        """Other keys than the usual, by the id of their action."""
+        return self.beginning.keys
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """Command lines that were entered, this time and before; oldest first."""
+        return self._remembering.commands
+
+    def remembered(self, view: str) -> Mapping[str, str]:
+        """What a view was when it was left."""
+        return self._remembering.of_view(view)
+
     # -- the feed
 
     def on_mount(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = "ansi-dark" if self._terminal.basic_colors else "orchestra-dark"
-        self.set_class(self._terminal.ascii, "-ascii")
+        self.theme = self._first_theme()
+        self.set_class(self._glyphs.ascii, "-ascii")
+        self.set_keymap({name: ",".join(keys) for name, keys in self.keymap.items()})
+        self._remembering.begun()
+        if self.beginning.word:
+            self.say(self.beginning.word, "warn")
+        if self.beginning.view != self.current_mode:
+            self.action_view(self.beginning.view)
         self._feed.follow()
         self.set_interval(1.0, self._tick)
         if not self.is_headless:
@@ -142,7 +181,14 @@ class Orchestra(App[str]):
         if not self.is_headless:
             self.set_timer(1.0, gc.freeze)
 
+    def _first_theme(self) -> str:
+        """The one that was asked for, if there is such a one; else what suits the terminal."""
+        if self.beginning.theme in self.available_themes:
+            return self.beginning.theme
+        return self._terminal.theme
+
     async def on_unmount(self) -> None:
+        self._remembering.close()
         await self.engine.close()
 
     def on_snapshot_arrived(self, event: SnapshotArrived) -> None:
@@ -163,6 +209,7 @@ class Orchestra(App[str]):
     def _tick(self) -> None:
         """Ages and countdowns go on without data."""
         self._speech.forget()
+        self._remembering.tick()
         self._show(frozen=self._pausing.paused or self._feed.link().live)
 
     def _show(self, *, frozen: bool = False) -> None:
@@ -240,6 +287,7 @@ class Orchestra(App[str]):
 
     async def action_leave(self) -> None:
         """Quits; asks first when an engine this console started still runs."""
+        self._remembering.collect()
         self._leaving.leave()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -260,6 +308,7 @@ class Orchestra(App[str]):
         await self.run_action(call, self.screen)
 
     async def on_command_given(self, event: CommandGiven) -> None:
+        self._remembering.commanded(event.text)
         command = parse(event.text, self._feed.snapshot)
         if command is None:
             return

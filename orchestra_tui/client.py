@@ -31,6 +31,7 @@ class EngineClient:
         delays: tuple[float, ...] = DELAYS,
         *,
         api_key: str | None = None,
+        read_only: bool = False,
     ) -> None:
         self.target = url or socket
         self._delays = delays
@@ -39,6 +40,8 @@ class EngineClient:
         headers = {"user-agent": f"ai-orchestra-console/{__version__}"}
         if url and api_key:
             headers["authorization"] = f"Bearer {api_key}"
+        if read_only:
+            headers["x-orchestra-read-only"] = "1"
         self._http = httpx.AsyncClient(
             transport=transport,
             base_url=(url or "http://engine").rstrip("/"),

@@ -10,14 +10,24 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
 
 class Terminal(msgspec.Struct, frozen=True):
-    """`ascii`: the locale is not UTF-8. `tmux`: inside tmux, whose default swallows OSC 52."""
+    """`ascii`: the locale is not UTF-8. `tmux`: inside tmux, whose default swallows OSC 52. `light`: dark text on a
+    light ground, as far as the terminal says so."""
 
     ascii: bool = False
     tmux: bool = False
     basic_colors: bool = False
+    light: bool = False
+
+    @property
+    def theme(self) -> str:
+        """The theme that suits it: of sixteen colours only those that the terminal has itself."""
+        kind = "ansi" if self.basic_colors else "orchestra"
+        return f"{kind}-{'light' if self.light else 'dark'}"
 
 
 PLAIN = Terminal()
+# White and light grey in COLORFGBG, which several terminals set.
+LIGHT_GROUNDS = ("7", "15")
 
 
 def describe(environ: Mapping[str, str], utf8_mode: bool) -> Terminal:
@@ -33,7 +43,10 @@ def describe(environ: Mapping[str, str], utf8_mode: bool) -> Terminal:
     utf8 = "utf" in locale.lower() and not coerced
     term = environ.get("TERM", "")
     basic = term in ("linux", "xterm", "screen", "tmux", "vt100", "ansi") and not environ.get("COLORTERM")
-    return Terminal(ascii=not utf8, tmux=bool(environ.get("TMUX")), basic_colors=basic)
+    ground = environ.get("COLORFGBG", "").rpartition(";")[2]
+    return Terminal(
+        ascii=not utf8, tmux=bool(environ.get("TMUX")), basic_colors=basic, light=ground in LIGHT_GROUNDS
+    )
 
 
 def keep_escaped_digits() -> None:

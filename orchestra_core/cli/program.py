@@ -78,21 +78,34 @@ class Commands(click.Group):
 @click.option("--api-key", metavar="TOKEN", help="Key for an engine at --url; better ORCHESTRATOR_API_KEY.")
 @click.option("--demo", is_flag=True, help="Let the console start an engine with a simulated fleet.")
 @click.option("--users", type=click.IntRange(0, 1000), help="With --demo: so many simulated users.")
+@click.option("--view", default="", metavar="NAME", help="Open the console on this view: models, backends, …")
+@click.option("--filter", default="", metavar="TEXT", help="Filter the list of that view.")
+@click.option("--theme", default="", metavar="NAME", help="Theme of the console.")
+@click.option("--interval", type=click.FloatRange(0.5, 10), help="Seconds between updates of the console.")
+@click.option("--read-only", is_flag=True, default=None, help="Nothing can be changed from this console.")
+@click.option("--slow", is_flag=True, default=None, help="For a slow line: every 2 s, no plots, 16 colours.")
+@click.option("--ascii", is_flag=True, default=None, help="Only ASCII signs on the screen.")
+@click.option("--mouse/--no-mouse", default=None, help="Whether the console takes the mouse.")
+@click.option("--keys", is_flag=True, help="Print the console's keys and their ids, and end.")
 @click.pass_context
 def root(
     ctx: click.Context,
+    /,
     config: str | None,
     url: str | None,
     socket: str | None,
     api_key: str | None,
     demo: bool,
     users: int | None,
+    keys: bool,
+    **wishes: object,
 ) -> int | None:
     """One engine in front of all your model servers. Without a command: the console.
 
     \b
     Examples:
       ai-orchestra                             the console; starts an engine if none runs
+      ai-orchestra --view models --filter qwen the console on a view, filtered
       ai-orchestra query --prompt "Hello"      ask the model the engine chooses
       ai-orchestra models --best-for code_generation --format json | jq -r .model
       ai-orchestra doctor                      what is wrong here, and how to mend it
@@ -101,12 +114,15 @@ def root(
     """
     if ctx.invoked_subcommand is not None:
         return None
+    if keys:
+        return int(importlib.import_module("orchestra_core.cli.console").keys())
     if not sys.stdout.isatty():
         click.echo("Standard output is no terminal: running the engine without the console.", err=True)
         serve = importlib.import_module("orchestra_core.cli.serve")
         return int(serve.run({"config": config, "socket": socket, "demo": demo, "users": users}))
     console = importlib.import_module("orchestra_core.cli.console")
-    return int(console.run(config=config, url=url, socket=socket, api_key=api_key, demo=demo, users=users))
+    target = {"config": config, "url": url, "socket": socket, "api_key": api_key, "demo": demo, "users": users}
+    return int(console.run(**target, wishes=wishes))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

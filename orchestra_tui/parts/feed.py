@@ -98,9 +98,11 @@ class Feed:
             self._say(f"refresh: {error.message}", "warn")
 
     def change_interval(self, by: int) -> None:
-        place = INTERVALS.index(self.interval) + by
-        if 0 <= place < len(INTERVALS):
-            self.interval = INTERVALS[place]
+        """The next longer or shorter one of the usual intervals; the present one may be any."""
+        shorter = [each for each in INTERVALS if each < self.interval]
+        longer = [each for each in INTERVALS if each > self.interval]
+        if shorter if by < 0 else longer:
+            self.interval = shorter[-1] if by < 0 else longer[0]
             self._say(f"updates every {self.interval:g} s", "accent")
             self.follow()
         else:

@@ -74,7 +74,13 @@ def tabs(view: str, cells: int) -> Line:
     return fit(parts, cells, gap=1)
 
 
-def footer(view: str, place: str, cells: int, idle: frozenset[str] = frozenset()) -> Line:
+def footer(
+    view: str,
+    place: str,
+    cells: int,
+    idle: frozenset[str] = frozenset(),
+    keymap: table.Keymap | None = None,
+) -> Line:
     """The keys of the view, as many as fit, each clickable; help and command line stay longest."""
     keep = {"help": 0, "command": 1, "quit": 2, "quit.prompt": 2}
     parts = [
@@ -85,7 +91,7 @@ def footer(view: str, place: str, cells: int, idle: frozenset[str] = frozenset()
                 span(f" {action.label}", "muted", action.call),
             ),
         )
-        for action in table.footer(view, place)
+        for action in table.footer(view, place, keymap)
         if action.id not in idle
     ]
     return (Span(" "), *fit(parts, cells - 1))

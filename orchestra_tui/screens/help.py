@@ -7,6 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from orchestra_tui.present import manual
+from orchestra_tui.present.actions.table import Keymap
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.widgets.lines import Draw, Pane
 
@@ -52,5 +53,5 @@ class SheetScreen(ModalScreen[None]):
 class HelpScreen(SheetScreen):
     """The keys of a view."""
 
-    def __init__(self, view: str) -> None:
-        super().__init__("Help", lambda _picture, cells, _rows: manual.lines(view, cells))
+    def __init__(self, view: str, keymap: Keymap | None = None) -> None:
+        super().__init__("Help", lambda _picture, cells, _rows: manual.lines(view, cells, keymap))

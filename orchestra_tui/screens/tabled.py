@@ -1,10 +1,10 @@
 """What the views around one table share: filter, sort, marks, wide columns, and the sheets about the selected row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from orchestra_tui.messages import FilterChanged, SelectionLost
-from orchestra_tui.present.listing import Listing, Subject, with_arrow
+from orchestra_tui.present.listing import Listing, Sort, Subject, with_arrow
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, plain, span
 from orchestra_tui.screens.help import SheetScreen
@@ -51,6 +51,24 @@ class TableScreen(ViewScreen):
         """What has become of a row that was selected."""
         exists = any(self.SUBJECT.identity(thing) == key for thing in self.things(self.picture))
         return "is filtered out" if exists else "is gone"
+
+    # -- what is remembered
+
+    def kept(self) -> dict[str, str]:
+        sort = self.listing.sort
+        flags = {"wide": self._wide, "problems": self.listing.problems, "alone": self.has_class("-alone")}
+        texts = {"filter": self.listing.query.text, "sort": f"{'-' if sort.down else ''}{sort.name}"}
+        return {name: text for name, text in texts.items() if text} | {
+            name: "1" for name in flags if flags[name]
+        }
+
+    def recall(self, kept: Mapping[str, str]) -> None:
+        self.listing.filter(kept.get("filter", ""))
+        name = kept.get("sort", "").removeprefix("-")
+        if self.SUBJECT.facet(name) is not None:
+            self.listing.sort_by(Sort(name, kept["sort"].startswith("-")))
+        self._wide, self.listing.problems = "wide" in kept, "problems" in kept
+        self.set_class("alone" in kept, "-alone")
 
     # -- the table
 

@@ -1,7 +1,7 @@
 """What every view shares: header, tabs, status or command line, footer, and the keys that move."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
@@ -90,7 +90,7 @@ class ViewScreen(Screen[None]):
         yield from self.body()
         with Widget(id="bottom"):
             yield Bar(id="status")
-            yield CommandLine(self._completed)
+            yield CommandLine(self._completed, self.console.commands)
         yield Bar(id="footer")
         yield Lines(id="tiny")
 
@@ -130,13 +130,23 @@ class ViewScreen(Screen[None]):
         self.query_one("#header", Bar).show(frame.header(self._picture, cells))
         self.query_one("#tabs", Bar).show(frame.tabs(self.VIEW, cells))
         self.query_one("#status", Bar).show(frame.status(self.console.message, self.news(), cells))
-        self.query_one("#footer", Bar).show(frame.footer(self.VIEW, self.place, cells, self.idle_actions))
+        self.query_one("#footer", Bar).show(
+            frame.footer(self.VIEW, self.place, cells, self.idle_actions, self.console.keymap)
+        )
 
     def news(self) -> Event | None:
         """What the status line shows when nothing was said."""
         return self.console.latest
 
+    def kept(self) -> dict[str, str]:
+        """What this view wants to be again at the next start, by names of its own: filter, sort, window …"""
+        return {}
+
+    def recall(self, kept: Mapping[str, str]) -> None:
+        """Becomes what it was; what makes no sense any more is left as it is. There are no widgets yet to ask."""
+
     def on_mount(self) -> None:
+        self.recall(self.console.remembered(self.VIEW))
         self.show(self.console.picture())
         self.console.opened()
 
@@ -159,7 +169,7 @@ class ViewScreen(Screen[None]):
         self._open(filtering=False)
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.VIEW))
+        self.app.push_screen(HelpScreen(self.VIEW, self.console.keymap))
 
     def action_back(self) -> None:
         """Leaves what is open on this view; nothing at the top level."""

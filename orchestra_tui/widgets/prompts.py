@@ -17,8 +17,6 @@ from orchestra_tui.messages import (
     PromptRecalled,
 )
 
-_HISTORY = 100
-
 
 def after_escape(event: events.Key) -> str:
     """The letter or digit pressed so soon after escape that the terminal sent both as one; empty if none.
@@ -48,12 +46,12 @@ class CommandLine(Input):
     CommandLine { height: 1; border: none; padding: 0; width: 1fr; background: $surface; }
     """
 
-    def __init__(self, complete: Callable[[str], str | None]) -> None:
+    def __init__(self, complete: Callable[[str], str | None], history: Sequence[str] = ()) -> None:
         super().__init__(compact=True, suggester=_Completer(complete), select_on_focus=False, id="command")
         self.cursor_blink = False
         self._complete = complete
         self._filtering = False
-        self._history: list[str] = []
+        self._history = history
         self._back = 0
         self.display = False
 
@@ -89,8 +87,6 @@ class CommandLine(Input):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if not self._filtering:
-            if event.value.strip():
-                self._history = [*self._history[-_HISTORY:], event.value]
             self.post_message(CommandGiven(event.value))
         self.post_message(CommandClosed())
 

@@ -1,5 +1,9 @@
 """All actions in the order in which help tells them."""
 
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
 from orchestra_tui.present.actions import alerts, everywhere, lists, models, overview, playground, usage
 from orchestra_tui.present.actions.action import Action
 
@@ -14,14 +18,56 @@ ACTIONS: tuple[Action, ...] = (
 )
 
 
-def of_view(view: str, place: str = "view") -> tuple[Action, ...]:
-    """What can be done in a view, in the order of the table."""
+Keymap = Mapping[str, Sequence[str]]
+"""Other keys by the id of their action, as the terminal calls them."""
+
+
+def of_view(view: str, place: str = "view", keymap: Keymap | None = None) -> tuple[Action, ...]:
+    """What can be done in a view, in the order of the table; with the keys of the keymap."""
     return tuple(
-        action
+        _remapped(action, keymap)
         for action in ACTIONS
         if (not action.views or view in action.views) and action.place in (place, "both")
     )
 
 
-def footer(view: str, place: str = "view") -> tuple[Action, ...]:
-    return tuple(sorted((act for act in of_view(view, place) if act.rank), key=lambda act: act.rank))
+def _remapped(action: Action, keymap: Keymap | None) -> Action:
+    keys = keymap.get(action.id) if keymap else None
+    return (
+        msgspec.structs.replace(action, keys=tuple(keys), shown=" ".join(map(sign, keys))) if keys else action
+    )
+
+
+def sign(key: str) -> str:
+    """A key as it is written on screens."""
+    return _SIGNS.get(key, key)
+
+
+_SIGNS = {
+    "question_mark": "?",
+    "colon": ":",
+    "semicolon": ";",
+    "slash": "/",
+    "backslash": "\\",
+    "comma": ",",
+    "full_stop": ".",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "asterisk": "*",
+    "exclamation_mark": "!",
+    "number_sign": "#",
+    "underscore": "_",
+    "vertical_line": "|",
+    "tilde": "~",
+}
+
+
+def footer(view: str, place: str = "view", keymap: Keymap | None = None) -> tuple[Action, ...]:
+    return tuple(sorted((act for act in of_view(view, place, keymap) if act.rank), key=lambda act: act.rank))

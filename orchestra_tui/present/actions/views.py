@@ -65,3 +65,8 @@ VIEWS = (
     ),
 )
 BY_NAME = {view.name: view for view in VIEWS}
+
+
+def named(name: str) -> View | None:
+    """The view of this name, digit, command or alias."""
+    return next((view for view in VIEWS if name in (view.name, view.digit, view.short, *view.aliases)), None)

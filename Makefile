@@ -19,7 +19,7 @@ PHASE ?= $(PHASES)
 # Processes that share the tests; 0 runs them in one, in order. Tests wait more than they compute.
 JOBS ?= 3
 
-.PHONY: help run test check format bench bench-availability bench-overload bench-memory screenshots fast lock clean install dev
+.PHONY: help run test check format bench bench-availability bench-overload bench-memory bench-console screenshots fast lock clean install dev
 
 help: ## this list
 	@echo 'AI Model Orchestra Controller. Targets:'
@@ -63,6 +63,9 @@ bench-overload: dev ## goodput at up to ten times capacity (takes 5 minutes; ARG
 
 bench-memory: dev ## swapping more models than there is memory for, simulated (takes 10 minutes; ARGS=--quick)
 	@exec $(PY) -m benchmarks.memory $(ARGS)
+
+bench-console: dev ## the console at a terminal: bytes, CPU, holds, keys, memory (takes 20 minutes; ARGS=--quick)
+	@exec $(PY) -m benchmarks.console $(ARGS)
 
 fast: dev ## compile the hot path for this environment: less CPU a request (needs a C compiler; takes minutes)
 	@exec $(PY) -m compiled $(ARGS)

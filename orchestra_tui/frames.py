@@ -9,13 +9,24 @@ class Frames:
     """Splits a server-sent event stream; lines end in LF only, since JSON text may hold any other break."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._tail = b""
 
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
         """The events completed by `data`. Raises EngineError when one grows beyond all reason."""
-        *blocks, self._rest = (self._rest + data).replace(b"\r\n", b"\n").split(b"\n\n")
-        if len(self._rest) > MAX_FRAME:
+        # A snapshot comes in many pieces: they are put together, and looked through, once it may be complete.
+        near = self._tail + data
+        self._tail = near[-2:]
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > MAX_FRAME:
             raise EngineError("the engine sent an event without an end")
+        if b"\n\n" not in near and b"\n\r\n" not in near:
+            return []
+        whole = b"".join(self._parts)
+        *blocks, rest = (whole.replace(b"\r\n", b"\n") if b"\r" in whole else whole).split(b"\n\n")
+        self._parts, self._size = [rest], len(rest)
         return [event for event in map(_frame, blocks) if event[1]]
 
 

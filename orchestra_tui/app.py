@@ -18,6 +18,7 @@ from orchestra_tui.engine import Engine
 from orchestra_tui.history import Timeline
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
+from orchestra_tui.parts.drilling import Drilling
 from orchestra_tui.parts.feed import Feed, loop_time
 from orchestra_tui.parts.leaving import Leaving
 from orchestra_tui.parts.pausing import Pausing
@@ -93,6 +94,7 @@ class Orchestra(App[str]):
         self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.interval, self.say)
         self._pausing = Pausing(timeline or self._feed.history, lambda: self._feed.snapshot, self.say)
         self._gate = Gate(self)
+        self._drilling = Drilling(self)
         self._last_view = "models"
         self.animation_level = "none"
 
@@ -193,6 +195,7 @@ class Orchestra(App[str]):
 
     def on_snapshot_arrived(self, event: SnapshotArrived) -> None:
         self._feed.arrived(event.snapshot)
+        self._drilling.arrived(event.snapshot)
         self._show(frozen=self._pausing.paused)
 
     def on_event_arrived(self, event: EventArrived) -> None:
@@ -325,6 +328,13 @@ class Orchestra(App[str]):
     def _choose(self, verb: str, name: str) -> None:
         if isinstance(self.screen, PlaygroundScreen):
             (self.screen.choose if verb == "model" else self.screen.beside)(name)
+
+    def action_drill(self, endpoint: str) -> None:
+        """A fault drill on an endpoint, or the end of one."""
+        self._drilling.begin(endpoint)
+
+    def action_drills(self) -> None:
+        self._drilling.list()
 
     # -- changing the engine
 

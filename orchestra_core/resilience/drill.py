@@ -88,8 +88,8 @@ def words(wish: DrillWish) -> str:
     """A complete wish as people say it: `HTTP 500 to half of the calls`."""
     share = "every call" if wish.share == 1 else f"{wish.share:.0%} of the calls"
     if wish.fault is DrillFault.LATENCY:
-        jitter = f" ± {wish.jitter_ms:g}" if wish.jitter_ms else ""
-        return f"{wish.latency_ms:g}{jitter} ms added to {share}"
+        jitter = f", give or take {wish.jitter_ms:g}," if wish.jitter_ms else ""
+        return f"{wish.latency_ms:g} ms{jitter} added to {share}"
     if wish.fault is DrillFault.ERRORS:
         return f"HTTP {wish.status} to {share}"
     if wish.fault is DrillFault.SILENCE:

@@ -38,7 +38,7 @@ def graded(report: DrillReport) -> DrillReport:
 def _hint(report: DrillReport) -> str:
     model = report.endpoint.partition("/")[2]
     what = "no request was on the endpoint while the drill ran, so there is nothing to grade"
-    return f"{what}; begin it with traffic of its own, or ask meanwhile: ai-orchestra query --model {model} …"
+    return f"{what}; give it traffic of its own, or ask meanwhile: ai-orchestra query --model {model} --prompt Hello"
 
 
 def _letter(value: float, bounds: tuple[float, ...]) -> str:
@@ -75,7 +75,7 @@ def _latency(report: DrillReport) -> Criterion:
     says = f"p50 {_seconds(p50)}, p95 {_seconds(p95)}"
     if was is None or was_p50 is None:
         return Criterion("latency", "", f"{says}; no answers before to compare with")
-    says = f"p50 {_seconds(was_p50)} → {_seconds(p50)}, p95 {_seconds(was)} → {_seconds(p95)}"
+    says = f"{says}; before {_seconds(was_p50)} and {_seconds(was)}"
     if min(report.timed, report.before) < _ENOUGH:
         return Criterion("latency", "", f"{says}; too few answers to grade")
     ratio = p95 / was if was > 0 and p95 - was > _UNFELT else 0.0

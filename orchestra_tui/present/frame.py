@@ -1,7 +1,7 @@
 """The lines every view has: identity and link, tabs, status, footer, and the sign of a terminal too small."""
 
 from orchestra_core.domain.events import Event
-from orchestra_tui.present import alerts
+from orchestra_tui.present import alerts, drills
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.actions.views import VIEWS
 from orchestra_tui.present.glyphs import Glyphs
@@ -38,7 +38,7 @@ def header(picture: Picture, cells: int) -> Line:
             (6, line(span(snapshot.address, "muted"))),
             (7, line(span(f"v{snapshot.version}", "muted"))),
         ]
-        parts.append((0, alerts.badge(snapshot, picture.glyphs)))
+        parts += [(0, drills.badge(snapshot)), (0, alerts.badge(snapshot, picture.glyphs))]
         if worst:
             tone = "bad" if any(problem.bad for problem in worst) else "warn"
             word = "problem" if len(worst) == 1 else "problems"

@@ -237,6 +237,10 @@ class TableScreen(ViewScreen):
 
     # -- one object
 
+    def action_drill(self) -> None:
+        """A fault on the selected endpoint, in views whose rows are endpoints."""
+        self.console.action_drill(self.table.selected or "")
+
     def action_describe(self) -> None:
         """Details beside the table, or away; over it where there is no room beside it."""
         if self.has_class("-narrow") or not self.query("#detail"):

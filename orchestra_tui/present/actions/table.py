@@ -4,13 +4,23 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from orchestra_tui.present.actions import alerts, everywhere, lists, models, overview, playground, usage
+from orchestra_tui.present.actions import (
+    alerts,
+    drills,
+    everywhere,
+    lists,
+    models,
+    overview,
+    playground,
+    usage,
+)
 from orchestra_tui.present.actions.action import Action
 
 ACTIONS: tuple[Action, ...] = (
     *lists.ACTIONS,
     *overview.ACTIONS,
     *models.ACTIONS,
+    *drills.ACTIONS,
     *playground.ACTIONS,
     *alerts.ACTIONS,
     *usage.ACTIONS,

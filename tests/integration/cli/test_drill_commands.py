@@ -97,7 +97,7 @@ def test_a_report_is_read_from_the_top(capsys: pytest.CaptureFixture[str]) -> No
     assert ran.out.splitlines() == [
         "drill d-0 on be/m: HTTP 500 to every call, 30 s, its time was over; done",
         "  C  answered  19 of 20 answered, 1 failed",
-        "  A  latency   p50 800 ms → 900 ms, p95 1.2 s → 1.4 s",
+        "  A  latency   p50 900 ms, p95 1.4 s; before 800 ms and 1.2 s",
         "  A  breaker   opened after 800 ms, 5 failed attempts",
         "  A  recovery  the breaker closed 9.4 s after the end",
         "  A  retries   19 retries for 20 requests, 19 elsewhere",

@@ -54,7 +54,7 @@ def test_each_fault_has_its_parameters_as_usual() -> None:
         "every call cut after 5 tokens",
     ]
     jitter = complete(DrillWish("b/m", DrillFault.LATENCY, share=0.25, latency_ms=80, jitter_ms=20))
-    assert words(jitter) == "80 ± 20 ms added to 25% of the calls"
+    assert words(jitter) == "80 ms, give or take 20, added to 25% of the calls"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,14 @@ def root(
         serve = importlib.import_module("orchestra_core.cli.serve")
         return int(serve.run({"config": config, "socket": socket, "demo": demo, "users": users}))
     console = importlib.import_module("orchestra_core.cli.console")
-    target = {"config": config, "url": url, "socket": socket, "api_key": api_key, "demo": demo, "users": users}
+    target = {
+        "config": config,
+        "url": url,
+        "socket": socket,
+        "api_key": api_key,
+        "demo": demo,
+        "users": users,
+    }
     return int(console.run(**target, wishes=wishes))
 
 

@@ -242,9 +242,19 @@ class Orchestra(App[str]):
     def say_line(self, message: Line) -> None:
         self._speech.say_line(message)
 
-    def copy(self, text: str) -> None:
-        """Copies to the clipboard, and says where the text went."""
-        self._copier.copy(text)
+    def copy(self, text: str, what: str = "") -> None:
+        """Copies to the clipboard, and says where the text went; `what` is a word for it."""
+        self._copier.copy(text, what)
+
+    def export(self, stem: str, suffix: str, data: str) -> None:
+        """Writes a file that does not exist yet, and says where."""
+        self.run_worker(self._copier.export(stem, suffix, data), group="export")
+
+    def painted(self) -> str:
+        """The terminal as it is, as text."""
+        # Textual can export the picture as SVG only; these are the rows from which it makes that.
+        rows = self.screen._compositor.render_strips(self.size)
+        return "\n".join(row.text.rstrip() for row in rows).rstrip() + "\n"
 
     def press(self, key: str) -> None:
         """As if the user had pressed it. Sent as the driver sends: a key of a screen's own does not bubble."""

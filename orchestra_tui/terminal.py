@@ -2,21 +2,27 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from string import digits
 from typing import cast
 
 import msgspec
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
+from orchestra_tui.preferences.places import kept_file
+
 
 class Terminal(msgspec.Struct, frozen=True):
     """`ascii`: the locale is not UTF-8. `tmux`: inside tmux, whose default swallows OSC 52. `light`: dark text on a
-    light ground, as far as the terminal says so."""
+    light ground, as far as the terminal says so. `osc52`: as far as is known it has a clipboard that can be written
+    to. `folder` is where the console's own files are."""
 
     ascii: bool = False
     tmux: bool = False
     basic_colors: bool = False
     light: bool = False
+    osc52: bool = True
+    folder: Path = Path()
 
     @property
     def theme(self) -> str:
@@ -28,6 +34,8 @@ class Terminal(msgspec.Struct, frozen=True):
 PLAIN = Terminal()
 # White and light grey in COLORFGBG, which several terminals set.
 LIGHT_GROUNDS = ("7", "15")
+# Consoles of machines and printers of text: nothing behind them has a clipboard.
+_WITHOUT_CLIPBOARD = ("linux", "vt100", "vt220", "ansi", "dumb", "cons25", "")
 
 
 def describe(environ: Mapping[str, str], utf8_mode: bool) -> Terminal:
@@ -44,8 +52,15 @@ def describe(environ: Mapping[str, str], utf8_mode: bool) -> Terminal:
     term = environ.get("TERM", "")
     basic = term in ("linux", "xterm", "screen", "tmux", "vt100", "ansi") and not environ.get("COLORTERM")
     ground = environ.get("COLORFGBG", "").rpartition(";")[2]
+    tmux = bool(environ.get("TMUX"))
     return Terminal(
-        ascii=not utf8, tmux=bool(environ.get("TMUX")), basic_colors=basic, light=ground in LIGHT_GROUNDS
+        ascii=not utf8,
+        tmux=tmux,
+        basic_colors=basic,
+        light=ground in LIGHT_GROUNDS,
+        # GNU screen, told by STY, keeps what it does not know to itself.
+        osc52=term not in _WITHOUT_CLIPBOARD and (tmux or not environ.get("STY")),
+        folder=kept_file(environ).parent,
     )
 
 

@@ -36,13 +36,17 @@ class Facet(msgspec.Struct, frozen=True):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What a list is about. `words` is all that plain words of a filter look at; `problem` says what `e` leaves."""
+    """What a list is about. `words` is all that plain words of a filter look at; `problem` says what `e` leaves.
+
+    `member` is the list of the snapshot that has these objects, and the field of their ids; empty: they are not in it.
+    """
 
     title: str
     identity: Callable[[Any], str]
     words: Callable[[Any], str]
     facets: tuple[Facet, ...]
     problem: Callable[[Any], bool]
+    member: tuple[str, str] | None = None
 
     def facet(self, name: str) -> Facet | None:
         return next((each for each in self.facets if each.name == name), None)

@@ -100,6 +100,11 @@ def since(now: str, then: str | None) -> float | None:
         return None
 
 
+def file_stamp(stamp: str) -> str:
+    """An RFC 3339 stamp to the second as part of a file's name: `20260102-150405`."""
+    return stamp[:19].replace("-", "").replace(":", "").replace("T", "-")
+
+
 def clock(stamp: str) -> str:
     """The time of day of an RFC 3339 stamp, as the engine gave it (UTC)."""
     return stamp[11:19] if len(stamp) >= 19 else stamp

@@ -170,7 +170,7 @@ def _word(typed: str, mistakes: list[str]) -> Word:
     try:
         compiled(typed)
     except PatternError as error:
-        mistakes.append(f"not an expression: {error}; taken as text")
+        mistakes.append(f"regex: {error}; as text")
         return Word(typed.lower())
     return Word(typed, expression=True)
 

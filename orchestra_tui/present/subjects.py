@@ -32,6 +32,7 @@ MODELS = Subject(
         f"{view.model} {view.backend} {view.residency} {view.circuit} {residency(view, UNICODE).word}"
     ),
     problem=_model_problem,
+    member=("models", "id"),
     facets=(
         Facet("model", lambda view, _: view.model, title="MODEL"),
         Facet(
@@ -98,6 +99,7 @@ BREAKERS = Subject(
     identity=lambda view: view.endpoint,
     words=lambda view: f"{view.endpoint} {view.state} {view.reason}",
     problem=lambda view: view.state != "closed",
+    member=("breakers", "endpoint"),
     facets=(
         Facet("endpoint", lambda view, _: view.endpoint, title="ENDPOINT"),
         Facet("backend", lambda view, _: _of(view.endpoint)[0]),
@@ -136,6 +138,7 @@ ALERTS = Subject(
     identity=lambda view: view.id,
     words=lambda view: f"{view.id} {view.message} {view.severity} {view.state}",
     problem=lambda view: view.firing,
+    member=("alerts", "id"),
     facets=(
         Facet(
             "severity", lambda view, _: _RANK.get(view.severity, 0), lambda view, _: view.severity, "SEVERITY"

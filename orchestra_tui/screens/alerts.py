@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from orchestra_core.domain.alerts import AlertView
 from orchestra_tui.present import alerts
+from orchestra_tui.present.copies import Copy
 from orchestra_tui.present.deeds.alerts import acknowledge, silence
 from orchestra_tui.present.deeds.deed import Refusal, consider
 from orchestra_tui.present.picture import Picture
@@ -72,9 +73,8 @@ class AlertsScreen(TableScreen):
 
     # -- what is shown
 
-    def copied(self) -> str:
-        view = alerts.alert(self.picture.snapshot, self.table.selected)
-        return f"{view.id}: {view.message}" if view else ""
+    def own_copies(self, things: Sequence[AlertView]) -> Sequence[Copy]:
+        return (Copy("m", "id and message", "\n".join(f"{view.id}: {view.message}" for view in things)),)
 
     def things(self, picture: Picture) -> Sequence[AlertView]:
         return alerts.ordered(picture.snapshot)

@@ -41,9 +41,6 @@ class BackendsScreen(TableScreen):
             self.query_one("#backends-pane").styles.height = height
         super().draw(picture)
 
-    def copied(self) -> str:
-        return self.table.selected or ""
-
     def action_detail(self) -> None:
         key = self.table.selected
         name = _backend_of(self.picture.snapshot, key)

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from orchestra_core.domain.snapshot import ModelView
 from orchestra_tui.present import models
+from orchestra_tui.present.copies import Copy
 from orchestra_tui.present.deeds.load import load
 from orchestra_tui.present.deeds.unload import unload
 from orchestra_tui.present.picture import Picture, model
@@ -62,9 +63,8 @@ class ModelsScreen(TableScreen):
     def action_zoom(self) -> None:
         self.toggle_class("-zoomed")
 
-    def copied(self) -> str:
-        view = self.selected
-        return view.model if view else ""
+    def own_copies(self, things: Sequence[ModelView]) -> Sequence[Copy]:
+        return (Copy("m", "model's name", "\n".join(view.model for view in things)),)
 
     def things(self, picture: Picture) -> Sequence[ModelView]:
         return models.ordered(picture.snapshot)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from orchestra_tui.messages import FilterChanged, SelectionLost
+from orchestra_tui.present import raw
+from orchestra_tui.present.copies import Copy, as_csv, as_json, as_text, curl, member
 from orchestra_tui.present.listing import Listing, Sort, Subject, with_arrow
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, plain, span
@@ -111,7 +113,9 @@ class TableScreen(ViewScreen):
     def rows(self, picture: Picture, cells: int) -> None:
         """Shows the rows in a table of so many cells."""
         listing, things, table = self.listing, self.things(picture), self.table
-        shown = listing.arranged(things, _stamp(picture), self.console.now(), held=not self.is_current)
+        shown = listing.arranged(
+            things, _stamp(picture), self.console.now(), held=self.app.screen is not self
+        )
         wide, pinned = self.extent(shown) if self._wide else (0, 0)
         header, rows = self.drawn(shown, picture, max(cells, wide))
         header = with_arrow(header, listing.subject.facet(listing.sort.name), listing.sort, picture.glyphs)
@@ -168,6 +172,7 @@ class TableScreen(ViewScreen):
         """Shows only what passes a filter; an empty one shows all."""
         self.listing.filter(text)
         self.redraw(self.picture)
+        self._follow()
 
     def action_filter(self) -> None:
         self._open(filtering=True, text=self.listing.query.text)
@@ -235,11 +240,74 @@ class TableScreen(ViewScreen):
     def _marked(self) -> None:
         self.entitle(len(self.table.keys), len(self.things(self.picture)))
 
+    # -- copies and exports
+
+    def own_copies(self, things: Sequence[Any]) -> Sequence[Copy]:  # noqa: ARG002  see above
+        """What only this view can copy of some objects."""
+        return ()
+
+    def command(self, things: Sequence[Any]) -> str:
+        """The command that gets the same from the engine; empty where there is none."""
+        subject = self.SUBJECT
+        if not things or not subject.member:
+            return ""
+        keys = [subject.identity(thing) for thing in things]
+        return curl(self.picture.target, "/api/v1/snapshot", member(*subject.member, keys))
+
+    def copies(self) -> Sequence[Copy]:
+        keys = self.chosen()
+        by_key = {self.SUBJECT.identity(thing): thing for thing in self.things(self.picture)}
+        things = [by_key[key] for key in keys if key in by_key]
+        rows = [
+            plain(row) for key, row in zip(self.table.keys, self.table.lines, strict=False) if key in keys
+        ]
+        return (
+            Copy("y", "id" if len(keys) < 2 else f"{len(keys)} ids", "\n".join(keys)),
+            *self.own_copies(things),
+            Copy("r", "row as text", "\n".join(row.strip() for row in rows)),
+            Copy("j", "JSON", as_json(things) if things else ""),
+            Copy("c", "curl command", self.command(things)),
+            Copy("s", "screen as text", self.console.painted()),
+        )
+
+    def exports(self) -> Mapping[str, tuple[str, str, Callable[[], str]]]:
+        things, now = self.shown, _stamp(self.picture)
+
+        def text() -> str:
+            cells = max(self.table.scrollable_content_region.width, self.extent(things)[0])
+            header, rows = self.drawn(things, self.picture, cells)
+            return as_text(header, [row for _, row in rows])
+
+        if not self.SUBJECT.facets:
+            painted = as_text(self.table.header, self.table.lines)
+            return {"t": ("table as text", ".txt", lambda: painted), **super().exports()}
+        number = f"{len(things)} rows" if len(things) != 1 else "1 row"
+        return {
+            "c": (f"CSV of {number}", ".csv", lambda: as_csv(self.SUBJECT, things, now)),
+            "j": (f"JSON of {number}", ".json", lambda: as_json([things]) + "\n"),
+            "t": (f"text of {number}", ".txt", text),
+            **super().exports(),
+        }
+
     # -- one object
 
     def action_drill(self) -> None:
         """A fault on the selected endpoint, in views whose rows are endpoints."""
         self.console.action_drill(self.table.selected or "")
+
+    def action_raw(self) -> None:
+        """Everything the engine says of the selected object, as JSON that follows it."""
+        key = self.table.selected
+        if key is None:
+            self.console.say("raw: nothing is selected", "warn")
+            return
+
+        def drawn(picture: Picture, cells: int, _rows: int) -> list[Line]:
+            things = self.things(picture)
+            thing = next((thing for thing in things if self.SUBJECT.identity(thing) == key), None)
+            return [line(span(f" {key} is gone", "warn"))] if thing is None else raw.lines(thing, cells)
+
+        self.sheet(f"JSON of {key}", drawn)
 
     def action_describe(self) -> None:
         """Details beside the table, or away; over it where there is no room beside it."""

@@ -1,7 +1,7 @@
 """What every view shares: header, tabs, status or command line, footer, and the keys that move."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
@@ -17,9 +17,12 @@ from orchestra_tui.messages import CommandClosed, FilterChanged
 from orchestra_tui.present import frame
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.commands import complete
+from orchestra_tui.present.copies import Copy
+from orchestra_tui.present.numbers import file_stamp
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
 from orchestra_tui.screens.help import HelpScreen
+from orchestra_tui.screens.menus import MenuScreen
 from orchestra_tui.widgets.lines import Bar, Lines, Pane
 from orchestra_tui.widgets.prompts import CommandLine, after_escape
 from orchestra_tui.widgets.table import LiveTable
@@ -160,8 +163,8 @@ class ViewScreen(Screen[None]):
         self.frame()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """`:` and `/` are keys only while no text is typed."""
-        if action in ("command", "filter"):
+        """What is taken before other keys is a key only while no text is typed."""
+        if action in ("command", "filter", "copy", "export"):
             return not isinstance(self.focused, Input | TextArea)
         return super().check_action(action, parameters)
 
@@ -209,8 +212,52 @@ class ViewScreen(Screen[None]):
         target = self.moving()
         return target.text if target is not None else ""
 
+    def copies(self) -> Sequence[Copy]:
+        """What the menu of `y` offers; the first is what `Y` copies at once."""
+        return (
+            Copy("y", "what is selected", self.copied()),
+            Copy("s", "screen as text", self.console.painted()),
+        )
+
     def action_copy(self) -> None:
-        self.console.copy(self.copied())
+        """The menu; only what there is can be chosen."""
+        offered = {copy.key: copy for copy in self.copies() if copy.text.strip()}
+
+        def answered(key: str | None) -> None:
+            if key:
+                self.console.copy(offered[key].text, offered[key].label)
+
+        entries = [(copy.key, copy.label, copy.text.strip()) for copy in offered.values()]
+        self.app.push_screen(MenuScreen("Copy", entries), answered)
+
+    def action_copy_first(self) -> None:
+        first = next(iter(self.copies()))
+        self.console.copy(first.text, first.label)
+
+    def exports(self) -> Mapping[str, tuple[str, str, Callable[[], str]]]:
+        """What the menu of ctrl+e offers, by letter: what it is, the suffix of its file, and what makes it."""
+        painted = self.console.painted()
+        return {
+            "v": ("screen as SVG", ".svg", lambda: self.app.export_screenshot(title="ai-orchestra")),
+            "s": ("screen as text", ".txt", lambda: painted),
+        }
+
+    def action_export(self) -> None:
+        offered = self.exports()
+        now = self._picture.snapshot.now if self._picture.snapshot else ""
+        stem = "-".join(part for part in ("orchestra", self.VIEW, file_stamp(now)) if part)
+
+        def write(key: str) -> None:
+            _, suffix, made = offered[key]
+            self.console.export(stem, suffix, made())
+
+        def answered(key: str | None) -> None:
+            if key:
+                # Not before the menu is gone: a picture is taken of what is seen.
+                self.call_after_refresh(write, key)
+
+        entries = [(key, label, suffix) for key, (label, suffix, _) in offered.items()]
+        self.app.push_screen(MenuScreen("Export to a file", entries), answered)
 
     def suggested(self, text: str) -> str | None:  # noqa: ARG002  for views with a filter
         """The filter that `text` begins."""

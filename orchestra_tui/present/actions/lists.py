@@ -26,6 +26,16 @@ ACTIONS: tuple[Action, ...] = (
         LISTS,
     ),
     Action(
+        "raw",
+        ("J",),
+        "J",
+        "JSON",
+        "all that the engine says of the row, as JSON",
+        "screen.raw",
+        LISTS,
+        command="json",
+    ),
+    Action(
         "filter",
         ("slash",),
         "/",

@@ -208,8 +208,7 @@ def test_the_title_tells_all_that_was_made_of_the_list() -> None:
     listing.sort_by(Sort("mem", down=True))
     title = listing.title(UNICODE, 2, 9, "3 marked")
     assert title == (
-        "Things  problems only  filter: (box (not an expression: a ( without a ); taken as text)"
-        "  sort mem ▼  3 marked  2/9"
+        "Things  problems only  filter: (box (regex: a ( without a ); as text)  sort mem ▼  3 marked  2/9"
     )
 
 

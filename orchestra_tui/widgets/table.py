@@ -16,9 +16,6 @@ class LiveTable(Lines):
     """Rows with keys under a fixed header. The selection and the marks stay on their keys wherever the rows go; when
     the selected key vanishes nothing is selected, so that no action can reach a row the user did not choose."""
 
-    DEFAULT_CSS = """
-    LiveTable.-wide { overflow-x: auto; }
-    """
     can_focus = True
 
     def __init__(

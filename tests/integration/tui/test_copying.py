@@ -152,7 +152,7 @@ async def test_tables_and_screens_are_exported(tmp_path: Path, monkeypatch: pyte
         await until(pilot, lambda: all(view.backend == "box1" for view in app.screen.shown))
         names = [view.model for view in app.screen.shown]
         path = await exported(pilot, app, tmp_path, "c")
-        assert [row["model"] for row in csv.DictReader(path.open())] == names
+        assert [row["model"] for row in csv.DictReader(path.read_text().splitlines())] == names
         assert path.name.startswith("orchestra-models-20")
         path = await exported(pilot, app, tmp_path, "j")
         assert [view["model"] for view in json.loads(path.read_text())] == names

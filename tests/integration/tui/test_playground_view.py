@@ -126,7 +126,7 @@ async def test_pasted_text_is_sanitised_and_keeps_its_lines() -> None:
 
 
 async def test_copy_takes_the_last_answer() -> None:
-    """y puts the answer on the clipboard and says where it went."""
+    """Y puts the answer on the clipboard and says where it went."""
     engine = ConsoleEngine()
     engine.tick()
     app = console(engine)
@@ -134,7 +134,7 @@ async def test_copy_takes_the_last_answer() -> None:
         await pilot.press("6", *"x", "enter")
         await sees(pilot, "longer.")
         await sees(pilot, "done")
-        await pilot.press("escape", "y")
+        await pilot.press("escape", "Y")
         await sees(pilot, "clipboard (OSC 52)")
         assert app.clipboard.startswith("A circuit breaker")
 

@@ -12,6 +12,7 @@ from orchestra_tui.present.spans import Span
 from orchestra_tui.present.subjects import MODELS
 from orchestra_tui.screens.tabled import TableScreen
 from orchestra_tui.widgets.table import LiveTable
+from orchestra_tui.widgets.tones import TONE_CLASSES
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 
 BUSY = "box1/llama3.2:3b"
@@ -257,7 +258,9 @@ class Painted(LiveTable):
 
 
 class Alone(App[None]):
-    """Nothing but a table."""
+    """Nothing but a table, with the tones of the console."""
+
+    COMPONENT_CLASSES = TONE_CLASSES
 
     def compose(self) -> ComposeResult:
         yield Painted()

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from textual import constants
@@ -12,11 +13,12 @@ from textual.theme import BUILTIN_THEMES
 from orchestra_tui.app import Orchestra
 from orchestra_tui.client import EngineClient
 from orchestra_tui.launch import Launcher
+from orchestra_tui.player import Player, Tape
 from orchestra_tui.preferences import kept, places, settings
 from orchestra_tui.preferences.beginning import Beginning, Wishes, begin
 from orchestra_tui.preferences.keymap import listing, nearest
 from orchestra_tui.present.actions.views import BY_NAME, named
-from orchestra_tui.terminal import describe, keep_escaped_digits
+from orchestra_tui.terminal import Terminal, describe, keep_escaped_digits
 from orchestra_tui.widgets.themes import THEMES
 
 WRONG_USAGE = 2
@@ -45,13 +47,8 @@ def main(
     launcher = None
     if start and not url:
         launcher = Launcher(start, log or str(Path(socket).with_name("engine.log")))
-    keep_escaped_digits()
-    terminal = describe(environ, bool(sys.flags.utf8_mode))
-    if beginning.slow:
-        terminal = msgspec.structs.replace(terminal, basic_colors=True)
-        setattr(constants, "COLOR_SYSTEM", "standard")  # noqa: B010 - as if the user had set Textual's variable
     client = EngineClient(socket, url, api_key=api_key, read_only=beginning.read_only)
-    app = Orchestra(client, launcher=launcher, terminal=terminal, beginning=beginning)
+    app = Orchestra(client, launcher=launcher, terminal=_terminal(environ, beginning), beginning=beginning)
     result = app.run(mouse=beginning.mouse)
     if result == "kept" and launcher is not None:
         print(f"The engine keeps running (process {launcher.pid}); ai-orchestra attaches to it again.")
@@ -60,6 +57,29 @@ def main(
     elif result == "stopped":
         print("The engine was stopped.")
     return app.return_code or 0
+
+
+def replay(tape: Tape, name: str, documents: Mapping[str, Any]) -> int:
+    """Runs the console on a recording and returns the exit code. `documents` are told by Player."""
+    environ = os.environ  # noqa: TID251 - as above
+    beginning, problems = _beginning(Wishes(), environ)
+    if problems:
+        print(*problems, sep="\n", file=sys.stderr)
+        return WRONG_USAGE
+    # What one looks for in the past is no wish for the next look at the present.
+    beginning = msgspec.structs.replace(beginning, file=None, view="overview")
+    app = Orchestra(Player(tape, name, documents), terminal=_terminal(environ, beginning), beginning=beginning)
+    app.run(mouse=beginning.mouse)
+    return app.return_code or 0
+
+
+def _terminal(environ: Mapping[str, str], beginning: Beginning) -> Terminal:
+    keep_escaped_digits()
+    terminal = describe(environ, bool(sys.flags.utf8_mode))
+    if beginning.slow:
+        terminal = msgspec.structs.replace(terminal, basic_colors=True)
+        setattr(constants, "COLOR_SYSTEM", "standard")  # noqa: B010 - as if the user had set Textual's variable
+    return terminal
 
 
 def keys() -> int:

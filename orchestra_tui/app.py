@@ -15,7 +15,6 @@ from textual.screen import Screen
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.engine import Engine
-from orchestra_tui.history import Timeline
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
 from orchestra_tui.parts.drilling import Drilling
@@ -23,7 +22,9 @@ from orchestra_tui.parts.feed import Feed, loop_time
 from orchestra_tui.parts.leaving import Leaving
 from orchestra_tui.parts.pausing import Pausing
 from orchestra_tui.parts.remembering import Remembering
+from orchestra_tui.parts.replaying import Replaying
 from orchestra_tui.parts.speech import Clipboard, Speech
+from orchestra_tui.player import Player
 from orchestra_tui.preferences.beginning import Beginning
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.actions.table import Keymap
@@ -77,7 +78,6 @@ class Orchestra(App[str]):
         launcher: Launcher | None = None,
         terminal: Terminal = PLAIN,
         now: Callable[[], float] | None = None,
-        timeline: Timeline | None = None,
         beginning: Beginning = Beginning(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
@@ -92,11 +92,18 @@ class Orchestra(App[str]):
         self._leaving = Leaving(self, self._feed, self.say)
         self._feed.interval = beginning.interval
         self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.interval, self.say)
-        self._pausing = Pausing(timeline or self._feed.history, lambda: self._feed.snapshot, self.say)
+        self._pausing = self._time(engine)
         self._gate = Gate(self)
         self._drilling = Drilling(self)
         self._last_view = "models"
         self.animation_level = "none"
+
+    def _time(self, engine: Engine) -> Pausing | Replaying:
+        """What moves through time: a recording, or the last minutes of a live engine."""
+        if isinstance(engine, Player):
+            return Replaying(engine, self.say)
+        feed = self._feed
+        return Pausing(feed.history, lambda: feed.snapshot, self.say, feed.change_interval)
 
     # -- the picture
 
@@ -113,6 +120,7 @@ class Orchestra(App[str]):
             glyphs=self._glyphs,
             paused=self._pausing.paused,
             position=self._pausing.position,
+            replay=self._pausing.badge,
             interval=self._feed.interval,
             target=self.engine.target,
             can_start=self._feed.can_start(),
@@ -130,12 +138,12 @@ class Orchestra(App[str]):
 
     def _read_only(self) -> str:
         """Why nothing may be changed from here; empty where it may."""
-        return "this console is read-only" if self.beginning.read_only else ""
+        return self._pausing.read_only or ("this console is read-only" if self.beginning.read_only else "")
 
     @property
     def latest(self) -> Event | None:
         """The last thing that happened, or had happened at the moment that is shown."""
-        return self._pausing.latest if self._pausing.paused else self._feed.latest
+        return self._pausing.latest if self._pausing.past else self._feed.latest
 
     def happened(self) -> tuple[Event, ...]:
         """What happened within the memory of this console until the moment that is shown, oldest first."""
@@ -171,6 +179,7 @@ class Orchestra(App[str]):
         if self.beginning.view != self.current_mode:
             self.action_view(self.beginning.view)
         self._feed.follow()
+        self._pausing.begin()
         self.set_interval(1.0, self._tick)
         if not self.is_headless:
             loop = asyncio.get_running_loop()
@@ -279,6 +288,11 @@ class Orchestra(App[str]):
         self._pausing.step(by)
         self._show()
 
+    def action_goto(self, text: str) -> None:
+        """Shows another time."""
+        self._pausing.goto(text)
+        self._show()
+
     def action_return(self) -> None:
         """Leaves what is open; a display that was stopped becomes live first."""
         if self._pausing.paused:
@@ -288,7 +302,8 @@ class Orchestra(App[str]):
             self.screen.action_back()
 
     def action_interval(self, by: int) -> None:
-        self._feed.change_interval(by)
+        self._pausing.pace(by)
+        self._show(frozen=True)
 
     def action_renew(self) -> None:
         self._feed.renew(self._renewed)

@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from orchestra_core.cli.client import find_target
 from orchestra_core.config import load, process_environment
+from orchestra_core.recording.reading import Recording
 from orchestra_tui.__main__ import keys as print_keys
 from orchestra_tui.__main__ import main as open_console
+from orchestra_tui.__main__ import replay as open_replay
 
 
 def run(
@@ -40,3 +43,8 @@ def run(
 def keys() -> int:
     """Prints the keys of the console; returns the exit code."""
     return print_keys()
+
+
+def replay(tape: Recording, name: str, documents: Mapping[str, Any]) -> int:
+    """The console on a recording; returns the exit code."""
+    return open_replay(tape, name, documents)

@@ -41,6 +41,7 @@ COMMANDS = {
     "alerts": ("alerts", "What is wrong; take note of it, or keep it quiet for a while."),
     "audit": ("audit", "What operators did, newest first."),
     "incident": ("incident.command", "Gather what happened lately into one file, also of a dead engine."),
+    "replay": ("replay", "Open the console on a recording or an incident."),
     "keys": ("keys", "Make, list or revoke API keys."),
     "doctor": ("diagnose", "Check everything that may be wrong here, with the fix for each."),
     "config": ("configuration", "Write, show, check or reload the configuration."),

@@ -6,11 +6,15 @@ What was written is flushed to a byte border each time, so that a block without 
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 
 import msgspec
 
+CUT = "cut off"
 # The members that zlib makes begin so: no name, no time, no comment.
 MAGIC = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
+# And so does their text: that of a header.
+BEGINNING = b'{"recording":'
 _GZIP = 31
 # 5 costs half the time of 9 and makes files of nine repeated tenths of a kilobyte 4 % larger.
 _LEVEL = 5
@@ -52,10 +56,10 @@ def inflate(data: bytes) -> tuple[list[bytes], int, str]:
     except zlib.error:
         text, flaw = _up_to_the_damage(data), "damaged"
     if not flaw and not opened.eof:
-        flaw = "too large" if opened.unconsumed_tail else "cut off"
+        flaw = "too large" if opened.unconsumed_tail else CUT
     taken = len(data) if flaw else len(data) - len(opened.unused_data)
     *lines, rest = text.split(b"\n")
-    return lines, taken, flaw or ("cut off" if rest else "")
+    return lines, taken, flaw or (CUT if rest else "")
 
 
 def _up_to_the_damage(data: bytes) -> bytes:
@@ -69,21 +73,33 @@ def _up_to_the_damage(data: bytes) -> bytes:
 
 def split(data: bytes) -> Iterator[tuple[Block, list[bytes]]]:
     """The blocks in `data` and their lines; after a damaged one it goes on where the next begins."""
-    at = data.find(MAGIC)
+    begins = [0, *_beginnings(data), len(data)]
+    for begin, end in pairwise(begins):
+        at = begin
+        while at < end:
+            lines, taken, flaw = inflate(data[at:end])
+            yield Block(data[at : at + taken], flaw), lines
+            # More than one where the beginning of the next does not look like one.
+            at += taken
+
+
+def _beginnings(data: bytes) -> Iterator[int]:
+    at = data.find(MAGIC, 1)
     while at >= 0:
-        after = data.find(MAGIC, at + 1)
-        lines, taken, flaw = inflate(data[at:] if after < 0 else data[at:after])
-        while flaw and after >= 0 and not _begins(data[after:]):
-            # Eight bytes that look like a beginning were in the middle.
-            after = data.find(MAGIC, after + 1)
-            lines, taken, flaw = inflate(data[at:] if after < 0 else data[at:after])
-        yield Block(data[at : at + taken], flaw), lines
-        at = after
+        # Eight bytes that look like a beginning may be in the middle.
+        if _begins(data[at : at + 4096]):
+            yield at
+        at = data.find(MAGIC, at + 1)
 
 
 def _begins(data: bytes) -> bool:
     """Whether a block begins here indeed."""
+    return opening(data) == BEGINNING
+
+
+def opening(data: bytes) -> bytes:
+    """The first bytes of what is compressed in `data`, as many as BEGINNING has; fewer where there is less."""
     try:
-        return zlib.decompressobj(_GZIP).decompress(data[:4096], 13) == b'{"recording":'
+        return zlib.decompressobj(_GZIP).decompress(data, len(BEGINNING))
     except zlib.error:
-        return False
+        return b""

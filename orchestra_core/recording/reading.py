@@ -9,7 +9,7 @@ import msgspec
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.recording import lines
-from orchestra_core.recording.blocks import MAGIC, Block, inflate, split
+from orchestra_core.recording.blocks import CUT, MAGIC, Block, inflate, split
 from orchestra_core.recording.difference import apply
 from orchestra_core.recording.lines import VERSION, Header
 
@@ -31,11 +31,12 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One block that can be read: whose it is and the times of its moments."""
+    """One block that can be read: whose it is, the times of its moments, and its events by the place of theirs."""
 
     header: Header
     block: Block
     times: tuple[float, ...]
+    events: tuple[tuple[int, Event], ...]
 
 
 class Recording:
@@ -46,9 +47,12 @@ class Recording:
         self._parts = sorted(parts, key=lambda part: part.times[0])
         self._starts: list[int] = []
         self.times: list[float] = []
+        self._events: list[tuple[int, Event]] = []
         for part in self._parts:
-            self._starts.append(len(self.times))
+            first = len(self.times)
+            self._starts.append(first)
             self.times += part.times
+            self._events += [(first + place, event) for place, event in part.events]
         self._place = -1
         self._open: Iterator[tuple[Fields, Fields]] = iter(())
         self._shown: Moment | None = None
@@ -72,6 +76,11 @@ class Recording:
         state, told = next(self._open)
         self._place, self._shown = place, _moment(state, told)
         return self._shown
+
+    def events(self, place: int) -> tuple[Event, ...]:
+        """What had happened until the moment at a place, oldest first."""
+        end = bisect_right(self._events, place, key=lambda each: each[0])
+        return tuple(event for _, event in self._events[:end])
 
     def place(self, at: float) -> int:
         """That of the last moment not after `at`; the first where there is none."""
@@ -100,9 +109,9 @@ def read(data: bytes) -> Recording:
             )
             flaws.append(f"a part was left out: it is in {raise_or}")
             continue
-        times, flaw = _index(text[1:])
+        times, events, flaw = _index(text[1:])
         if times:
-            parts.append(Part(header, block, times))
+            parts.append(Part(header, block, times, events))
         if flaw or block.flaw:
             flaws.append(_spoken(flaw or block.flaw, times))
     if not parts:
@@ -115,22 +124,29 @@ def _header(text: list[bytes]) -> Header | None:
     return None if fields is None else lines.header(fields)
 
 
-def _index(text: list[bytes]) -> tuple[tuple[float, ...], str]:
-    """The times of the moments that can be read in a row, and why there are no more."""
+def _index(text: list[bytes]) -> tuple[tuple[float, ...], tuple[tuple[int, Event], ...], str]:
+    """The times of the moments that can be read in a row, their events, and why there are no more."""
     times: list[float] = []
+    events: list[tuple[int, Event]] = []
     state: Fields | None = None
+    flaw = ""
     for line in text:
         told = lines.read(line)
         if told is None:
-            return tuple(times), "damaged"
+            flaw = "damaged"
+            break
         try:
             state = _next(state, told)
             if not times:
                 _moment(state, told)
-            times.append(float(told["at"]))
+            happened = _happened(state, told)
+            at = float(told["at"])
         except _UNREADABLE as error:
-            return tuple(times), f"not understood ({error})"
-    return tuple(times), ""
+            flaw = f"not understood ({error})"
+            break
+        events += [(len(times), event) for event in happened]
+        times.append(at)
+    return tuple(times), tuple(events), flaw
 
 
 def _next(state: Fields | None, told: Fields) -> Fields:
@@ -153,15 +169,25 @@ def _states(block: Block, most: int | None = None) -> Iterator[tuple[Fields, Fie
 
 
 def _moment(state: Fields, told: Fields) -> Moment:
-    fresh, missed = told.get("fresh"), told.get("missed", 0)
-    events = told.get("events", []) if fresh is None else state["events"][len(state["events"]) - fresh :]
     return Moment(
         float(told["at"]),
         msgspec.convert(state, Snapshot),
-        msgspec.convert(events, tuple[Event, ...]),
-        int(missed),
+        _happened(state, told),
+        int(told.get("missed", 0)),
     )
 
 
+def _happened(state: Fields, told: Fields) -> tuple[Event, ...]:
+    """The events since the moment before."""
+    fresh = told.get("fresh")
+    events = told.get("events", []) if fresh is None else state["events"][len(state["events"]) - fresh :]
+    return msgspec.convert(events, tuple[Event, ...]) if events else ()
+
+
 def _spoken(flaw: str, times: tuple[float, ...]) -> str:
-    return f"a part is {flaw} after {len(times)} moments" if times else f"a part is {flaw} and was left out"
+    if not times:
+        return f"a part is {flaw} and was left out"
+    after = "1 moment" if len(times) == 1 else f"{len(times)} moments"
+    if flaw == CUT:
+        return f"a part ends abruptly after {after}: the engine was killed, or the file was cut off"
+    return f"a part is {flaw} after {after}"

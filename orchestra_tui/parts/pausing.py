@@ -6,15 +6,25 @@ from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.history import Timeline
 from orchestra_tui.present.position import position
+from orchestra_tui.present.replay import Span, day_time, meant, moment_of
 
 
 class Pausing:
     """What is shown instead of the newest state. `newest` gives that state."""
 
+    # For the header and the gate: this is no recording.
+    badge = ""
+    read_only = ""
+
     def __init__(
-        self, timeline: Timeline, newest: Callable[[], Snapshot | None], say: Callable[[str, str], None]
+        self,
+        timeline: Timeline,
+        newest: Callable[[], Snapshot | None],
+        say: Callable[[str, str], None],
+        change_interval: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.timeline = timeline
+        self._change_interval = change_interval
         self._newest = newest
         self._say = say
         self._place = 0
@@ -23,6 +33,11 @@ class Pausing:
     @property
     def paused(self) -> bool:
         return self._held is not None
+
+    @property
+    def past(self) -> bool:
+        """Whether what is shown is not the newest."""
+        return self.paused
 
     def shown(self) -> Snapshot | None:
         """The snapshot to draw: the held one, or the newest."""
@@ -43,6 +58,40 @@ class Pausing:
         """What had happened until the moment that is shown, as far as it is remembered; oldest first."""
         return self.timeline.events(self._place if self.paused else self.timeline.newest)
 
+    def goto(self, text: str) -> None:
+        """Shows the moment that is meant by a time of day, or by so much before or after what is shown."""
+        oldest, newest = (
+            self.timeline.moment(place) for place in (self.timeline.oldest, self.timeline.newest)
+        )
+        here = self.shown()
+        if oldest is None or newest is None or here is None:
+            self._say("nothing to go to yet", "warn")
+            return
+        first, last = moment_of(oldest.snapshot), moment_of(newest.snapshot)
+        at = meant(text, Span(first, last, moment_of(here)))
+        if at is None:
+            self._say(f"what is kept goes from {day_time(first)} to {day_time(last)}", "warn")
+            return
+        self._place = self._before(at)
+        found = self.timeline.moment(self._place)
+        self._held = None if found is None else found.snapshot
+
+    def _before(self, at: float) -> int:
+        """The last place whose moment is not after `at` (Unix seconds)."""
+        low, high = self.timeline.oldest, self.timeline.newest
+        while low < high:
+            middle = (low + high + 1) // 2
+            found = self.timeline.moment(middle)
+            if found is not None and moment_of(found.snapshot) <= at:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def pace(self, by: int) -> None:
+        """Updates more often, or less where `by` is above 0."""
+        self._change_interval(by)
+
     def toggle(self) -> None:
         if self.paused:
             self.resume()
@@ -51,6 +100,9 @@ class Pausing:
         else:
             self._place = self.timeline.newest
             self._held = self._newest()
+
+    def begin(self) -> None:
+        """Nothing to say: it is as always."""
 
     def resume(self) -> None:
         """Shows the newest state again."""

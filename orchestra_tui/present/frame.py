@@ -21,7 +21,7 @@ def header(picture: Picture, cells: int) -> Line:
     parts: list[tuple[int, Line]] = [(2, line(Span(" ORCHESTRA ", "title")))]
     if snapshot is not None and snapshot.simulated:
         parts.append((0, line(Span(" SIMULATED ", "badge"))))
-    parts.append((0, link(picture)))
+    parts.append((0, time(picture)))
     if snapshot is not None and picture.link.state is LinkState.LOST:
         parts.append((1, line(span(f"data {age(picture.link.age)} old", "bad"))))
     if picture.paused:
@@ -44,6 +44,11 @@ def header(picture: Picture, cells: int) -> Line:
             word = "problem" if len(worst) == 1 else "problems"
             parts.append((1, line(span(f"{picture.glyphs.high} {len(worst)} {word}", tone))))
     return fit(parts, cells)
+
+
+def time(picture: Picture) -> Line:
+    """Where a recording that is shown stands, or else how the connection is."""
+    return line(Span(f" REPLAY {picture.replay} ", "badge")) if picture.replay else link(picture)
 
 
 def link(picture: Picture) -> Line:
@@ -109,7 +114,7 @@ def status(message: Line, latest: Event | None, cells: int) -> Line:
 
 
 def too_small(picture: Picture, cells: int, rows: int) -> list[Line]:
-    summary = cut_line(line(Span(" "), *link(picture)), cells)
+    summary = cut_line(line(Span(" "), *time(picture)), cells)
     need = f" needs {NEEDED[0]}x{NEEDED[1]}, have {cells}x{rows}"
     return [
         summary,

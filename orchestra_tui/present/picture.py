@@ -44,7 +44,8 @@ class Picture(msgspec.Struct, frozen=True):
     """All that a view may show. `interval` is seconds between snapshots as asked of the engine; `position` where in
     the last minutes a paused display stands.
 
-    `read_only` says why nothing may be changed from here, empty where it may.
+    `read_only` says why nothing may be changed from here, empty where it may. `replay` says where a recording that is
+    shown in place of an engine stands.
     """
 
     snapshot: Snapshot | None = None
@@ -57,6 +58,7 @@ class Picture(msgspec.Struct, frozen=True):
     target: str = ""
     can_start: bool = False
     read_only: str = ""
+    replay: str = ""
 
     @property
     def stale(self) -> bool:

@@ -1,0 +1,194 @@
+"""A recording as an engine: it tells what the engine told then, at the pace of then, and changes nothing."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.engine import EngineError, Update
+from orchestra_tui.pieces import Failed, Piece
+from orchestra_tui.present.replay import REFUSED, SPEEDS, Span, requests
+
+T = TypeVar("T")
+# A display that gets nothing for longer takes its engine for lost.
+_BEAT_SECONDS = 1.0
+# No eye follows more.
+_SHORTEST_SECONDS = 0.25
+# Of a time in which nothing was recorded nobody wants to wait for the end.
+_GAP_SECONDS, _SHOWN_GAP_SECONDS = 5.0, 2.0
+
+
+class Shot(Protocol):
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+
+class Tape(Protocol):
+    """A recording that was read: the moments at places from 0, `times` in Unix seconds, `flaws` in sentences."""
+
+    @property
+    def times(self) -> Sequence[float]: ...
+
+    @property
+    def flaws(self) -> tuple[str, ...]: ...
+
+    def moment(self, place: int) -> Shot: ...
+
+    def events(self, place: int) -> tuple[Event, ...]: ...
+
+    def place(self, at: float) -> int: ...
+
+
+class Player:
+    """`target` names the recording. `documents` are answers that are in an incident beside it, by their subject:
+    `requests` and `audit` as the engine lists them, `decisions` by the id of the request.
+    """
+
+    def __init__(self, tape: Tape, target: str, documents: Mapping[str, Any] | None = None) -> None:
+        self.tape = tape
+        self.target = target
+        self.place = 0
+        self.paused = False
+        self.speed = 1.0
+        self._documents = documents or {}
+        self._next: tuple[int, float] | None = None
+        self._moved = asyncio.Event()
+        self._closed = False
+
+    # -- where it stands
+
+    @property
+    def last(self) -> int:
+        return len(self.tape.times) - 1
+
+    @property
+    def over(self) -> bool:
+        return self.place == self.last
+
+    @property
+    def span(self) -> Span:
+        times = self.tape.times
+        return Span(times[0], times[-1], times[self.place])
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.tape.moment(self.place).snapshot
+
+    def go(self, place: int) -> bool:
+        """To the moment at a place, or the nearest there is; whether that is another one."""
+        before, self.place = self.place, min(max(place, 0), self.last)
+        self._moved.set()
+        return self.place != before
+
+    def toggle(self) -> None:
+        """Pauses, or goes on; at the end anew from the beginning."""
+        if self.over and not self.paused:
+            self.place = 0
+        else:
+            self.paused = not self.paused
+        self._moved.set()
+
+    def change_speed(self, by: int) -> bool:
+        """One step faster or slower; False where there is none."""
+        place = SPEEDS.index(self.speed) + by
+        if not 0 <= place < len(SPEEDS):
+            return False
+        self.speed = SPEEDS[place]
+        self._moved.set()
+        return True
+
+    # -- the engine of then
+
+    async def watch(self, interval: float) -> AsyncIterator[Update]:  # noqa: ARG002
+        """The moments at their pace; while it stands still the same one again and again. `interval` is not ours."""
+        while not self._closed:
+            yield self.snapshot
+            await self._beat()
+
+    async def _beat(self) -> None:
+        """Returns when there is another moment to show, or the same one to show again."""
+        if not self._moved.is_set():
+            now = asyncio.get_running_loop().time
+            if self._next is None:
+                place, delay = self._following()
+                self._next = (place, now() + delay)
+            place, due = self._next
+            try:
+                async with asyncio.timeout(max(min(due - now(), _BEAT_SECONDS), 0.0)):
+                    await self._moved.wait()
+            except TimeoutError:
+                if now() >= due:
+                    self.place, self._next = place, None
+                return
+        self._moved.clear()
+        self._next = None
+
+    def _following(self) -> tuple[int, float]:
+        """The place that is shown next, and in how many seconds."""
+        if self.paused or self.over:
+            return self.place, _BEAT_SECONDS
+        times, place, delay = self.tape.times, self.place, 0.0
+        while place < self.last and delay < _SHORTEST_SECONDS:
+            # Where the clock was set back there is nothing to wait for.
+            passed = max(times[place + 1] - times[place], 0.0)
+            delay += (passed if passed <= _GAP_SECONDS else _SHOWN_GAP_SECONDS) / self.speed
+            place += 1
+        return place, delay
+
+    async def fetch(self) -> Snapshot:
+        return self.snapshot
+
+    async def get(self, path: str, answer: type[T]) -> T:
+        """What an incident has of it, else what the snapshot of then tells. Raises EngineError for all other things."""
+        parts = urlsplit(path)
+        told = self._told(parts.path.removeprefix("/api/v1/"), dict(parse_qsl(parts.query)))
+        try:
+            return msgspec.convert(told, answer)
+        except msgspec.ValidationError as error:
+            raise EngineError(f"the recording's answer cannot be read: {error}") from error
+
+    def _told(self, subject: str, asked: Mapping[str, str]) -> object:
+        name, _, rest = subject.partition("/")
+        if name == "requests":
+            return self._requests(unquote(rest), asked)
+        if subject == "audit" and "audit" in self._documents:
+            return {"entries": self._documents["audit"], "next": None}
+        if subject == "snapshot":
+            return msgspec.to_builtins(self.snapshot)
+        if subject == "budgets":
+            return {"budgets": msgspec.to_builtins(self.snapshot.budgets)}
+        raise EngineError(f"{REFUSED}: it does not hold {name}", "not_recorded")
+
+    def _requests(self, request_id: str, asked: Mapping[str, str]) -> object:
+        if "requests" not in self._documents:
+            raise EngineError(
+                f"{REFUSED}: it does not hold requests; the file of `ai-orchestra incident` does",
+                "not_recorded",
+            )
+        if asked.get("running"):
+            raise EngineError(f"{REFUSED}: what ran at a moment is not in it", "not_recorded")
+        if request_id:
+            found = self._documents.get("decisions", {}).get(request_id)
+            if found is None:
+                raise EngineError(f"{REFUSED}: of request {request_id} it holds no decision", "not_found")
+            return found
+        document = self._documents["requests"]
+        rows = requests(document["requests"], asked, self.span.here)
+        return {"timestamp": self.snapshot.now, **document, "requests": rows, "next": None, "pending": 0}
+
+    async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:  # noqa: ARG002
+        raise EngineError(f"{REFUSED}: nothing can be changed", "replayed")
+
+    async def route(self, wish: Mapping[str, object]) -> AsyncGenerator[Piece, None]:  # noqa: ARG002
+        yield Failed(f"{REFUSED}: there is no engine to ask", "replayed")
+
+    def retry_now(self) -> None:
+        self._moved.set()
+
+    async def close(self) -> None:
+        self._closed = True
+        self._moved.set()

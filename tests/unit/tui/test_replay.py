@@ -1,0 +1,201 @@
+"""A recording as an engine: its pace, where one goes in it, what it answers and what it refuses."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from orchestra_core.domain.snapshot import Snapshot
+from orchestra_core.recording.reading import read
+from orchestra_tui.engine import EngineError
+from orchestra_tui.pieces import Failed
+from orchestra_tui.player import Player
+from orchestra_tui.present.replay import Span, badge, is_time, meant
+from tests.fakes.filmed import Film, film
+from tests.fakes.world import World
+
+FILM = film(40)
+
+
+def stamp(text: str) -> float:
+    return datetime.fromisoformat(f"2026-03-{text}Z").timestamp()
+
+
+NIGHT = Span(stamp("02T23:58:30"), stamp("03T00:04:10"), stamp("03T00:00:00"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("23:59", "02T23:59:00"),
+        ("00:03", "03T00:03:00"),
+        ("0:03:20", "03T00:03:20"),
+        ("23:58", "02T23:58:30"),
+        ("start", "02T23:58:30"),
+        ("end", "03T00:04:10"),
+        ("-1m", "02T23:59:00"),
+        ("+30s", "03T00:00:30"),
+        ("+30", "03T00:00:30"),
+        ("-2h", "02T23:58:30"),
+        ("00:05", None),
+        ("23:58:10", None),
+        ("12:00", None),
+        ("24:00", None),
+        ("00:60", None),
+        ("now", None),
+    ],
+)
+def test_a_time_means_the_moment_of_the_recording(text: str, expected: str | None) -> None:
+    """Also across midnight; what is not in it means nothing."""
+    assert meant(text, NIGHT) == (None if expected is None else stamp(expected))
+
+
+def test_words_that_are_no_times_are_known_as_such() -> None:
+    """Nothing else reaches the command that is run."""
+    assert all(is_time(text) for text in ("12:03", "1:03:59", "-5m", "+30", "start", "end"))
+    assert not any(is_time(text) for text in ("", "noon", "12", "5m", "12:03') or", "1:2", "+1000000000s"))
+
+
+def test_the_header_says_what_is_unusual() -> None:
+    """That it stands still, has ended, or runs at another speed."""
+    at = datetime(2026, 3, 2, 12, 3, 11, tzinfo=UTC).timestamp()
+    assert badge(at, 1.0, paused=False, over=False) == "12:03:11"
+    assert badge(at, 4.0, paused=False, over=False) == "12:03:11 x4"
+    assert badge(at, 4.0, paused=True, over=True) == "12:03:11 paused"
+    assert badge(at, 1.0, paused=False, over=True) == "12:03:11 end"
+
+
+async def played(player: Player, moments: int) -> list[str]:
+    """The times of the next so many different moments that it tells."""
+    seen: list[str] = []
+    async with asyncio.timeout(30):
+        async for update in player.watch(1.0):
+            assert isinstance(update, Snapshot)
+            if not seen or seen[-1] != update.now:
+                seen.append(update.now)
+            if len(seen) == moments:
+                return seen
+    return seen
+
+
+async def test_it_plays_from_the_beginning_to_the_end() -> None:
+    """Every moment at its time; sixty times as fast only as many as one can see."""
+    player = Player(read(FILM.data), "a")
+    player.speed = 4.0
+    assert await played(player, 3) == [shot.now for shot in FILM.shot[:3]]
+    player.speed = 60.0
+    seen = await played(player, 4)
+    assert seen[-1] == FILM.shot[-1].now
+    assert player.over
+
+
+async def test_a_step_is_shown_at_once_and_plays_on_from_there() -> None:
+    """Whoever goes somewhere does not wait for the second to be over."""
+    player = Player(read(FILM.data), "a")
+    watching = player.watch(1.0)
+    assert await anext(watching) == FILM.shot[0]
+    loop = asyncio.get_running_loop()
+    loop.call_soon(player.go, 20)
+    moved = await anext(watching)
+    assert isinstance(moved, Snapshot)
+    assert moved.now == FILM.shot[20].now
+    player.speed = 60.0
+    after = await anext(watching)
+    assert isinstance(after, Snapshot)
+    assert after.now > moved.now
+
+
+async def test_a_hole_in_it_is_not_waited_for() -> None:
+    """Minutes in which there was no engine pass in two seconds at most."""
+    world, made = World(0), Film()
+    for second in (0, 1, 3600):
+        world.tick = second
+        made.shoot(world.snapshot(), 0)
+    player = Player(read(made.data), "a")
+    player.place, player.speed = 1, 60.0
+    assert await played(player, 2) == [shot.now for shot in made.shot[1:]]
+
+
+def test_ends_are_ends() -> None:
+    """One cannot leave it; at the end pause begins anew, and speeds have a first and a last."""
+    player = Player(read(FILM.data), "a")
+    assert not player.go(-1)
+    assert player.go(100)
+    assert player.place == 39
+    player.toggle()
+    assert (player.place, player.paused) == (0, False)
+    player.toggle()
+    assert player.paused
+    assert [player.change_speed(1) for _ in range(6)] == [True] * 5 + [False]
+    assert player.speed == 60.0
+
+
+async def refusal(player: Player, path: str) -> str:
+    with pytest.raises(EngineError) as refused:
+        await player.get(path, dict)
+    return refused.value.message
+
+
+async def test_it_says_what_it_does_not_hold_and_refuses_every_change() -> None:
+    """Plainly, for each subject; nothing is asked of anybody."""
+    player = Player(read(FILM.data), "a")
+    assert (
+        await refusal(player, "/api/v1/usage?by=model") == "a recording is replayed: it does not hold usage"
+    )
+    assert (
+        await refusal(player, "/api/v1/series?window=5m")
+        == "a recording is replayed: it does not hold series"
+    )
+    assert "`ai-orchestra incident` does" in await refusal(player, "/api/v1/requests?limit=5")
+    with pytest.raises(EngineError, match="a recording is replayed: nothing can be changed"):
+        await player.post("/api/v1/models/m/load", {}, dict)
+    pieces = [piece async for piece in player.route({"prompt": "Hi"})]
+    assert pieces == [Failed("a recording is replayed: there is no engine to ask", "replayed")]
+    assert (await player.fetch()).now == FILM.shot[0].now
+
+
+def row(number: int, second: int, **more: object) -> dict[str, object]:
+    told = {"id": f"r{number}", "at": World(0).stamp(second), "model": "m", "verdict": "success"}
+    return {**told, **more}
+
+
+DOCUMENTS: dict[str, Any] = {
+    "requests": {
+        "requests": [row(3, 315), row(2, 310, verdict="dropped"), row(1, 300, model="n")],
+        "currency": "EUR",
+    },
+    "decisions": {"r2": {"request": row(2, 310), "decision": None}},
+    "audit": [{"at": World(0).stamp(300), "who": "ann"}],
+}
+
+
+async def ids(player: Player, query: str) -> list[str]:
+    page = await player.get(f"/api/v1/requests?{query}", dict)
+    assert page["currency"] == "EUR"
+    assert page["next"] is None
+    return [str(one["id"]) for one in page["requests"]]
+
+
+async def test_an_incident_answers_for_its_requests() -> None:
+    """As of the moment that is shown, filtered as asked; decisions by id, and what operators did."""
+    player = Player(read(FILM.data), "a", DOCUMENTS)
+    assert await ids(player, "") == []
+    player.go(21)
+    assert await ids(player, "") == ["r2", "r1"]
+    player.go(39)
+    assert await ids(player, "limit=2") == ["r3", "r2"]
+    assert await ids(player, "model=n") == ["r1"]
+    assert await ids(player, "failed=true") == ["r2"]
+    assert await ids(player, "failed=false") == ["r3", "r1"]
+    assert (await player.get("/api/v1/requests/r2", dict))["request"]["id"] == "r2"
+    assert "r1 it holds no decision" in await refusal(player, "/api/v1/requests/r1")
+    assert "what ran at a moment" in await refusal(player, "/api/v1/requests?running=1")
+    assert (await player.get("/api/v1/audit?limit=9", dict))["entries"][0]["who"] == "ann"
+
+
+async def test_an_answer_of_another_shape_is_said() -> None:
+    """A bundle of another version, or one that was tampered with, crashes no view."""
+    player = Player(read(FILM.data), "a", {"requests": {"requests": []}, "decisions": {"r": {"request": 5}}})
+    with pytest.raises(EngineError, match="cannot be read"):
+        await player.get("/api/v1/requests/r", dict[str, str])

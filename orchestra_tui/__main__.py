@@ -68,7 +68,9 @@ def replay(tape: Tape, name: str, documents: Mapping[str, Any]) -> int:
         return WRONG_USAGE
     # What one looks for in the past is no wish for the next look at the present.
     beginning = msgspec.structs.replace(beginning, file=None, view="overview")
-    app = Orchestra(Player(tape, name, documents), terminal=_terminal(environ, beginning), beginning=beginning)
+    app = Orchestra(
+        Player(tape, name, documents), terminal=_terminal(environ, beginning), beginning=beginning
+    )
     app.run(mouse=beginning.mouse)
     return app.return_code or 0
 

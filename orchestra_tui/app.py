@@ -30,6 +30,7 @@ from orchestra_tui.present.actions import table
 from orchestra_tui.present.actions.table import Keymap
 from orchestra_tui.present.commands import parse
 from orchestra_tui.present.deeds.deed import Deed
+from orchestra_tui.present.environment import barred
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
@@ -89,7 +90,7 @@ class Orchestra(App[str]):
         self._speech = Speech(self.now, self._frames)
         self._copier = Clipboard(self, terminal, self.say)
         self._feed = Feed(self, engine, launcher, self.now, self.say)
-        self._leaving = Leaving(self, self._feed, self.say)
+        self._leaving = Leaving(self, self._feed, self.say, keeps=beginning.read_only)
         self._feed.interval = beginning.interval
         self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.interval, self.say)
         self._pausing = self._time(engine)
@@ -138,7 +139,7 @@ class Orchestra(App[str]):
 
     def _read_only(self) -> str:
         """Why nothing may be changed from here; empty where it may."""
-        return self._pausing.read_only or ("this console is read-only" if self.beginning.read_only else "")
+        return self._pausing.read_only or barred(self._feed.snapshot, bound=self.beginning.read_only)
 
     @property
     def latest(self) -> Event | None:

@@ -22,7 +22,10 @@ SILENCE = 15.0
 
 
 class EngineClient:
-    """An engine at a Unix socket, or at `url` where one is given."""
+    """An engine at a Unix socket, or at `url` where one is given.
+
+    `read_only` binds it: the engine refuses everything that would change something.
+    """
 
     def __init__(
         self,

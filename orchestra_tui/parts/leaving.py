@@ -17,8 +17,12 @@ STOPPING_SECONDS = 20.0
 class Leaving:
     """Ends the application with `kept`, `stopped`, `left` (somebody else's engine goes on) or nothing."""
 
-    def __init__(self, app: App[str], feed: Feed, say: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, app: App[str], feed: Feed, say: Callable[[str, str], None], *, keeps: bool = False
+    ) -> None:
+        """`keeps`: an engine that this console started goes on, nobody is asked."""
         self._app = app
+        self._keeps = keeps
         self._feed = feed
         self._say = say
 
@@ -29,6 +33,9 @@ class Leaving:
         ours = self._feed.launcher
         if ours is None or not ours.alive:
             self._app.exit("left" if self._feed.link().live else "")
+            return
+        if self._keeps:
+            self._app.exit("kept")
             return
         rows = [
             line(span(f"  This console started the engine (process {ours.pid}).")),

@@ -1,7 +1,7 @@
 """The lines every view has: identity and link, tabs, status, footer, and the sign of a terminal too small."""
 
 from orchestra_core.domain.events import Event
-from orchestra_tui.present import alerts, drills
+from orchestra_tui.present import alerts, drills, environment
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.actions.views import VIEWS
 from orchestra_tui.present.glyphs import Glyphs
@@ -19,11 +19,17 @@ def header(picture: Picture, cells: int) -> Line:
     """Who, whether simulated, how fresh, and the four numbers that matter; what does not fit is left out."""
     snapshot = picture.snapshot
     parts: list[tuple[int, Line]] = [(2, line(Span(" ORCHESTRA ", "title")))]
+    if snapshot is not None and snapshot.environment.name:
+        parts.append((0, environment.badge(snapshot)))
     if snapshot is not None and snapshot.simulated:
         parts.append((0, line(Span(" SIMULATED ", "badge"))))
     parts.append((0, time(picture)))
     if snapshot is not None and picture.link.state is LinkState.LOST:
         parts.append((1, line(span(f"data {age(picture.link.age)} old", "bad"))))
+    if picture.read_only and not picture.replay:
+        parts.append((0, line(Span(" RO ", "badge"))))
+    if snapshot is not None and snapshot.intake_paused:
+        parts.append((0, line(Span(" INTAKE PAUSED ", "badge"))))
     if picture.paused:
         parts.append((0, line(Span(f" PAUSED {picture.position} ", "badge"))))
     if snapshot is not None:

@@ -25,6 +25,12 @@ TONES = (
     "key",
     "tab",
     "code",
+    "in-red",
+    "in-yellow",
+    "in-green",
+    "in-blue",
+    "in-magenta",
+    "in-cyan",
 )
 
 

@@ -1,4 +1,4 @@
-"""The Backends view: breakers as a table, and the backend behind the selected one."""
+"""The Backends view: breakers as a table, the backend behind the selected one, and what can be done to both."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -9,9 +9,13 @@ from textual.widget import Widget
 
 from orchestra_core.domain.snapshot import BreakerView, Snapshot
 from orchestra_tui.present import health
+from orchestra_tui.present.deeds.backends import restart
+from orchestra_tui.present.deeds.deed import refused
+from orchestra_tui.present.menus import Entry, breaking, called, draining, first, rows
 from orchestra_tui.present.picture import Picture, backend
 from orchestra_tui.present.spans import Line, line, span
 from orchestra_tui.present.subjects import BREAKERS
+from orchestra_tui.screens.dialogs import PickScreen
 from orchestra_tui.screens.tabled import Rows, TableScreen
 from orchestra_tui.screens.view import bindings
 from orchestra_tui.widgets.lines import Pane
@@ -57,6 +61,45 @@ class BackendsScreen(TableScreen):
             return [*rows, (), *(health.breaker_row(each, cells, picture.glyphs) for each in own)]
 
         self.sheet("Backend", drawn)
+
+    # -- changing something
+
+    def backends(self) -> Sequence[str]:
+        """Those that the chosen endpoints are on, each once."""
+        found = (_backend_of(self.console.fresh().snapshot, each) for each in self.chosen())
+        return tuple(dict.fromkeys(name for name in found if name is not None))
+
+    def action_drain(self) -> None:
+        names = self.backends()
+        self._menu("drain", "Drain or resume", names, "backends", draining(names))
+
+    def action_breaker(self) -> None:
+        ids = tuple(self.chosen())
+        self._menu("breaker", "Breaker of", ids, "endpoints", breaking(ids))
+
+    def action_restart(self) -> None:
+        self.console.do(restart(self.backends()))
+
+    def _menu(self, verb: str, title: str, ids: Sequence[str], what: str, entries: Sequence[Entry]) -> None:
+        """What is chosen is done to what was selected or marked when the key was pressed."""
+        fresh = self.console.fresh()
+        if not ids:
+            self.console.do(refused(verb, "no endpoint selected"))
+            return
+        if fresh.read_only:
+            self.console.say(f"{verb}: {fresh.read_only}; nothing was sent", "warn")
+            return
+
+        def answered(choice: str | None) -> None:
+            entry = next((each for each in entries if each.name == choice), None)
+            if entry is None:
+                self.console.say(f"{verb} cancelled", "muted")
+            else:
+                self.console.do(entry.deed())
+
+        self.app.push_screen(
+            PickScreen(f"{title} {called(ids, what)}", rows(entries, fresh), first(entries, fresh)), answered
+        )
 
     def things(self, picture: Picture) -> Sequence[BreakerView]:
         return health.ranked(picture.snapshot) if picture.snapshot else ()

@@ -11,9 +11,11 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
+from orchestra_core.domain.snapshot import EnvironmentView
 from orchestra_core.domain.text import one_line
-from orchestra_tui.present.deeds.box import button, hint, rows
+from orchestra_tui.present.deeds.box import NOWHERE, button, hint, rows
 from orchestra_tui.present.deeds.deed import Question, Refusal, Risk
+from orchestra_tui.present.environment import coloring
 from orchestra_tui.present.glyphs import UNICODE, Glyphs
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
@@ -38,15 +40,23 @@ class ConfirmScreen(ModalScreen[Question | Refusal | None]):
         Binding("up,pageup", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, verb: str, question: Question, again: Again, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(
+        self,
+        verb: str,
+        question: Question,
+        again: Again,
+        glyphs: Glyphs = UNICODE,
+        where: EnvironmentView = NOWHERE,
+    ) -> None:
         super().__init__()
+        self._where = where
         self._verb = verb
         self._question = question
         self._again = again
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="dialog", classes="dialog"):
+        with Vertical(id="dialog", classes=f"dialog -{coloring(self._where)}"):
             yield Lines(id="facts")
             yield Input(id="typed", compact=True, select_on_focus=False)
             with Horizontal(id="buttons"):
@@ -58,6 +68,8 @@ class ConfirmScreen(ModalScreen[Question | Refusal | None]):
         for lines in self.query(Lines):
             lines.can_focus = False
         self.query_one(Input).cursor_blink = False
+        if self._where.name:
+            self.query_one("#dialog").border_title = Content(f" {one_line(self._where.name)} ")
         self._ask(self._question, first=True)
 
     def follow(self, picture: Picture) -> None:
@@ -99,7 +111,7 @@ class ConfirmScreen(ModalScreen[Question | Refusal | None]):
     def _ask(self, question: Question, *, first: bool) -> None:
         self._question = question
         cells = max(min(self.app.size.width - 8, 68), 20)
-        drawn = rows(question, cells, self._glyphs)
+        drawn = rows(question, cells, self._glyphs, self._where)
         self.query_one("#facts", Lines).show_lines(drawn)
         self.query_one("#facts").styles.height = min(len(drawn), max(self.app.size.height - 8, 4))
         self.query_one("#typed").display = question.risk is Risk.HIGH
@@ -183,6 +195,7 @@ class PickScreen(ModalScreen[str]):
         self.query_one(Input).focus()
         self.query_one(LiveTable).can_focus = False
         self.query_one("#dialog").border_title = self._title
+        self.query_one("#dialog").styles.height = min(len(self._rows) + 4, 20)
         self._narrow("")
         self.query_one(LiveTable).select(self._current)
 

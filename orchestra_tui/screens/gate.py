@@ -22,6 +22,7 @@ from orchestra_tui.present.deeds.deed import (
     sending,
     sent,
 )
+from orchestra_tui.present.environment import environment
 from orchestra_tui.present.picture import Link, LinkState, Picture
 from orchestra_tui.screens.dialogs import ConfirmScreen
 
@@ -152,7 +153,9 @@ class Asking:
         self._gate = gate
         self._deed = deed
         self._renewing = False
-        self._screen = ConfirmScreen(deed.verb, asked, self._follow, app.fresh().glyphs)
+        fresh = app.fresh()
+        where = environment(fresh.snapshot)
+        self._screen = ConfirmScreen(deed.verb, asked, self._follow, fresh.glyphs, where)
 
     def begin(self) -> None:
         self._app.push_screen(self._screen, self._answered)

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from orchestra_core.domain.snapshot import ModelView
 from orchestra_tui.present import models
 from orchestra_tui.present.copies import Copy
+from orchestra_tui.present.deeds.backends import restart
 from orchestra_tui.present.deeds.load import load
 from orchestra_tui.present.deeds.unload import unload
 from orchestra_tui.present.picture import Picture, model
@@ -53,6 +54,11 @@ class ModelsScreen(TableScreen):
 
     def action_unload(self) -> None:
         self.console.do(unload(self.chosen(), self.console.fresh()))
+
+    def action_restart(self) -> None:
+        """The backends of the chosen models."""
+        views = (model(self.console.fresh().snapshot, each) for each in self.chosen())
+        self.console.do(restart(tuple(dict.fromkeys(view.backend for view in views if view is not None))))
 
     def action_back(self) -> None:
         if self.has_class("-zoomed"):

@@ -6,6 +6,7 @@ import msgspec
 
 from orchestra_tui.present.actions import (
     alerts,
+    backends,
     drills,
     everywhere,
     lists,
@@ -21,6 +22,7 @@ ACTIONS: tuple[Action, ...] = (
     *overview.ACTIONS,
     *models.ACTIONS,
     *drills.ACTIONS,
+    *backends.ACTIONS,
     *playground.ACTIONS,
     *alerts.ACTIONS,
     *usage.ACTIONS,

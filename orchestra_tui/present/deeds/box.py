@@ -1,16 +1,23 @@
 """What stands in the box that asks: title and facts, each wrapped, and how it is answered."""
 
+from orchestra_core.domain.snapshot import EnvironmentView
+from orchestra_core.domain.text import one_line
 from orchestra_tui.present.deeds.deed import Question, Risk
+from orchestra_tui.present.environment import coloring
 from orchestra_tui.present.glyphs import Glyphs
-from orchestra_tui.present.spans import Line, cut_line, wrapped
+from orchestra_tui.present.spans import Line, Span, cut_line, line, span, wrapped
 
+NOWHERE = EnvironmentView()
 _LABEL = 11
 
 
-def rows(question: Question, cells: int, glyphs: Glyphs) -> list[Line]:
-    """Nothing of what is decided about is cut off."""
+def rows(question: Question, cells: int, glyphs: Glyphs, where: EnvironmentView = NOWHERE) -> list[Line]:
+    """Nothing of what is decided about is cut off. `where` is the environment it is done in."""
     drawn = wrapped(question.title, cells - 2, "title", "  ", "  ")
     drawn.append(())
+    if where.name:
+        named = Span(f" {one_line(where.name)} ", coloring(where))
+        drawn.append(line(span(f"  {'in':<{_LABEL}}", "muted"), named))
     for label, text, tone in question.facts:
         drawn += wrapped(text, cells - 2, tone, f"  {label:<{_LABEL}}", " " * (_LABEL + 2))
     return [cut_line(row, cells, glyphs.more) for row in drawn]

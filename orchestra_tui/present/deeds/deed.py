@@ -76,8 +76,9 @@ class Call(msgspec.Struct, frozen=True):
 class Deed(msgspec.Struct, frozen=True):
     """`asked` may be called at any time with any picture; `done` is said when every call worked.
 
-    `heard` makes something to be put after `done` from the engine's answers. With `dry` calls (which change nothing)
-    the engine is asked what would come of it; `learned` makes the deed that knows their answers, in their order.
+    `heard` makes something to be put after `done` from the engine's answers, `tone` how that is said. With `dry`
+    calls (which change nothing) the engine is asked what would come of it; `learned` makes the deed that knows
+    their answers, in their order.
     """
 
     verb: str
@@ -86,6 +87,7 @@ class Deed(msgspec.Struct, frozen=True):
     calls: tuple[Call, ...]
     done: str
     heard: Callable[[Sequence[Answer]], str] | None = None
+    tone: Callable[[Sequence[Answer]], str] | None = None
     dry: tuple[Call, ...] = ()
     learned: "Callable[[Sequence[Planned]], Deed] | None" = None
 
@@ -139,7 +141,7 @@ def result(
     """The one line that says what became of it, and its tone. `failures` are (about, the engine's words)."""
     if not failures:
         told = deed.heard(answers) if deed.heard is not None else ""
-        return f"{deed.done}{told}", "accent"
+        return f"{deed.done}{told}", deed.tone(answers) if deed.tone is not None else "accent"
     if len(calls) == 1:
         return f"{subject(deed, calls)}: {failures[0][1]}", "bad"
     whys = "; ".join(f"{about}: {why}" if about else why for about, why in failures)

@@ -17,6 +17,11 @@ class Launcher:
         self.log = log
 
     @property
+    def wishes(self) -> str:
+        """What was asked of an engine that is started, and means nothing to one that runs."""
+        return " and ".join(word for word in self._argv if word in ("--demo", "--users"))
+
+    @property
     def pid(self) -> int:
         """The process id of the engine, 0 before the start."""
         return self._process.pid if self._process else 0

@@ -116,6 +116,9 @@ class Feed:
         self._connection.arrived(self._now())
         if before is not None and (before.pid, before.started) != (snapshot.pid, snapshot.started):
             self._say("the engine was restarted; connected again", "warn")
+        if before is None and self._launched is None and self.launcher is not None and self.launcher.wishes:
+            words = f"attached to the engine that runs already: {self.launcher.wishes} change nothing there"
+            self._say(words, "warn")
         if snapshot.events and self.latest is None:
             self.latest = max(snapshot.events, key=lambda each: each.at)
 

@@ -191,3 +191,13 @@ async def test_it_survives_the_engines_restart(tmp_path: Path) -> None:
 
 def console_of(socket: str, launcher: Launcher | None) -> Orchestra:
     return Orchestra(EngineClient(socket, delays=(0.1,)), launcher=launcher)
+
+
+async def test_what_was_wished_of_a_new_engine_is_not_ignored_in_silence(tmp_path: Path) -> None:
+    """One runs already: the console says that the flags for starting one change nothing there."""
+    engine = ConsoleEngine()
+    engine.tick()
+    argv = [sys.executable, "-c", "", "--demo", "--users", "9"]
+    app = console(engine, launcher=Launcher(argv, str(tmp_path / "engine.log")))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "attached to the engine that runs already: --demo and --users change nothing there")

@@ -4,11 +4,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from orchestra_core.upstream.embedded import embedded_model
 from tests.fakes.engine_process import EngineProcess, FleetProcess
 from tests.fakes.postgres_server import PostgresServer, missing
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 # The order of the phases for workers that share the tests by file: what takes long first, so that all end together.
 LONGEST_FIRST = ("business", "integration", "performance", "unit", "dependencies", "structure")

@@ -4,22 +4,33 @@ from orchestra_tui.present.actions.action import Action
 from orchestra_tui.present.actions.table import Keymap, of_view
 from orchestra_tui.present.actions.views import BY_NAME
 from orchestra_tui.present.commands import names
+from orchestra_tui.present.searching import lit
 from orchestra_tui.present.spans import Line, cut_line, line, span, wrapped
 
 
-def lines(view: str, cells: int, keymap: Keymap | None = None) -> list[Line]:
-    drawn = [*wrapped(BY_NAME[view].about, cells - 1, "", " ", " "), ()]
+def lines(view: str, cells: int, keymap: Keymap | None = None, words: str = "") -> list[Line]:
+    """All of it, or only the keys that have to do with some words."""
+    drawn: list[Line] = [] if words else [*wrapped(BY_NAME[view].about, cells - 1, "", " ", " "), ()]
     own = [action for action in of_view(view, keymap=keymap) if action.views]
     prompt = [action for action in of_view(view, "prompt", keymap) if action.place == "prompt"]
     everywhere = [action for action in of_view(view, keymap=keymap) if not action.views]
     for title, group in (("This view", own), ("In the prompt", prompt), ("Everywhere", everywhere)):
-        if group:
+        fitting = [action for action in group if _fits(action, words)]
+        if fitting:
             drawn.append(line(span(f" {title}", "title")))
-            drawn += [_row(action, cells) for action in group]
+            drawn += lit([_row(action, cells) for action in fitting], words.strip())
             drawn.append(())
+    if words:
+        return drawn or [line(span(f" no key has to do with {words.strip()!r}", "warn"))]
     drawn += wrapped(f"Commands: {' '.join(f':{name}' for name in names())}", cells - 1, "muted", " ", " ")
     drawn += wrapped("Lower-case keys never change the engine.", cells - 1, "muted", " ", " ")
     return drawn
+
+
+def _fits(action: Action, words: str) -> bool:
+    """Every word is in its key, its name, what it does or its command."""
+    told = f"{action.shown} {action.label} {action.help} {action.command} {action.id}".lower()
+    return all(word in told for word in words.lower().split())
 
 
 def _row(action: Action, cells: int) -> Line:

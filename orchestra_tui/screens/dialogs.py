@@ -18,7 +18,8 @@ from orchestra_tui.present.deeds.deed import Question, Refusal, Risk
 from orchestra_tui.present.environment import coloring
 from orchestra_tui.present.glyphs import UNICODE, Glyphs
 from orchestra_tui.present.picture import Picture
-from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.present.query import parse
+from orchestra_tui.present.spans import Line, line, plain, span
 from orchestra_tui.widgets.lines import Lines
 from orchestra_tui.widgets.table import LiveTable
 
@@ -220,7 +221,8 @@ class PickScreen(ModalScreen[str]):
 
     def _narrow(self, text: str) -> None:
         table = self.query_one(LiveTable)
-        rows = [(key, row) for key, row in self._rows if text.lower() in key.lower()]
+        query = parse(text, ())
+        rows = [(key, row) for key, row in self._rows if query.matches(f"{key} {plain(row)}")]
         table.show_rows((), rows)
         if table.selected is None and rows:
             table.select(rows[0][0])

@@ -1,7 +1,9 @@
 """The dialogs that only show something: help and details."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -9,14 +11,26 @@ from textual.screen import ModalScreen
 from orchestra_tui.present import manual
 from orchestra_tui.present.actions.table import Keymap
 from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.searching import lit, places
+from orchestra_tui.present.spans import Line
 from orchestra_tui.widgets.lines import Draw, Pane
+
+if TYPE_CHECKING:
+    from orchestra_tui.app import Orchestra
+
+_LONGEST = 60
 
 
 class SheetScreen(ModalScreen[None]):
-    """A scrolling sheet over the view; every way back closes it."""
+    """A scrolling sheet over the view. `/` searches in it, `n` and `N` go to the next match, `y` copies all of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,backspace,enter,question_mark", "dismiss", show=False),
+        Binding("q,backspace,enter,question_mark", "dismiss", show=False),
+        Binding("escape", "back", show=False),
+        Binding("slash", "search", show=False),
+        Binding("n", "match(1)", show=False),
+        Binding("N", "match(-1)", show=False),
+        Binding("y,Y", "copy", show=False),
         Binding("j,down", "move(1)", show=False),
         Binding("k,up", "move(-1)", show=False),
         Binding("ctrl+d,pagedown,space", "move(10)", show=False),
@@ -24,34 +38,129 @@ class SheetScreen(ModalScreen[None]):
         Binding("g,home", "move(-10000)", show=False),
         Binding("G,end", "move(10000)", show=False),
     ]
+    HINT: ClassVar[str] = "/ search  y copy  esc closes"
 
     def __init__(self, title: str, draw: Draw) -> None:
         super().__init__()
         self._title = title
         self._draw = draw
+        self._words = ""
+        self._typing = False
+        # The match that was gone to last; -1: none yet.
+        self._at = -1
+
+    @property
+    def sheet(self) -> Pane:
+        return self.query_one(Pane)
 
     def compose(self) -> ComposeResult:
-        sheet = Pane(self._draw, self._title, id="sheet")
-        sheet.border_subtitle = "esc closes"
+        sheet = Pane(self._drawn, self._title, id="sheet")
+        sheet.border_title = self._title.replace("[", "\\[")
         yield sheet
 
     def on_mount(self) -> None:
-        self.query_one(Pane).focus()
-        self.query_one(Pane).redraw()
+        self.sheet.focus()
+        self._redraw()
 
     def show(self, picture: Picture, *, frozen: bool = False) -> None:
         if not frozen and self.is_mounted and self.app.is_running:
-            self.query_one(Pane).show(picture)
+            self.sheet.show(picture)
+
+    def on_key(self, event: events.Key) -> None:
+        """While words are typed, letters are not keys."""
+        if self._typing:
+            event.stop()
+            event.prevent_default()
+            self._typed(event)
 
     def action_move(self, by: int) -> None:
-        self.query_one(Pane).scroll_relative(y=by, animate=False)
+        self.sheet.scroll_relative(y=by, animate=False)
+
+    def action_search(self) -> None:
+        self._typing, self._words, self._at = True, "", -1
+        self._redraw()
+
+    def action_match(self, by: int) -> None:
+        """Goes to the next line with the words, and from the last one to the first."""
+        found = places(self.sheet.lines, self._words)
+        if found:
+            self._at = (self._at + by) % len(found)
+            self.sheet.scroll_to(y=max(found[self._at] - 2, 0), animate=False, immediate=True)
+        self._hint()
+
+    def action_copy(self) -> None:
+        cast("Orchestra", self.app).copy(self.sheet.text, self._title)
+
+    def action_back(self) -> None:
+        """Escape ends the search first."""
+        if self._words:
+            self._words, self._at = "", -1
+            self._redraw()
+        else:
+            self.dismiss(None)
 
     async def action_dismiss(self, result: None = None) -> None:
         self.dismiss(result)
 
+    def _typed(self, event: events.Key) -> None:
+        if event.key == "enter":
+            self._typing = False
+        elif event.key == "escape" or (event.key == "backspace" and not self._words):
+            self._typing, self._words = False, ""
+        else:
+            self._words = edited(self._words, event)
+        self._redraw()
+        self._at = -1
+        if self._words:
+            self.action_match(1)
+
+    def _drawn(self, picture: Picture, cells: int, rows: int) -> Sequence[Line]:
+        return lit(self._draw(picture, cells, rows), self._words)
+
+    def _redraw(self) -> None:
+        self.sheet.redraw()
+        self._hint()
+
+    def _hint(self) -> None:
+        found = len(places(self.sheet.lines, self._words))
+        text = self.HINT
+        if self._typing:
+            text = f"/{self._words}{' ' if self._words else ''}  {found} found  enter  esc"
+        elif self._words:
+            text = f"/{self._words}  {self._at + 1 if found else 0} of {found}  n N  esc ends the search"
+        self.sheet.border_subtitle = text.replace("[", "\\[")
+
 
 class HelpScreen(SheetScreen):
-    """The keys of a view."""
+    """The keys of a view; what is typed leaves those that have to do with it."""
+
+    HINT = "type to search  arrows scroll  esc closes"
 
     def __init__(self, view: str, keymap: Keymap | None = None) -> None:
-        super().__init__("Help", lambda _picture, cells, _rows: manual.lines(view, cells, keymap))
+        super().__init__(
+            "Help", lambda _picture, cells, _rows: manual.lines(view, cells, keymap, self._words)
+        )
+
+    def on_key(self, event: events.Key) -> None:
+        """A first `q` or `?` closes, as in every sheet, and a first space or slash begins nothing."""
+        first = not self._words
+        typed = event.is_printable and not (first and event.key in ("q", "question_mark", "space", "slash"))
+        if typed or (event.key == "backspace" and not first):
+            event.stop()
+            event.prevent_default()
+            self._words = edited(self._words, event)
+            self.sheet.scroll_home(animate=False)
+            self._redraw()
+
+    def _hint(self) -> None:
+        words = self._words.replace("[", "\\[")
+        self.sheet.border_subtitle = f"search: {words}  esc clears" if words else self.HINT
+
+
+def edited(words: str, event: events.Key) -> str:
+    """The words after a key."""
+    if event.key == "backspace":
+        return words[:-1]
+    if event.is_printable and event.character is not None:
+        return (words + event.character)[:_LONGEST]
+    return words

@@ -16,7 +16,10 @@ Entry = tuple[str, str, str]
 
 
 class MenuScreen(ModalScreen[str]):
-    """Entries are (letter, what it is, its beginning). The answer is the letter; empty after escape."""
+    """Entries are (letter, what it is, its beginning). The answer is the letter; empty after escape.
+
+    `about` is said above them.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,backspace", "answer('')", show=False),
@@ -25,8 +28,9 @@ class MenuScreen(ModalScreen[str]):
         Binding("enter", "detail", show=False),
     ]
 
-    def __init__(self, title: str, entries: Sequence[Entry]) -> None:
+    def __init__(self, title: str, about: str, entries: Sequence[Entry]) -> None:
         super().__init__()
+        self._about = about
         self._title = title
         self._entries = entries
 
@@ -70,4 +74,4 @@ class MenuScreen(ModalScreen[str]):
             )
             for key, label, text in self._entries
         ]
-        self.query_one(LiveTable).show_rows((), rows)
+        self.query_one(LiveTable).show_rows(cut_line(line(span(f"  {self._about}", "muted")), cells), rows)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from orchestra_tui.messages import FilterChanged, SelectionLost
 from orchestra_tui.present import raw
 from orchestra_tui.present.copies import Copy, as_csv, as_json, as_text, curl, member
-from orchestra_tui.present.listing import Listing, Sort, Subject, with_arrow
+from orchestra_tui.present.listing import Listing, Sort, Subject, arrow, with_arrow
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, plain, span
 from orchestra_tui.screens.help import SheetScreen
@@ -34,6 +34,8 @@ class TableScreen(ViewScreen):
         super().__init__()
         self.listing = Listing(self.SUBJECT)
         self._wide = False
+        # What was selected when a filter began to be typed.
+        self._wanted: str | None = None
 
     # -- what a view says of its objects
 
@@ -124,8 +126,16 @@ class TableScreen(ViewScreen):
         table.show_rows(header, rows, cells=wide if wide > cells else 0, pinned=pinned)
         table.age(picture.stale and picture.snapshot is not None)
         self.entitle(len(shown), len(things))
-        if self.query_one(CommandLine).is_open and table.selected is None and table.keys:
-            table.select(table.keys[0])
+        if self.query_one(CommandLine).is_open and table.keys:
+            self._select_while_typing()
+
+    def _select_while_typing(self) -> None:
+        """Half a word may hide what was selected; the whole one brings it back."""
+        if self._wanted in self.table.keys:
+            if self.table.selected != self._wanted:
+                self.table.select(self._wanted)
+        elif self.table.selected is None:
+            self.table.select(self.table.keys[0])
 
     def entitle(self, shown: int, total: int) -> None:
         self.table.entitle(self.listing.title(self.picture.glyphs, shown, total, self.table.marked))
@@ -175,6 +185,7 @@ class TableScreen(ViewScreen):
         self._follow()
 
     def action_filter(self) -> None:
+        self._wanted = self.table.selected
         self._open(filtering=True, text=self.listing.query.text)
 
     def action_back(self) -> None:
@@ -205,10 +216,8 @@ class TableScreen(ViewScreen):
     def _sorted(self) -> None:
         self.redraw(self.picture)
         sort = self.listing.sort
-        order = (
-            f"by {sort.name}, {'largest' if sort.down else 'smallest'} first" if sort.name else "as they are"
-        )
-        self.console.say(f"sorted {order}")
+        sign = arrow(sort, self.picture.glyphs)
+        self.console.say(f"sorted by {sort.name} {sign}" if sort.name else "the view's own order")
 
     def action_wide(self) -> None:
         self._wide = not self._wide
@@ -221,6 +230,11 @@ class TableScreen(ViewScreen):
             self.console.say("all columns; left and right scroll")
         else:
             self.console.say("all columns are shown already", "muted")
+
+    def action_sideways(self, by: int) -> None:
+        if not self.table.max_scroll_x:
+            self.console.say("all columns that are shown fit; w shows more", "muted")
+        self.table.scroll_relative(x=by, animate=False)
 
     # -- marks
 
@@ -253,6 +267,9 @@ class TableScreen(ViewScreen):
             return ""
         keys = [subject.identity(thing) for thing in things]
         return curl(self.picture.target, "/api/v1/snapshot", member(*subject.member, keys))
+
+    def copied_from(self) -> str:
+        return self.table.marked or f"of {self.table.selected or 'nothing that is selected'}"
 
     def copies(self) -> Sequence[Copy]:
         keys = self.chosen()

@@ -219,6 +219,10 @@ class ViewScreen(Screen[None]):
             Copy("s", "screen as text", self.console.painted()),
         )
 
+    def copied_from(self) -> str:
+        """What the menu of `y` is about."""
+        return "from what is focused"
+
     def action_copy(self) -> None:
         """The menu; only what there is can be chosen."""
         offered = {copy.key: copy for copy in self.copies() if copy.text.strip()}
@@ -228,7 +232,7 @@ class ViewScreen(Screen[None]):
                 self.console.copy(offered[key].text, offered[key].label)
 
         entries = [(copy.key, copy.label, copy.text.strip()) for copy in offered.values()]
-        self.app.push_screen(MenuScreen("Copy", entries), answered)
+        self.app.push_screen(MenuScreen("Copy", self.copied_from(), entries), answered)
 
     def action_copy_first(self) -> None:
         first = next(iter(self.copies()))
@@ -257,7 +261,9 @@ class ViewScreen(Screen[None]):
                 self.call_after_refresh(write, key)
 
         entries = [(key, label, suffix) for key, (label, suffix, _) in offered.items()]
-        self.app.push_screen(MenuScreen("Export to a file", entries), answered)
+        self.app.push_screen(
+            MenuScreen("Export", "into this directory, never over a file", entries), answered
+        )
 
     def suggested(self, text: str) -> str | None:  # noqa: ARG002  for views with a filter
         """The filter that `text` begins."""

@@ -130,7 +130,7 @@ async def test_a_folder_that_takes_nothing_is_told(tmp_path: Path) -> None:
 async def exported(pilot, app: App[str], folder: Path, letter: str) -> Path:
     before = set(os.listdir(folder))
     await pilot.press("ctrl+e")
-    await sees(pilot, "Export to a file")
+    await sees(pilot, "never over a file")
     await pilot.press(letter)
     await sees(pilot, "(path copied)")
     (name,) = set(os.listdir(folder)) - before
@@ -162,7 +162,7 @@ async def test_tables_and_screens_are_exported(tmp_path: Path, monkeypatch: pyte
         path = await exported(pilot, app, tmp_path, "s")
         assert "filter: backend:box1" in path.read_text()
         path = await exported(pilot, app, tmp_path, "v")
-        assert "Export to a file" not in path.read_text().replace("&#160;", " ")
+        assert "never over a file" not in path.read_text().replace("&#160;", " ")
         assert "filter:&#160;backend:box1" in path.read_text()
 
 

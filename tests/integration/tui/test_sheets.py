@@ -1,0 +1,115 @@
+"""Help and details over a view: searching in them, copying them, leaving them; and typing a filter above a table."""
+
+from orchestra_tui.present.searching import places
+from orchestra_tui.screens.help import HelpScreen, SheetScreen
+from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.terminal import Terminal
+from tests.fakes.console_engine import ConsoleEngine, console, sees, shown, text, until
+
+BUSY = "box1/llama3.2:3b"
+
+
+async def test_help_is_searched_by_typing() -> None:
+    """Letters narrow it at once, backspace and escape widen it again, and it fits the smallest usual terminal."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        await pilot.press("question_mark")
+        await sees(pilot, "type to search")
+        await sees(pilot, "This view")
+        await pilot.press(*"jsonq")
+        await sees(pilot, "no key has to do with 'jsonq'")
+        await pilot.press("backspace")
+        await sees(pilot, "search: json")
+        await sees(pilot, "all that the engine says of the row")
+        assert "sort by the next column" not in text(app)
+        assert all(len(row) <= 80 for row in shown(app))
+        await pilot.press("escape")
+        await sees(pilot, "sort by the next column")
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
+        for key in ("q", "question_mark", "backspace", "enter"):
+            await pilot.press("question_mark")
+            await sees(pilot, "type to search")
+            await pilot.press(key)
+            await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
+
+
+async def test_words_are_found_in_a_sheet() -> None:
+    """/ types them, n and N go from one to the next and round, escape ends the search, then leaves."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        await pilot.press("J")
+        await sees(pilot, "/ search")
+        sheet = app.screen
+        assert isinstance(sheet, SheetScreen)
+        await pilot.press(*"/token")
+        await sees(pilot, "found")
+        top = sheet.sheet.scroll_y
+        await pilot.press("enter")
+        number = len(places(sheet.sheet.lines, "token"))
+        assert number > 2
+        await sees(pilot, f"1 of {number}")
+        await pilot.press("n")
+        await sees(pilot, f"2 of {number}")
+        assert sheet.sheet.scroll_y >= top
+        await pilot.press(*"n" * (number - 1))
+        await sees(pilot, f"1 of {number}")
+        await pilot.press("N")
+        await sees(pilot, f"{number} of {number}")
+        assert any("token" in row for row in shown(app))
+        await pilot.press("escape")
+        await sees(pilot, "/ search")
+        await pilot.press(*"/zzz", "enter")
+        await sees(pilot, "0 of 0")
+        await pilot.press("n", "q")
+        await until(pilot, lambda: not isinstance(app.screen, SheetScreen))
+
+
+async def test_letters_of_a_search_are_not_keys() -> None:
+    """q and y are text while words are typed; escape gives them back to the sheet, and y copies all of it."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine, terminal=Terminal())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        await pilot.press("J", *"/qy")
+        await sees(pilot, "/qy")
+        await pilot.press("backspace", "backspace", "backspace")
+        await sees(pilot, "/ search")
+        await pilot.press("y")
+        await until(pilot, lambda: app.clipboard.startswith(" {"))
+        assert '"residency"' in app.clipboard
+        assert isinstance(app.screen, SheetScreen)
+
+
+async def test_what_half_a_word_hides_is_selected_again() -> None:
+    """While a filter is typed the cursor comes back to its object as soon as it is shown."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        screen = app.screen
+        assert isinstance(screen, TableScreen)
+        screen.table.select(BUSY)
+        await pilot.press(*"/state")
+        await until(pilot, lambda: BUSY not in screen.table.keys)
+        await pilot.press(*":ready", "enter")
+        await sees(pilot, "filter: state:ready")
+        assert screen.table.selected == BUSY
+        await pilot.press(*"/zzzz")
+        await sees(pilot, "0/10")
+        assert screen.table.selected is None
+        await pilot.press("escape")
+        await sees(pilot, "10/10")
+        assert screen.table.selected == BUSY

@@ -9,8 +9,8 @@ class Event(msgspec.Struct, frozen=True):
     Kinds: engine.started, engine.stopping, engine.stalled, engine.recorder, backend.joined, backend.up, backend.down,
     backend.draining, backend.drained, backend.resumed, backend.left, model.planned, model.loading, model.progress,
     model.ready, model.unloading, model.evicted, model.absent, model.failed, model.refused, breaker.open,
-    breaker.half_open, breaker.closed, request.failed, request.failover, config.reloaded, config.invalid,
-    config.failed, keys.changed, alert.fired, alert.escalated, alert.eased, alert.resolved, alert.acknowledged,
+    breaker.half_open, breaker.closed, request.failed, request.failover, request.cancelled, config.reloaded,
+    config.invalid, config.failed, keys.changed, alert.fired, alert.escalated, alert.eased, alert.resolved, alert.acknowledged,
     alert.silenced, alert.unsilenced, alert.undelivered, alert.memory.
     """
 

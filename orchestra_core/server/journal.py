@@ -22,6 +22,8 @@ from orchestra_core.trust.redaction import redact
 ROTATE_BYTES = 32 * 1024 * 1024
 _FLUSH_SECONDS = 0.25
 _HELD_LINES = 8192
+# Who watches the log asks for it again and again: once a minute says that it is being read.
+_READS = 1
 # What a gate refuses costs its sender nothing, so it could fill the audit log until it has forgotten all else.
 # Lines per minute, of one key or address, and of all addresses together; judgement.
 _REFUSED = frozenset({401, 403, 429})
@@ -84,6 +86,7 @@ class Audit:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._keys, self._addresses, self._strangers = Buckets(), Buckets(), Buckets(1)
+        self._readers = Buckets()
         self._left_out: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -93,6 +96,8 @@ class Audit:
             self._leave_out(request.principal.id or account(request.peer))
             return
         who = request.principal
+        if request.method == "GET" and exchange.status == 200 and not self._is_new(request):
+            return
         brief = refused and not who.id
         fields = {
             "at": rfc3339(self._clock.wall()),
@@ -109,6 +114,11 @@ class Audit:
             "command": "" if brief else equivalent(request.method, request.path, request.body),
         }
         self.journal.append(line(fields))
+
+    def _is_new(self, request: Request) -> bool:
+        """Whether a reader has not been seen for a minute where it reads."""
+        reader = f"{request.principal.id or request.peer} {request.path}"
+        return self._readers.take(reader, _READS, self._clock.monotonic()).wait == 0
 
     def _has_room(self, request: Request) -> bool:
         now = self._clock.monotonic()

@@ -27,8 +27,15 @@ class Book:
         self.journal = Journal(home / "audit.log", self.problems.append)
         self.audit = Audit(self.journal, self.clock)
 
-    def ask(self, status: int, who: Principal = ANONYMOUS, peer: str = "10.0.0.1", path: str = "/x") -> None:
-        request = Request("POST", path, "", {}, b"{}", peer)
+    def ask(
+        self,
+        status: int,
+        who: Principal = ANONYMOUS,
+        peer: str = "10.0.0.1",
+        path: str = "/x",
+        method: str = "POST",
+    ) -> None:
+        request = Request(method, path, "", {}, b"{}", peer)
         request.principal = who
         exchange = Exchange(FakeTransport(), keep_alive=True, chunked=True, head_only=False)
         exchange.send(status, b"")
@@ -70,6 +77,20 @@ async def test_what_was_done_is_never_left_out(book: Book) -> None:
     assert len(book.lines) == 400
     book.audit.close()
     assert len(book.lines) == 400
+
+
+async def test_who_watches_the_log_does_not_fill_it(book: Book) -> None:
+    """Reading the same again says so once a minute, of each reader; what changes something is always written."""
+    other = Principal("0000000b", "l", including(Scope.USE))
+    for _ in range(30):
+        for who in (KEY, other):
+            book.ask(200, who, method="GET")
+        book.ask(200, KEY)
+    assert len(book.lines) == 2 + 30
+    book.ask(200, KEY, path="/y", method="GET")
+    book.clock.advance(60)
+    book.ask(200, KEY, method="GET")
+    assert len(book.lines) == 2 + 30 + 2
 
 
 async def test_strangers_together_are_limited_and_keys_are_not_theirs(book: Book) -> None:

@@ -38,11 +38,14 @@ from orchestra_tui.present.verbs.verb import Mistake
 from orchestra_tui.screens.alerts import AlertsScreen
 from orchestra_tui.screens.backends import BackendsScreen
 from orchestra_tui.screens.dialogs import ConfirmScreen
+from orchestra_tui.screens.events import EventsScreen
 from orchestra_tui.screens.gate import Gate
 from orchestra_tui.screens.help import SheetScreen
 from orchestra_tui.screens.models import ModelsScreen
 from orchestra_tui.screens.overview import OverviewScreen
 from orchestra_tui.screens.playground import PlaygroundScreen
+from orchestra_tui.screens.requests import RequestsScreen
+from orchestra_tui.screens.tabled import TableScreen
 from orchestra_tui.screens.usage import UsageScreen
 from orchestra_tui.screens.view import ViewScreen
 from orchestra_tui.terminal import PLAIN, Terminal
@@ -63,9 +66,11 @@ class Orchestra(App[str]):
         "overview": OverviewScreen,
         "models": ModelsScreen,
         "backends": BackendsScreen,
+        "requests": RequestsScreen,
         "playground": PlaygroundScreen,
         "alerts": AlertsScreen,
         "usage": UsageScreen,
+        "events": EventsScreen,
     }
     DEFAULT_MODE = "overview"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -348,6 +353,8 @@ class Orchestra(App[str]):
             self.call_after_refresh(self._choose, command.verb, command.target)
         elif command.call:
             self.call_later(self._run, command.call)
+            if command.target:
+                self.call_after_refresh(self._narrow, command.target)
         elif command.deed is not None:
             self.do(command.deed(self.fresh()))
 
@@ -361,6 +368,20 @@ class Orchestra(App[str]):
 
     def action_drills(self) -> None:
         self._drilling.list()
+
+    def _narrow(self, text: str) -> None:
+        """What follows the name of a view is a filter of it."""
+        if isinstance(self.screen, TableScreen):
+            self.screen.filter(text)
+
+    def go_to(self, view: str, key: str) -> None:
+        """Shows one object in its view."""
+        self.action_view(view)
+        self.call_after_refresh(self._reveal, key)
+
+    def _reveal(self, key: str) -> None:
+        if isinstance(self.screen, TableScreen):
+            self.screen.reveal(key)
 
     # -- changing the engine
 

@@ -60,7 +60,7 @@ class OverviewScreen(ViewScreen):
             yield Pane(
                 overview.work, "Models", id="work", view="models", count=lambda snapshot: len(snapshot.models)
             )
-            yield Pane(overview.events, "Events", id="events")
+            yield Pane(overview.events, "Events", id="events", view="events")
 
     def on_mount(self) -> None:
         self.home()

@@ -173,6 +173,18 @@ class TableScreen(ViewScreen):
         for pane in self.query("#detail").results(Pane):
             pane.redraw()
 
+    def reveal(self, key: str) -> None:
+        """Selects a row by its id, or the first one of a backend; a filter that hides it gives way."""
+        if self.listing.query or self.listing.problems:
+            self.listing.problems = False
+            self.filter("")
+        found = next((one for one in self.table.keys if one == key or one.startswith(f"{key}/")), None)
+        if found is None:
+            self.console.say(f"{key} is not there any more", "warn")
+            return
+        self.table.select(found)
+        self._follow()
+
     # -- filter, order, columns
 
     def suggested(self, text: str) -> str | None:

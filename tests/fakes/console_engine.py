@@ -18,6 +18,7 @@ from orchestra_tui.launch import Launcher
 from orchestra_tui.pieces import AnswerMetrics, Done, Piece, Started, Token
 from orchestra_tui.terminal import PLAIN, Terminal
 from tests.fakes.fake_engine import STORY, World
+from tests.fakes.request_log import RequestWorld
 from tests.fakes.usage_reports import usage_report
 
 T = TypeVar("T")
@@ -86,6 +87,7 @@ class ConsoleEngine:
         self.read: list[tuple[str, dict[str, str]]] = []
         self.posted: list[tuple[str, dict[str, object]]] = []
         self.usages: list[tuple[str, str]] = []
+        self.requests = RequestWorld()
         self.intervals: list[float] = []
         self.fetched = 0
         self.shut = False
@@ -121,11 +123,16 @@ class ConsoleEngine:
             self.usages.append((query["by"], query.get("since", "")))
         if self.refusal:
             raise EngineError(self.refusal)
+        if parts.path in self.refusals:
+            raise EngineError(self.refusals[parts.path], "forbidden")
         if parts.path in self.answers:
             return msgspec.convert(self.answers[parts.path], answer)
         if parts.path == "/api/v1/usage":
             return msgspec.convert(usage_report(query["by"]), answer)
-        raise EngineError(f"the test has no answer for {parts.path}", "not_found")
+        told = self.requests.answer(parts.path, query)
+        if told is not None:
+            return msgspec.convert(msgspec.to_builtins(told), answer)
+        raise EngineError(f"the test has no answer for {unquote(parts.path)}", "not_found")
 
     async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:
         self.posted.append((path, dict(wish)))
@@ -156,6 +163,8 @@ class ConsoleEngine:
                 self.alerted.append((verb, name, seconds))
                 if not self.refusal:
                     self.world.say_to_alert(verb, name)
+            case ["requests", identity, "cancel"]:
+                self.requests.cancel(identity)
             case ["shutdown"]:
                 self.shut = True
         return {}

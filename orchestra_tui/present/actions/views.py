@@ -40,6 +40,14 @@ VIEWS = (
         ("backends", "breakers"),
     ),
     View(
+        "requests",
+        "5",
+        "req",
+        "Requests",
+        "What runs now, above what has ended, newest first. Following, nothing is selected; j stops it.",
+        ("requests", "log"),
+    ),
+    View(
         "playground",
         "6",
         "pg",
@@ -62,6 +70,14 @@ VIEWS = (
         "Usage",
         "What was asked and what it cost. A cost with a + leaves out requests without a known price.",
         ("usage", "co"),
+    ),
+    View(
+        "events",
+        "9",
+        "ev",
+        "Events",
+        "What the engine did and what operators did, with the command for it. enter goes to the object.",
+        ("events", "audit"),
     ),
 )
 BY_NAME = {view.name: view for view in VIEWS}

@@ -43,9 +43,11 @@ def test_digits_are_those_of_the_keymap() -> None:
         "overview": "1",
         "models": "2",
         "backends": "3",
+        "requests": "5",
         "playground": "6",
         "alerts": "7",
         "usage": "8",
+        "events": "9",
     }
 
 

@@ -1,0 +1,1 @@
+"""Requests as people look at them: what runs, what has ended, and why one went where it went."""

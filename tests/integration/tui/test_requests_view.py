@@ -1,0 +1,393 @@
+"""The Requests view: a live log that is followed, filtered and explained, and what runs cancelled by its identity."""
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from orchestra_core.domain.events import Event
+from orchestra_tui.app import Orchestra
+from orchestra_tui.screens.requests import RequestsScreen
+from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
+from tests.fakes.request_log import ENDED, LIVE, RETRIED, ended, report, running
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+STREAMING, QUEUED, LOADING = (view.id for view in LIVE)
+
+
+class Scene:
+    """A console on the Requests view; `go_on` lets a second pass and tells the console the next state."""
+
+    def __init__(self, engine: ConsoleEngine, clock: Hand, pilot: Pilot[Any]) -> None:
+        self.engine, self.clock, self.pilot = engine, clock, pilot
+
+    @property
+    def app(self) -> Orchestra:
+        app = self.pilot.app
+        assert isinstance(app, Orchestra)
+        return app
+
+    @property
+    def screen(self) -> RequestsScreen:
+        screen = self.app.get_screen_stack("requests")[0]
+        assert isinstance(screen, RequestsScreen)
+        return screen
+
+    @property
+    def pages(self) -> list[dict[str, str]]:
+        """The questions to the ledger so far."""
+        read = self.engine.read
+        return [query for path, query in read if path == "/api/v1/requests" and "running" not in query]
+
+    async def go_on(self) -> None:
+        """Returns when the console has asked, and has been answered or refused."""
+        before = len(self.engine.read)
+        self.clock.at += 1
+        self.engine.tick()
+        await until(self.pilot, lambda: len(self.engine.read) > before)
+        await until(self.pilot, lambda: not self.screen.asking)
+        await self.pilot.pause()
+
+    async def select(self, identity: str) -> None:
+        """Moves to a row by keys."""
+        await self.pilot.press("g")
+        while self.screen.table.selected != identity:
+            before = self.screen.table.selected
+            await self.pilot.press("j")
+            assert self.screen.table.selected != before, identity
+
+    def row(self, words: str) -> str:
+        return next((each for each in shown(self.app) if words in each), "")
+
+    async def sees(self, words: str) -> None:
+        await sees(self.pilot, words)
+
+
+def scene(size: tuple[int, int] = (80, 24), **changes: Any) -> Any:
+    """Opened on the view, live."""
+    engine, clock = ConsoleEngine(), Hand()
+    for name, value in changes.items():
+        setattr(engine.requests, name, value)
+    engine.tick()
+    app = console(engine, clock=clock)
+
+    class Opened:
+        async def __aenter__(self) -> Scene:
+            self._running = app.run_test(size=size)
+            pilot = await self._running.__aenter__()
+            await pilot.press("5")
+            await sees(pilot, "TOTAL")
+            return Scene(engine, clock, pilot)
+
+        async def __aexit__(self, *failure: Any) -> None:
+            await self._running.__aexit__(*failure)
+
+    return Opened()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("how", ["live", "paused", "stale"])
+async def test_the_log_is_complete_at_every_size(size: tuple[int, int], how: str) -> None:
+    """What runs on top, what ended below; paused and stale it stays, and the engine is left alone."""
+    async with scene(size) as now:
+        await now.sees("cached")
+        asked = len(now.pages)
+        if how == "paused":
+            await now.pilot.press("p")
+            await now.sees("PAUSED")
+        else:
+            now.clock.at += 0 if how == "live" else 10
+        if how == "stale":
+            await now.sees("stale")
+        else:
+            now.engine.requests.end(QUEUED)
+            now.clock.at += 1
+            now.engine.tick()
+        await until(now.pilot, lambda: ("queued" in text(now.app)) is (how != "live"))
+        states = [word for word in ("streaming", "loading #1", "success", "failed") if word in text(now.app)]
+        assert states == ["streaming", "loading #1", "success", "failed"]
+        places = [text(now.app).index(words) for words in ("streaming", "success", "failed")]
+        assert places == sorted(places)
+        assert all(len(row) <= size[0] for row in shown(now.app))
+        assert (len(now.pages) > asked) is (how == "live")
+
+
+async def test_nobody_is_asked_while_another_view_is_seen_or_more_than_once_a_second() -> None:
+    """Coming back asks at once, if the last time is a second ago."""
+    async with scene() as now:
+        await now.sees("cached")
+        asked = len(now.pages)
+        for _ in range(5):
+            now.engine.tick()
+            await now.pilot.pause()
+        assert len(now.pages) == asked
+        await now.pilot.press("1")
+        await now.sees("Backends and breakers")
+        for _ in range(3):
+            now.clock.at += 1
+            now.engine.tick()
+            await now.pilot.pause()
+        assert len(now.pages) == asked
+        await now.pilot.press("5")
+        await until(now.pilot, lambda: len(now.pages) == asked + 1)
+
+
+async def test_while_it_follows_nothing_is_selected_and_the_newest_is_on_top() -> None:
+    """A key that acts finds nothing to act on, and says how to choose; `f` follows again."""
+    async with scene() as now:
+        await now.sees("following")
+        now.engine.requests.live = []
+        now.engine.requests.rows.append(ended(3001, model="newest-model"))
+        await now.go_on()
+        await now.sees("newest-model")
+        assert "newest-model" in shown(now.app)[4]
+        await now.pilot.press("X")
+        await now.sees("cancel: no request selected")
+        assert now.screen.table.selected is None
+        await now.pilot.press("j")
+        assert now.screen.table.selected == ended(3001).id
+        await now.sees("holding")
+        await now.pilot.press("f")
+        await now.sees("following the newest")
+        assert now.screen.table.selected is None
+
+
+async def test_new_rows_do_not_move_what_is_looked_at() -> None:
+    """The selected row stays the same object at the same place of the screen while others come above it."""
+    rows = [ended(number) for number in range(1000, 1090)]
+    async with scene(rows=rows, live=[]) as now:
+        await now.sees("following")
+        await now.pilot.press(*"jjjjjjj")
+        chosen = now.screen.table.selected
+        place = next(at for at, row in enumerate(shown(now.app)) if "▌" in row)
+        now.engine.requests.rows = [*rows, *(ended(number) for number in range(2000, 2030))]
+        await now.go_on()
+        await now.sees("120/120")
+        assert now.screen.table.selected == chosen
+        assert next(at for at, row in enumerate(shown(now.app)) if "▌" in row) == place
+        await now.sees("30 above")
+
+
+async def test_a_filter_narrows_the_whole_window_and_stays() -> None:
+    """By field and by word; the engine is asked for the whole window then; enter and escape keep the filter."""
+    rows = [ended(number, status=200) for number in range(300)]
+    rows[3] = ended(3, verdict="failed", status=503, error="queue is full")
+    async with scene(rows=rows) as now:
+        await now.sees("following")
+        assert "503" not in text(now.app)
+        await now.pilot.press("slash", *"status:5", "enter")
+        await until(now.pilot, lambda: len(now.screen.table.keys) == 1)
+        assert now.pages[-1]["limit"] == "500"
+        assert "filter: status:5" in text(now.app)
+        await now.pilot.press("j", "enter")
+        await now.sees("queue is full")
+        await now.pilot.press("escape")
+        await now.sees("filter: status:5")
+        await now.pilot.press("escape")
+        await until(now.pilot, lambda: "filter:" not in text(now.app))
+
+
+async def test_a_filter_can_be_given_with_the_name_of_the_view() -> None:
+    """`:req status:5` from anywhere."""
+    async with scene() as now:
+        await now.pilot.press("1", "colon", *"req status:5", "enter")
+        await now.sees("filter: status:5")
+        await until(now.pilot, lambda: now.screen.table.keys == (ENDED[0].id,))
+
+
+async def test_problems_are_looked_for_by_the_engine() -> None:
+    """The last ones that failed, however long ago; and all rows again."""
+    rows = [ended(1, verdict="failed", status=502), *(ended(number) for number in range(100, 400))]
+    async with scene(rows=rows, live=[]) as now:
+        await now.sees("following")
+        assert ended(1).id not in now.screen.table.keys
+        await now.pilot.press("e")
+        await until(now.pilot, lambda: now.screen.table.keys == (ended(1).id,))
+        assert now.pages[-1]["failed"] == "true"
+        await now.pilot.press("e")
+        await until(now.pilot, lambda: len(now.screen.table.keys) == 100)
+
+
+async def test_the_end_of_the_list_brings_older_rows_until_the_window_is_full() -> None:
+    """Page by page with the engine's cursor; then it says how to go on elsewhere."""
+    rows = [ended(number) for number in range(700)]
+    async with scene(rows=rows, live=[]) as now:
+        await until(now.pilot, lambda: len(now.screen.table.keys) == 100)
+        for size in (200, 300, 400, 500):
+            await now.pilot.press("G")
+            await until(now.pilot, lambda size=size: len(now.screen.table.keys) == size)
+        await now.pilot.press("G")
+        await now.sees("older ones: ai-orchestra requests --cursor")
+        assert len(now.screen.table.keys) == 500
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_enter_explains_one_with_its_timeline_and_its_decision(size: tuple[int, int]) -> None:
+    """Attempts in proportion, every term, and what would have changed it."""
+    async with scene(size) as now:
+        await now.sees("cached")
+        await now.select(RETRIED.request.id)
+        await now.pilot.press("enter")
+        for words in ("timeline", "attempt 1", "gpu-a/llama3.2:3b: unreachable", "attempt 3", "█"):
+            await now.sees(words)
+        await now.pilot.press("G")
+        await now.sees("1.2 s instead of 3.4 s would have been fast enough")
+        assert all(len(row) <= size[0] for row in shown(now.app))
+        await now.pilot.press("escape")
+        assert now.screen.table.selected == RETRIED.request.id
+
+
+async def test_one_that_ends_while_it_is_looked_at_is_explained_then() -> None:
+    """The sheet goes on from what runs to what became of it."""
+    async with scene() as now:
+        await now.sees("cached")
+        await now.select(STREAMING)
+        await now.pilot.press("enter")
+        await now.sees("once it has ended")
+        now.engine.requests.end(STREAMING)
+        await now.go_on()
+        await now.sees("decision")
+        await now.pilot.press("G")
+        await now.sees("fast enough")
+
+
+async def test_beside_the_table_a_wide_terminal_explains_what_is_rested_on() -> None:
+    """The list, the timeline and the decision at once."""
+    async with scene((200, 60)) as now:
+        await now.sees("cached")
+        await now.select(RETRIED.request.id)
+        await now.sees("no first token within 0.8 s")
+        await now.sees("against box2/llama3.2:3b")
+
+
+async def test_cancel_names_what_it_ends_and_only_yes_does_it() -> None:
+    """Cancel is focused: enter does nothing; `y` sends it, by id, and the log says what became of it."""
+    async with scene() as now:
+        await now.sees("cached")
+        await now.select(STREAMING)
+        await now.pilot.press("X")
+        await now.sees(f"Cancel {STREAMING}?")
+        await now.sees("417 tokens")
+        await now.pilot.press("enter")
+        await until(now.pilot, lambda: "Cancel req" not in text(now.app))
+        assert now.engine.posted == []
+        await now.pilot.press("X")
+        await now.sees(f"Cancel {STREAMING}?")
+        await now.pilot.press("y")
+        await now.sees(f"{STREAMING} is cancelled")
+        assert now.engine.posted == [(f"/api/v1/requests/{STREAMING}/cancel", {})]
+        await now.go_on()
+        entry = now.screen.thing(STREAMING)
+        assert entry is not None
+        assert getattr(entry, "verdict", "") == "cancelled"
+
+
+async def test_the_right_one_is_cancelled_however_rows_move_under_the_question() -> None:
+    """It was chosen by its identity when the key was pressed."""
+    async with scene() as now:
+        await now.sees("cached")
+        await now.select(QUEUED)
+        await now.pilot.press("X")
+        await now.sees(f"Cancel {QUEUED}?")
+        now.engine.requests.live = [
+            *now.engine.requests.live,
+            *(running(number) for number in range(3000, 3005)),
+        ]
+        now.engine.requests.end(LOADING)
+        await now.go_on()
+        assert f"Cancel {QUEUED}?" in text(now.app)
+        await now.pilot.press("y")
+        await now.sees(f"{QUEUED} is cancelled")
+        assert [path for path, _ in now.engine.posted] == [f"/api/v1/requests/{QUEUED}/cancel"]
+
+
+async def test_what_ends_while_it_is_asked_about_is_not_cancelled() -> None:
+    """It says so, and sends nothing."""
+    async with scene() as now:
+        await now.sees("cached")
+        await now.select(LOADING)
+        await now.pilot.press("X")
+        await now.sees(f"Cancel {LOADING}?")
+        now.engine.requests.end(LOADING)
+        await now.go_on()
+        await now.pilot.press("y")
+        await now.sees("does not run")
+        assert now.engine.posted == []
+
+
+async def test_marked_ones_are_cancelled_together() -> None:
+    """All ids are listed; of one that has ended meanwhile the engine's words are told."""
+    async with scene() as now:
+        await now.sees("cached")
+        for identity in (STREAMING, QUEUED, LOADING):
+            await now.select(identity)
+            await now.pilot.press("space")
+        await now.pilot.press("X")
+        await now.sees("Cancel 3 requests?")
+        for identity in (STREAMING, QUEUED, LOADING):
+            assert identity in text(now.app)
+        now.engine.requests.end(LOADING)
+        await now.go_on()
+        await now.pilot.press("y")
+        await now.sees(f"cancel: 2 of 3 done; {LOADING}")
+        assert now.engine.requests.live == []
+
+
+async def test_what_the_engine_refuses_is_said_and_what_was_shown_stays() -> None:
+    """In its words; gone with the next answer."""
+    async with scene() as now:
+        await now.sees("cached")
+        now.engine.refusals["/api/v1/requests"] = "the ledger cannot be read now"
+        await now.go_on()
+        await now.sees("! the ledger cannot be read now")
+        assert "cached" in text(now.app)
+        now.engine.refusals.clear()
+        await now.go_on()
+        await until(now.pilot, lambda: "cannot be read" not in text(now.app))
+
+
+async def test_hostile_texts_reach_the_terminal_as_text() -> None:
+    """Names, errors and prompts with control sequences, markup and right-to-left marks, a megabyte long."""
+    bad = "evil\x1b[31m\x07[bold]x[/]\u202e" + "y" * 1_000_000
+    row = ended(2000, model=bad, backend=bad, key=bad, error=bad, verdict="failed", task=bad)
+    view = running(2600, model=bad, backend=bad, key=bad, key_name=bad, endpoints=(bad,), note=bad)
+    async with scene((120, 40), rows=[row], live=[view]) as now:
+        await now.sees("failed")
+        now.engine.requests.reports[row.id] = report(row, prompt=bad, answer=bad)
+        await now.select(row.id)
+        await now.pilot.press("enter")
+        await now.sees("[bold]x[/]")
+        for key in ("G", "g"):
+            await now.pilot.press(key)
+            said = text(now.app)
+            assert not any(ord(char) < 32 or char in "\u202e\x7f" for char in said if char != "\n")
+        assert "y" * 50 in said
+
+
+async def test_an_event_about_a_request_leads_to_it() -> None:
+    """From the Events view, also where the window does not have it any more."""
+    old = ended(1)
+    async with scene(rows=[old, *(ended(number) for number in range(100, 300))]) as now:
+        await now.sees("following")
+        event = Event("2026-03-02T13:30:00.000Z", "request.failed", old.id, "box1: failed", "error")
+        now.engine.push(event)
+        now.clock.at += 1
+        now.engine.tick()
+        await now.pilot.press("9")
+        await now.sees("request.failed")
+        await now.pilot.press("j", "enter")
+        await now.sees("timeline")
+        assert old.id in text(now.app)
+
+
+async def test_a_request_is_copied_as_the_command_that_explains_it() -> None:
+    """Its id first; what runs has nothing to explain yet."""
+    async with scene((120, 40)) as now:
+        await now.sees("cached")
+        await now.select(RETRIED.request.id)
+        await now.pilot.press("y", "e")
+        await until(now.pilot, lambda: now.app.clipboard == f"ai-orchestra explain {RETRIED.request.id}")
+        await now.pilot.press("Y")
+        await until(now.pilot, lambda: now.app.clipboard == RETRIED.request.id)
+        await now.pilot.press("y", "c")
+        await until(now.pilot, lambda: f"/api/v1/requests/{RETRIED.request.id}" in now.app.clipboard)

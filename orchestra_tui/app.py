@@ -4,9 +4,11 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -17,9 +19,11 @@ from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.engine import Engine
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
+from orchestra_tui.parts.crash import report
 from orchestra_tui.parts.drilling import Drilling
 from orchestra_tui.parts.feed import Feed, loop_time
 from orchestra_tui.parts.leaving import Leaving
+from orchestra_tui.parts.pacing import Pacing
 from orchestra_tui.parts.pausing import Pausing
 from orchestra_tui.parts.remembering import Remembering
 from orchestra_tui.parts.replaying import Replaying
@@ -96,8 +100,9 @@ class Orchestra(App[str]):
         self._copier = Clipboard(self, terminal, self.say)
         self._feed = Feed(self, engine, launcher, self.now, self.say)
         self._leaving = Leaving(self, self._feed, self.say, keeps=beginning.read_only)
-        self._feed.interval = beginning.interval
-        self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.interval, self.say)
+        self._feed.chosen = beginning.interval
+        self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.chosen, self.say)
+        self._pacing = Pacing(self, self.now, self._feed.spare)
         self._pausing = self._time(engine)
         self._gate = Gate(self)
         self._drilling = Drilling(self)
@@ -131,6 +136,8 @@ class Orchestra(App[str]):
             target=self.engine.target,
             can_start=self._feed.can_start(),
             read_only=self._read_only(),
+            slow_link=self._feed.slow,
+            plots=not self.beginning.slow,
         )
 
     def fresh(self) -> Picture:
@@ -204,6 +211,13 @@ class Orchestra(App[str]):
             return self.beginning.theme
         return self._terminal.theme
 
+    def _fatal_error(self) -> None:
+        """Instead of Textual's page of source and variables: keys and prompts may be among them."""
+        error = self._exception or RuntimeError("no reason known")
+        when = datetime.now(UTC).isoformat(timespec="seconds")  # noqa: TID251 - for a file, not for a decision
+        self._exit_renderables.append(Text(report(error, self.beginning.log, when)))
+        self._close_messages_no_wait()
+
     async def on_unmount(self) -> None:
         self._remembering.close()
         await self.engine.close()
@@ -212,6 +226,10 @@ class Orchestra(App[str]):
         self._feed.arrived(event.snapshot)
         self._drilling.arrived(event.snapshot)
         self._show(frozen=self._pausing.paused)
+
+    def on_cursor_position(self) -> None:
+        """The terminal's answer to the question how quick it is."""
+        self._pacing.answered()
 
     def on_event_arrived(self, event: EventArrived) -> None:
         self._feed.happened(event.event)
@@ -228,6 +246,7 @@ class Orchestra(App[str]):
         """Ages and countdowns go on without data."""
         self._speech.forget()
         self._remembering.tick()
+        self._pacing.tick()
         self._show(frozen=self._pausing.paused or self._feed.link().live)
 
     def _show(self, *, frozen: bool = False) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from orchestra_core import __version__
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.engine import EngineError, Lost, Update
+from orchestra_tui.engine import EngineError, Foreign, Lost, Update
 from orchestra_tui.frames import Frames
 from orchestra_tui.pieces import Done, Failed, Piece, Started, Token
 
@@ -57,18 +57,20 @@ class EngineClient:
         """Snapshots and events until it is closed; a `Lost` for each failure, then a new try after a growing delay."""
         attempt = 0
         while not self._http.is_closed:
-            reason, absent = "the engine closed the stream", False
+            reason, absent, foreign = "the engine closed the stream", False, ""
             try:
                 async for update in self._stream(interval):
                     attempt = 0
                     yield update
             except (httpx.HTTPError, OSError) as error:
                 reason, absent = _why(error), _absent(error)
+            except Foreign as error:
+                reason, foreign = error.message, error.version
             except (EngineError, msgspec.MsgspecError) as error:
                 reason = str(error)
             attempt += 1
             delay = self._delays[min(attempt, len(self._delays)) - 1]
-            yield Lost(attempt, delay, reason, absent)
+            yield Lost(attempt, delay, reason, absent, foreign)
             await self._pause(delay)
 
     def retry_now(self) -> None:
@@ -77,7 +79,7 @@ class EngineClient:
 
     async def fetch(self) -> Snapshot:
         """The state at this moment. Raises EngineError."""
-        return await self.get("/api/v1/snapshot", Snapshot)
+        return _snapshot(await self._ask("GET", "/api/v1/snapshot"))
 
     async def get(self, path: str, answer: type[T]) -> T:
         return _read(await self._ask("GET", path), answer)
@@ -119,9 +121,11 @@ class EngineClient:
             async for data in response.aiter_bytes():
                 for name, payload in frames.feed(data):
                     if name == "snapshot":
-                        yield _SNAPSHOT.decode(payload)
+                        yield _snapshot(payload)
                     elif name == "event":
-                        yield _EVENT.decode(payload)
+                        # A kind that is not known yet is told by the next snapshot as well.
+                        with contextlib.suppress(msgspec.MsgspecError):
+                            yield _EVENT.decode(payload)
 
     async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
         try:
@@ -144,6 +148,20 @@ _PIECES: dict[str, msgspec.json.Decoder[Any]] = {
     "token": msgspec.json.Decoder(Token),
     "done": msgspec.json.Decoder(Done),
 }
+
+
+class _Versioned(msgspec.Struct):
+    version: str = "unknown"
+
+
+def _snapshot(payload: bytes) -> Snapshot:
+    try:
+        return _SNAPSHOT.decode(payload)
+    except msgspec.MsgspecError as error:
+        version = "unknown"
+        with contextlib.suppress(msgspec.MsgspecError):
+            version = msgspec.json.decode(payload, type=_Versioned).version
+        raise Foreign(f"its snapshot cannot be read: {error}", version) from error
 
 
 def _read(content: bytes, answer: type[T]) -> T:

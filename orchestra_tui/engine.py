@@ -21,13 +21,23 @@ class EngineError(Exception):
         self.code = code
 
 
+class Foreign(EngineError):
+    """The engine tells of itself in a way this console cannot read; `version` is the engine's, if that can be."""
+
+    def __init__(self, message: str, version: str) -> None:
+        super().__init__(message, "foreign")
+        self.version = version
+
+
 class Lost(msgspec.Struct, frozen=True):
-    """The stream is down; the next try is in `delay` seconds. `absent`: nothing listens at the address."""
+    """The stream is down; the next try is in `delay` seconds. `absent`: nothing listens at the address. `foreign`: the
+    version of an engine that talks to us, but cannot be understood."""
 
     attempt: int
     delay: float
     reason: str
     absent: bool = False
+    foreign: str = ""
 
 
 class Nothing(msgspec.Struct, frozen=True):

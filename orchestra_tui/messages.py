@@ -28,6 +28,7 @@ class LinkLost(Message):
     delay: float
     reason: str
     absent: bool
+    foreign: str = ""
 
 
 @dataclass

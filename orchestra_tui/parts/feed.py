@@ -17,6 +17,7 @@ from orchestra_tui.present.connection import Connection
 from orchestra_tui.present.picture import Launch, Link
 
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0)
+SLOW_INTERVAL = 2.0
 Say = Callable[[str, str], None]
 
 
@@ -30,7 +31,8 @@ class Feed:
         self.launcher = launcher
         self.snapshot: Snapshot | None = None
         self.latest: Event | None = None
-        self.interval = 1.0
+        self.chosen = 1.0
+        self.slow = False
         self.history = History()
         self._app = app
         self._now = now
@@ -40,6 +42,11 @@ class Feed:
         self._asking = False
 
     # -- what is known
+
+    @property
+    def interval(self) -> float:
+        """Seconds between snapshots: as the user chose, but not often where the line to the terminal is slow."""
+        return max(self.chosen, SLOW_INTERVAL) if self.slow else self.chosen
 
     def link(self) -> Link:
         starting = self.launcher is not None and self.launcher.alive
@@ -69,7 +76,9 @@ class Feed:
             if isinstance(update, Snapshot):
                 self._app.post_message(SnapshotArrived(update))
             elif isinstance(update, Lost):
-                self._app.post_message(LinkLost(update.attempt, update.delay, update.reason, update.absent))
+                self._app.post_message(
+                    LinkLost(update.attempt, update.delay, update.reason, update.absent, update.foreign)
+                )
             else:
                 self._app.post_message(EventArrived(update))
 
@@ -99,14 +108,29 @@ class Feed:
 
     def change_interval(self, by: int) -> None:
         """The next longer or shorter one of the usual intervals; the present one may be any."""
-        shorter = [each for each in INTERVALS if each < self.interval]
-        longer = [each for each in INTERVALS if each > self.interval]
+        shorter = [each for each in INTERVALS if each < self.chosen]
+        longer = [each for each in INTERVALS if each > self.chosen]
         if shorter if by < 0 else longer:
-            self.interval = shorter[-1] if by < 0 else longer[0]
-            self._say(f"updates every {self.interval:g} s", "accent")
+            self.chosen = shorter[-1] if by < 0 else longer[0]
+            later = (
+                f" when the line is quick again; now {self.interval:g} s"
+                if self.interval != self.chosen
+                else ""
+            )
+            self._say(f"updates every {self.chosen:g} s{later}", "accent")
             self.follow()
         else:
-            self._say(f"{self.interval:g} s is the {'shortest' if by < 0 else 'longest'} interval", "warn")
+            self._say(f"{self.chosen:g} s is the {'shortest' if by < 0 else 'longest'} interval", "warn")
+
+    def spare(self, slow: bool) -> None:
+        """The line to the terminal is slow, or quick again."""
+        before, self.slow = self.interval, slow
+        if slow:
+            self._say(f"slow link: updates every {self.interval:g} s", "warn")
+        else:
+            self._say(f"the link is quick again: updates every {self.interval:g} s", "accent")
+        if self.interval != before:
+            self.follow()
 
     # -- what came
 
@@ -127,7 +151,7 @@ class Feed:
         self.history.happened(self._now(), event)
 
     def lost(self, event: LinkLost) -> None:
-        self._connection.failed(self._now(), event.attempt, event.delay, event.reason, absent=event.absent)
+        self._connection.failed(self._now(), event)
         if event.absent and self._launched is None and self.snapshot is None:
             self.start_engine()
 

@@ -1,6 +1,20 @@
 """The history of the connection to the engine that the state of the link is read from."""
 
+from typing import Protocol
+
+import msgspec
+
 from orchestra_tui.present.picture import Link, broken, linked
+
+
+class Failure(Protocol):
+    """The next try is `delay` seconds away. `foreign`: the version of an engine that cannot be understood."""
+
+    attempt: int
+    delay: float
+    reason: str
+    absent: bool
+    foreign: str
 
 
 class Connection:
@@ -11,6 +25,7 @@ class Connection:
         self._broke = 0.0
         self._delay = 0.0
         self._reason = ""
+        self._foreign = ""
         self.attempt = 0
         self.absent = False
 
@@ -20,14 +35,16 @@ class Connection:
         self.attempt = 0
         self.absent = False
 
-    def failed(self, now: float, attempt: int, delay: float, reason: str, *, absent: bool) -> None:
-        """The stream broke or could not be opened; the next try is `delay` seconds away."""
-        self._broke, self._delay, self._reason = now, delay, reason
-        self.attempt, self.absent = attempt, absent
+    def failed(self, now: float, failure: Failure) -> None:
+        """The stream broke or could not be opened, or cannot be understood."""
+        self._broke, self._delay, self._reason = now, failure.delay, failure.reason
+        self._foreign = failure.foreign
+        self.attempt, self.absent = failure.attempt, failure.absent
 
     def link(self, now: float, interval: float, *, starting: bool) -> Link:
         """The link at this moment; `starting`: an engine of ours is on its way up."""
         age = None if self._received is None else now - self._received
         if not self.attempt:
             return linked(age, interval)
-        return broken(age, self.attempt, self._broke + self._delay - now, self._reason, starting=starting)
+        link = broken(age, self.attempt, self._broke + self._delay - now, self._reason, starting=starting)
+        return msgspec.structs.replace(link, foreign=self._foreign)

@@ -1,5 +1,8 @@
 """The lines every view has: identity and link, tabs, status, footer, and the sign of a terminal too small."""
 
+from collections.abc import Iterator
+
+from orchestra_core import __version__
 from orchestra_core.domain.events import Event
 from orchestra_tui.present import alerts, drills, environment
 from orchestra_tui.present.actions import table
@@ -8,7 +11,7 @@ from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, clock, rate, uptime
 from orchestra_tui.present.picture import LinkState, Picture
 from orchestra_tui.present.problems import problems
-from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span
+from orchestra_tui.present.spans import Line, Span, cut, cut_line, fit, line, span
 from orchestra_tui.present.states import fraction, pressure
 
 NEEDED = (60, 18)
@@ -26,12 +29,7 @@ def header(picture: Picture, cells: int) -> Line:
     parts.append((0, time(picture)))
     if snapshot is not None and picture.link.state is LinkState.LOST:
         parts.append((1, line(span(f"data {age(picture.link.age)} old", "bad"))))
-    if picture.read_only and not picture.replay:
-        parts.append((0, line(Span(" RO ", "badge"))))
-    if snapshot is not None and snapshot.intake_paused:
-        parts.append((0, line(Span(" INTAKE PAUSED ", "badge"))))
-    if picture.paused:
-        parts.append((0, line(Span(f" PAUSED {picture.position} ", "badge"))))
+    parts += [(rank, line(Span(f" {word} ", "badge"))) for rank, word in _badges(picture)]
     if snapshot is not None:
         memory = pressure(snapshot.host, picture.glyphs)
         worst = problems(snapshot)
@@ -56,24 +54,41 @@ def time(picture: Picture) -> Line:
     """Where a recording that is shown stands, or else how the connection is."""
     return line(Span(f" REPLAY {picture.replay} ", "badge")) if picture.replay else link(picture)
 
+def _badges(picture: Picture) -> Iterator[tuple[int, str]]:
+    """What is out of the ordinary in a word, each with its rank."""
+    snapshot = picture.snapshot
+    if picture.read_only and not picture.replay:
+        yield 0, "RO"
+    if snapshot is not None and snapshot.intake_paused:
+        yield 0, "INTAKE PAUSED"
+    if snapshot is not None and snapshot.version != __version__:
+        yield 1, f"ENGINE v{cut(snapshot.version, 12)}"
+    if picture.paused:
+        yield 0, f"PAUSED {picture.position}"
+
 
 def link(picture: Picture) -> Line:
     """The state of the connection in symbol and words, with what happens next."""
     glyphs, now = picture.glyphs, picture.link
-    if now.state is LinkState.LIVE:
+    if now.state is LinkState.LOST:
+        return line(span(f"{glyphs.cross} {_lost(picture)}", "bad"))
+    if now.state is LinkState.LIVE and not picture.slow_link:
         return line(span(f"{glyphs.full} live {picture.interval:g}s", "good"))
-    if now.state is LinkState.STARTING:
-        elapsed = picture.launch.seconds if picture.launch else 0
-        return line(span(f"{glyphs.half} starting engine {elapsed:.0f}s", "warn"))
-    if now.state is LinkState.STALE:
-        return line(span(f"{glyphs.half} stale {age(now.age)}", "warn"))
-    if now.state is LinkState.CONNECTING:
-        return line(span(f"{glyphs.half} connecting", "warn"))
+    elapsed = picture.launch.seconds if picture.launch else 0
+    words = {
+        LinkState.LIVE: f"slow link: {picture.interval:g} s",
+        LinkState.STARTING: f"starting engine {elapsed:.0f}s",
+        LinkState.STALE: f"stale {age(now.age)}",
+    }
+    return line(span(f"{glyphs.half} {words.get(now.state, 'connecting')}", "warn"))
+
+
+def _lost(picture: Picture) -> str:
+    now = picture.link
+    what = f"engine v{cut(now.foreign, 12)} not understood" if now.foreign else "lost"
     if picture.paused:
-        return line(span(f"{glyphs.cross} lost (try {now.attempt})", "bad"))
-    return line(
-        span(f"{glyphs.cross} lost: reconnecting in {max(now.retry_in, 0):.0f} s (try {now.attempt})", "bad")
-    )
+        return f"{what} (try {now.attempt})"
+    return f"{what}: reconnecting in {max(now.retry_in, 0):.0f} s (try {now.attempt})"
 
 
 def tabs(view: str, cells: int) -> Line:

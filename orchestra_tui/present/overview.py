@@ -2,6 +2,7 @@
 
 import msgspec
 
+from orchestra_core import __version__
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import BackendView, MemoryView, Snapshot
 from orchestra_tui.present import pools
@@ -15,6 +16,10 @@ from orchestra_tui.present.problems import problems
 from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span, width, wrapped
 from orchestra_tui.present.states import fraction
 
+SAME_VERSION = (
+    "Open the console that came with the engine, or restart the engine with this version: ai-orchestra shutdown, then "
+    "ai-orchestra."
+)
 _BUSY = {"loading": 0, "reserved": 0, "unloading": 0, "draining": 0, "ready": 1}
 
 
@@ -23,12 +28,19 @@ def notices(picture: Picture, cells: int) -> list[Line]:
     found: list[Line] = []
     if picture.launch is not None and not picture.link.live:
         found += _launch(picture.launch, cells)
+    elif picture.link.foreign:
+        found += _foreign(picture, cells)
     elif picture.snapshot is None:
         found += _absent(picture, cells)
     elif picture.link.state is LinkState.LOST and picture.can_start:
         found += wrapped(" The engine is gone; r starts it again.", cells - 1, "bad", "", " ")
     if picture.snapshot is not None:
         texts = list(picture.snapshot.notices)
+        if picture.snapshot.version != __version__:
+            texts.append(
+                f"This engine is version {picture.snapshot.version}, this console {__version__}: what one of them does "
+                f"not know is not shown. {SAME_VERSION}"
+            )
         if not picture.snapshot.backends and not texts:
             texts.append(
                 "No backend: start Ollama or llama-server here, or add a [[backends]] entry to the "
@@ -280,6 +292,16 @@ def _launch(launch: Launch, cells: int) -> list[Line]:
         whole = wrapped(text, cells - 1, "muted", "   ", "     ")
         rows += whole if launch.code is not None else [cut_line(line(span(f"   {text}", "muted")), cells)]
     return rows
+
+
+def _foreign(picture: Picture, cells: int) -> list[Line]:
+    """An engine that answers, but what this console cannot read."""
+    link = picture.link
+    text = (
+        f" The engine at {picture.target} is of version {link.foreign}, this console of {__version__}: {link.reason}. "
+        f"{SAME_VERSION}"
+    )
+    return wrapped(text, cells - 1, "bad", "", " ")
 
 
 def _absent(picture: Picture, cells: int) -> list[Line]:

@@ -6,6 +6,7 @@ import msgspec
 
 from orchestra_core.domain.snapshot import BackendView, BreakerView, ModelView, Snapshot
 from orchestra_tui.present.glyphs import UNICODE, Glyphs
+from orchestra_tui.present.numbers import age
 
 
 class LinkState(StrEnum):
@@ -17,13 +18,15 @@ class LinkState(StrEnum):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """The connection. `age` is seconds since the last snapshot, `retry_in` seconds until the next try."""
+    """The connection. `age` is seconds since the last snapshot, `retry_in` seconds until the next try; `foreign` the
+    version of an engine that answers what cannot be read."""
 
     state: LinkState = LinkState.CONNECTING
     age: float = 0.0
     attempt: int = 0
     retry_in: float = 0.0
     reason: str = ""
+    foreign: str = ""
 
     @property
     def live(self) -> bool:
@@ -60,26 +63,38 @@ class Picture(msgspec.Struct, frozen=True):
     read_only: str = ""
     replay: str = ""
 
+    slow_link: bool = False
+    plots: bool = True
+
     @property
     def stale(self) -> bool:
         return not self.link.live
 
+    @property
+    def aged(self) -> str:
+        """What to say of data that is not fresh; empty where it is, or there is none."""
+        if self.snapshot is None or self.link.live:
+            return ""
+        old = age(self.link.age)
+        return f"stale {old}" if self.link.state is LinkState.STALE else f"{old} old"
 
-def linked(age: float | None, interval: float) -> Link:
-    """The link while the stream is open; `age` None: no snapshot yet. Two missed intervals make it stale."""
-    if age is None:
+
+def linked(seconds: float | None, interval: float) -> Link:
+    """The link while the stream is open; `seconds` since the last snapshot, None: no snapshot yet. Two missed intervals
+    make it stale."""
+    if seconds is None:
         return Link(LinkState.CONNECTING)
-    return Link(LinkState.STALE if age > 2 * interval + 1.0 else LinkState.LIVE, age)
+    return Link(LinkState.STALE if seconds > 2 * interval + 1.0 else LinkState.LIVE, seconds)
 
 
-def broken(age: float | None, attempt: int, retry_in: float, reason: str, *, starting: bool) -> Link:
+def broken(seconds: float | None, attempt: int, retry_in: float, reason: str, *, starting: bool) -> Link:
     """The link while the stream is down; `starting`: an engine of ours is on its way up."""
     state = LinkState.LOST
-    if age is None and starting:
+    if seconds is None and starting:
         state = LinkState.STARTING
-    elif age is None and attempt == 1:
+    elif seconds is None and attempt == 1:
         state = LinkState.CONNECTING
-    return Link(state, age or 0.0, attempt, max(retry_in, 0.0), reason)
+    return Link(state, seconds or 0.0, attempt, max(retry_in, 0.0), reason)
 
 
 def model(snapshot: Snapshot | None, identity: str | None) -> ModelView | None:

@@ -124,7 +124,7 @@ class TableScreen(ViewScreen):
         if picture.snapshot is not None:
             table.retain_marks({self.SUBJECT.identity(thing) for thing in things})
         table.show_rows(header, rows, cells=wide if wide > cells else 0, pinned=pinned)
-        table.age(picture.stale and picture.snapshot is not None)
+        table.age(bool(picture.aged), picture.aged)
         self.entitle(len(shown), len(things))
         if self.query_one(CommandLine).is_open and table.keys:
             self._select_while_typing()

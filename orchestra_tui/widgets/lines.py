@@ -34,6 +34,7 @@ class Lines(ScrollView):
         self._follow = follow
         self._sticky = True
         self._entitled = ""
+        self._aged = ""
         self._tones = Tones(self)
 
     def notify_style_update(self) -> None:
@@ -74,13 +75,20 @@ class Lines(ScrollView):
         """Sets the border's title, which is text, not markup; an equal one paints nothing."""
         if title != self._entitled:
             self._entitled = title
-            self.border_title = title.replace("[", "\\[")
+            self._retitle()
 
-    def age(self, old: bool) -> None:
-        """Greys the content out, or brings it back."""
+    def age(self, old: bool, word: str = "") -> None:
+        """Greys the content out and says in the title how old it is, or brings it back."""
         if old != self.has_class("-old"):
             self.set_class(old, "-old")
             self.refresh()
+        if word != self._aged:
+            self._aged = word
+            self._retitle()
+
+    def _retitle(self) -> None:
+        title = "  ".join(part for part in (self._entitled, self._aged) if part)
+        self.border_title = title.replace("[", "\\[")
 
     def render_line(self, y: int) -> Strip:
         return self.paint(self._at(self._lines, y + round(self.scroll_y)))
@@ -148,7 +156,8 @@ class Pane(Lines):
         self._draw = draw
         self._picture = Picture()
         self.can_focus = focusable
-        self.border_title = self._title = title
+        self._title = title
+        self.entitle(title)
         self.view = view
         self._count = count
 
@@ -162,7 +171,7 @@ class Pane(Lines):
         if self.display and size.width > 0 and size.height > 0:
             self.show_lines(self._draw(self._picture, size.width, size.height))
             self._head(size.height)
-            self.age(self._picture.stale and self._picture.snapshot is not None)
+            self.age(bool(self._picture.aged), self._picture.aged)
 
     def on_resize(self) -> None:
         self._measure()

@@ -47,7 +47,7 @@ class PlotPane(Pane):
         if picture.snapshot is None:
             return ()
         self._figure = self._figure or figure()
-        if rows < 7 or cells < 30 or self._figure is None:
+        if rows < 7 or cells < 30 or self._figure is None or not picture.plots:
             return [self._narrow(picture, cells), *self._below(picture, cells, rows - 1)]
         numbers = 1 if rows < 11 else 2 if rows < 15 else 4
         height = min(rows - numbers, TALLEST)

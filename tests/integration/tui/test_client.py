@@ -14,13 +14,13 @@ from orchestra_tui.asking.models import Operation
 from orchestra_tui.asking.stopping import shutdown
 from orchestra_tui.asking.usage import usage
 from orchestra_tui.client import EngineClient
-from orchestra_tui.engine import EngineError, Lost, Nothing
+from orchestra_tui.engine import EngineError, Foreign, Lost, Nothing
 from orchestra_tui.pieces import Done, Failed, Started, Token
 from orchestra_tui.present.deeds.alerts import acknowledge, silence
 from orchestra_tui.present.deeds.deed import path
 from orchestra_tui.present.deeds.load import load
 from orchestra_tui.present.picture import Picture
-from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.fake_engine import FakeEngine, World
 from tests.fakes.turns import one_turn
 
 
@@ -151,3 +151,27 @@ async def test_usage_is_read_with_its_types(engine: FakeEngine, client: EngineCl
     assert (report.rows[1].cost, report.rows[2].cost) == (1.5, None)
     assert report.rows[1].seconds.p95 is not None
     assert engine.asked == ["GET /api/v1/usage"]
+
+
+class Newer(World):
+    """A world of an engine that has other words for its state."""
+
+    def snapshot(self) -> Snapshot:
+        return {"version": "9.0.0", "state": {}}  # type: ignore[return-value]
+
+
+async def test_an_engine_that_cannot_be_read_is_told_with_its_version(tmp_path: Path) -> None:
+    """The stream breaks with the engine's version and what is missing; asking says the same."""
+    engine = FakeEngine(str(tmp_path / "engine.sock"), Newer(), period=0.05)
+    await engine.start()
+    client = EngineClient(engine.path, delays=(0.01,))
+    try:
+        update = await anext(client.watch(1.0))
+        assert isinstance(update, Lost)
+        assert (update.attempt, update.foreign) == (1, "9.0.0")
+        assert "missing required field" in update.reason
+        with pytest.raises(Foreign, match="missing required field"):
+            await client.fetch()
+    finally:
+        await client.close()
+        await engine.stop()

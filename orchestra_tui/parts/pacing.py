@@ -1,0 +1,46 @@
+"""The line between this console and its terminal: asked how quick it is, and spared where it is slow."""
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
+
+from orchestra_tui.present.pace import Pace
+
+# Where is the cursor? Four bytes there and ten back, past all that was written before.
+QUESTION = "\x1b[6n"
+PERIOD = 2.0
+
+
+class Pacing:
+    """Asks now and then; `changed` is called with whether the line is slow when that is news."""
+
+    def __init__(self, app: App[Any], now: Callable[[], float], changed: Callable[[bool], None]) -> None:
+        self.pace = Pace()
+        self._app = app
+        self._now = now
+        self._changed = changed
+        self._at = 0.0
+
+    def tick(self) -> None:
+        before = self.pace.slow
+        self.pace.look(self._now())
+        if not self.pace.waiting and self._now() - self._at >= PERIOD:
+            self._ask()
+        self._tell(before)
+
+    def answered(self) -> None:
+        before = self.pace.slow
+        self.pace.answered(self._now())
+        self._tell(before)
+
+    def _ask(self) -> None:
+        driver = self._app._driver
+        if driver is not None and not self._app.is_headless:
+            self._at = self._now()
+            self.pace.asked(self._at)
+            driver.write(QUESTION)
+
+    def _tell(self, before: bool) -> None:
+        if before is not self.pace.slow:
+            self._changed(self.pace.slow)

@@ -27,7 +27,13 @@ async def test_view_filter_sort_theme_interval_and_commands_survive(tmp_path: Pa
     first = again(path, ConsoleEngine())
     async with first.run_test(size=(120, 40)) as pilot:
         await sees(pilot, "live 1s")
-        await pilot.press("2", "slash", *"llama", "enter", "greater_than_sign", "S", "minus")
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        await pilot.press("slash", *"llama", "enter")
+        await until(pilot, lambda: "mistral" not in text(first))
+        await pilot.press("greater_than_sign")
+        await sees(pilot, "sorted by model")
+        await pilot.press("S", "minus")
         await pilot.press("colon", *"pause", "enter", "escape")
         first.theme = "nord"
         await sees(pilot, "live 2s")

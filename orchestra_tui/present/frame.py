@@ -54,6 +54,7 @@ def time(picture: Picture) -> Line:
     """Where a recording that is shown stands, or else how the connection is."""
     return line(Span(f" REPLAY {picture.replay} ", "badge")) if picture.replay else link(picture)
 
+
 def _badges(picture: Picture) -> Iterator[tuple[int, str]]:
     """What is out of the ordinary in a word, each with its rank."""
     snapshot = picture.snapshot

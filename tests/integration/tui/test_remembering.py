@@ -37,6 +37,7 @@ async def test_view_filter_sort_theme_interval_and_commands_survive(tmp_path: Pa
         await pilot.press("colon", *"pause", "enter", "escape")
         first.theme = "nord"
         await sees(pilot, "live 2s")
+        await first.action_leave()
     assert kept.read(path)[0] == Kept(
         "models", "nord", 2.0, {"models": {"filter": "llama", "sort": "-model"}}, ("pause",)
     )

@@ -57,7 +57,7 @@ from orchestra_tui.widgets.themes import THEMES
 from orchestra_tui.widgets.tones import TONE_CLASSES
 
 # Events after which the state is asked for at once.
-CHANGES = ("model.", "breaker.", "backend.", "engine.", "alert.")
+CHANGES = ("model.", "breaker.", "backend.", "engine.", "alert.", "drill.")
 
 
 class Orchestra(App[str]):

@@ -86,10 +86,10 @@ class DrillReport(msgspec.Struct, frozen=True):
     `lost`; `pending` have not. `refused` found nothing to serve them while the endpoint's breaker was open.
     `failovers` are moves to another endpoint, `retries` attempts after the first, `continued` answers that another
     endpoint went on with. `failures` are attempts that failed there before the breaker opened, `opened_after` seconds
-    of the drill; `closed_after` counts from its end. Times of answers are those clients saw, before it those of the
-    endpoint's answers in the five minutes before. `spent` is the cost of attempts at other endpoints.
-    `grade` is the worst of its criteria; empty: nothing could be graded, and `hint` says how. `may_cost`
-    is what its plan said.
+    of the drill; `closed_after` counts from its end, `circuit` is the breaker now.
+    Times of answers are those clients saw, before it those of the endpoint's answers in the five minutes before.
+    `spent` is the cost of attempts at other endpoints, `may_cost` what its plan said.
+    `grade` is the worst of its criteria; empty: nothing could be graded, and `hint` says how.
     """
 
     id: str
@@ -120,6 +120,7 @@ class DrillReport(msgspec.Struct, frozen=True):
     probes: int = 0
     opened_after: float | None = None
     closed_after: float | None = None
+    circuit: str = "closed"
     timed: int = 0
     p50: float | None = None
     p95: float | None = None

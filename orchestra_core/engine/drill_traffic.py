@@ -28,9 +28,11 @@ class Traffic:
         self._supervisor = supervisor
 
     async def __call__(self, drill: Drill, endpoint: Endpoint) -> None:
-        """As many a second as it wishes, until it ends."""
+        """As many a second as it wishes, until the endpoint is well again: where asking costs money, breakers are
+        closed by nobody else. What it may cost says so.
+        """
         number = 0
-        while drill.active(self._clock.monotonic()):
+        while drill.active(self._clock.monotonic()) or drill.recovering:
             number += 1
             self._supervisor.start(
                 self._ask(f"req-{drill.id}-{number:04d}", endpoint), f"traffic of drill {drill.id}"

@@ -22,7 +22,9 @@ def costs(wish: DrillWish, endpoint: Endpoint, every: Sequence[Endpoint], curren
     if wish.fault is DrillFault.CUT and _metered(endpoint):
         parts.append(f"what {endpoint.id} has written before the cut is paid ({_price(endpoint, currency)})")
     if wish.traffic and _metered(endpoint):
-        parts.append(f"the drill's own {wish.traffic * wish.seconds:.0f} requests are paid like others")
+        parts.append(
+            f"the drill's own {wish.traffic * wish.seconds:.0f} requests, and those until all is well, are paid"
+        )
     takers = [one for one in every if one is not endpoint and _metered(one)]
     if takers:
         # Those of the same model first: a request that names it goes nowhere else.

@@ -2,7 +2,8 @@
 
     running     from its start for as long as was asked, never longer: `meet` says what is done to an attempt
     recovering  it has ended and injects nothing; the endpoint's breaker and requests under way are still watched
-    done        the breaker is closed and all requests have ended, or that took longer than `PATIENCE`
+    done        the breaker is closed and all requests have ended, or nobody asks a half-open endpoint for `UNASKED`
+                seconds, or all of that took longer than `PATIENCE`
 
 Whatever does not tell it the time in time (a timer that is late) cannot make it longer: `meet` looks at the clock.
 """
@@ -18,6 +19,8 @@ from orchestra_core.domain.outcome import Outcome
 
 # An open breaker lets a probe through after a minute at most; judgement.
 PATIENCE = 180.0
+# Health probes come within seconds, but never where asking costs money: there only requests close a breaker.
+UNASKED = 30.0
 # More are counted, but their times are not kept: half a megabyte is enough.
 _MOST_TIMES = 20_000
 _MOST_IDS = 5
@@ -113,7 +116,8 @@ class Drill:
         self.done = False
         self.closed_at: float | None = None
         self.baseline: Sequence[float] = ()
-        self._closed = closed
+        self.circuit = Circuit.CLOSED if closed else Circuit.OPEN
+        self._turned_at = now
         self._opened_at: float | None = None
         self._met: dict[str, bool] = {}
         self._times: list[float] = []
@@ -190,7 +194,7 @@ class Drill:
 
     def refused(self, call_id: str, now: float) -> None:
         """A request was refused because nothing but this endpoint could have served it, and its breaker is open."""
-        if self._opened_at is not None and (self.active(now) or not self._closed):
+        if self._opened_at is not None and (self.active(now) or self.circuit is not Circuit.CLOSED):
             self._lose(call_id, "refused")
 
     def _lose(self, call_id: str, how: str) -> None:
@@ -200,11 +204,12 @@ class Drill:
 
     def turned(self, circuit: Circuit, now: float) -> None:
         """The breaker of the endpoint changed."""
-        self._closed = circuit is Circuit.CLOSED
+        self.circuit, self._turned_at = circuit, now
+        closed = circuit is Circuit.CLOSED
         if circuit is Circuit.OPEN and self._opened_at is None and self.active(now):
             self._opened_at = now
-        if self.ended_at is not None and (self.closed_at is None or not self._closed):
-            self.closed_at = now if self._closed else None
+        if self.ended_at is not None and (self.closed_at is None or not closed):
+            self.closed_at = now if closed else None
 
     # -- its end ---------------------------------------------------------------------------------------
 
@@ -213,7 +218,7 @@ class Drill:
         if self.ended_at is not None:
             return False
         self.ended_at, self.ended_by = min(max(now, self.began), self.until), why
-        if self._closed:
+        if self.circuit is Circuit.CLOSED:
             self.closed_at = self.ended_at
         return True
 
@@ -221,9 +226,19 @@ class Drill:
         """Whether it has just become done; call it every second or so."""
         if self.done or self.ended_at is None:
             return False
-        well = self._opened_at is None or self._closed
+        well = self._opened_at is None or self.circuit is Circuit.CLOSED or self._unasked(now)
         self.done = (well and not self._met) or now - self.ended_at >= PATIENCE
         return self.done
+
+    def _unasked(self, now: float) -> bool:
+        since = max(self._turned_at, self.until if self.ended_at is None else self.ended_at)
+        return self.circuit is Circuit.HALF_OPEN and now - since >= UNASKED
+
+    @property
+    def recovering(self) -> bool:
+        """It has ended, and the breaker that it opened is not closed yet."""
+        opened = self._opened_at is not None and self.circuit is not Circuit.CLOSED
+        return self.ended_at is not None and not self.done and opened
 
     def finish(self) -> None:
         """Nothing more is waited for."""
@@ -267,6 +282,7 @@ class Drill:
             pending=len(self._met),
             lost_ids=tuple(self._lost),
             retries=max(0, count["attempts"] - count["requests"]),
+            circuit=self.circuit.value,
             opened_after=None if opened is None else opened - self.began,
             closed_after=closed,
             timed=len(self._times),

@@ -8,11 +8,13 @@
     retries   ≤ 2      ≤ 2.5    ≤ 3      ≤ 4     above: attempts for each request
 
 Requests that their clients left are not counted. Times are compared from ten answers each on. A breaker that has not
-opened is an F only after twenty failures at a share of at least half; latency and 429 need not open it.
+opened is an F only after twenty failures at a share of at least half; latency and 429 need not open it. One that is
+half-open waits for requests: that is no fault of the endpoint.
 """
 
 import msgspec
 
+from orchestra_core.domain.catalog import Circuit
 from orchestra_core.domain.drills import Criterion, DrillFault, DrillReport
 
 _LETTERS = "ABCDF"
@@ -103,6 +105,8 @@ def _recovery(report: DrillReport) -> Criterion:
     if report.closed_after is not None:
         says = f"the breaker closed {_seconds(report.closed_after)} after the end"
         return Criterion("recovery", _letter(report.closed_after, (15, 30, 60)), says)
+    if report.circuit == Circuit.HALF_OPEN:
+        return Criterion("recovery", "", "the breaker is half-open: it closes when requests get there")
     if report.state == "done":
         return Criterion("recovery", "F", "the breaker is still not closed")
     return Criterion("recovery", "", "the breaker is not closed yet")

@@ -237,6 +237,24 @@ async def test_own_traffic_makes_something_to_grade(stage: Stage, leap: Leap) ->
     assert {row.surface for row in await engine.rows()} == {"drill"}
 
 
+async def test_own_traffic_goes_on_until_the_endpoint_is_well(stage: Stage, leap: Leap) -> None:
+    """Where tokens cost money no health probe is made: the drill's own requests close the breaker, and then end."""
+    prices = "[models.m]\nmemory = '4GB'\ncost_per_million_input = 2.0\ncost_per_million_output = 3.0\n"
+    alone = await stage.backend("first")
+    engine = await stage.engine(alone, more=prices)
+    drill = await begin(engine, "errors", seconds=5, traffic=5)
+    for _ in range(300):
+        leap(0.2)
+        await settle(60)
+    found = await done(engine, drill["id"], leap)
+    assert (found["failures"], found["probes"]) == (5, 0)
+    assert found["closed_after"] > 0
+    asked = len(alone.calls)
+    leap(5)
+    await settle()
+    assert len(alone.calls) == asked > 0
+
+
 async def test_without_traffic_nothing_is_graded(stage: Stage, leap: Leap) -> None:
     """The report says so, and how to have some."""
     engine, _, _ = await stage.pair()

@@ -9,7 +9,7 @@ from orchestra_core.domain.catalog import Circuit
 from orchestra_core.domain.drills import DrillFault, DrillReport, DrillWish
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Outcome, Verdict
-from orchestra_core.resilience.drill import PATIENCE, Drill, Ended, Strike, complete, quantile, words
+from orchestra_core.resilience.drill import PATIENCE, UNASKED, Drill, Ended, Strike, complete, quantile, words
 from orchestra_core.resilience.drill_grades import graded
 
 WELL = DrillReport(
@@ -169,3 +169,20 @@ def test_a_drill_that_nobody_met_has_no_grade() -> None:
     report = graded(msgspec.structs.replace(WELL, requests=0, answered=0, attempts=0, retries=0))
     assert (report.grade, report.criteria) == ("", ())
     assert "ai-orchestra query --model m" in report.hint
+
+
+def test_a_half_open_breaker_that_nobody_asks_is_not_waited_for_long() -> None:
+    """Where probes cost money none is made: half a minute after the end it is done, and its recovery is not graded."""
+    one = drill()
+    one.meet("r", 101.0, 0.0, 0.0)
+    one.turned(Circuit.OPEN, 104.0)
+    one.ended(Ended("r", True, False, 0.5, 2, 1, False, 0.0))
+    one.turned(Circuit.HALF_OPEN, 115.0)
+    assert not one.look(129.0)
+    one.end(130.0, "over")
+    assert one.recovering
+    assert not one.look(130.0 + UNASKED - 1)
+    assert one.look(130.0 + UNASKED)
+    assert not one.recovering
+    report = graded(one.report(170.0, "then", "later", "USD"))
+    assert {each.name: each.grade for each in report.criteria}["recovery"] == ""

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 from textual.widgets import Input, TextArea
 
 from orchestra_core.domain.drills import DrillReport
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.asking.drills import Drills, drills, planned
 from orchestra_tui.engine import EngineError
-from orchestra_tui.present.deeds.deed import Refusal, consider
-from orchestra_tui.present.deeds.drill import drill, stop
+from orchestra_tui.present.deeds.deed import Answer, Refusal, consider
+from orchestra_tui.present.deeds.drill import begun, drill, stop
 from orchestra_tui.present.drills import choices, fields, report, rows, running, usual, wish
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
@@ -75,8 +76,13 @@ class Drilling:
         except EngineError as error:
             self._app.say(f"drill: {error.message}", "bad")
             return
-        self._wished.add(endpoint)
-        self._app.do(drill(endpoint, body, plan))
+        deed = drill(endpoint, body, plan)
+        self._app.do(msgspec.structs.replace(deed, heard=self._begun))
+
+    def _begun(self, answers: Sequence[Answer]) -> str:
+        """Its report will come up here."""
+        self._wished.update(str(answer.get("id", "")) for answer in answers)
+        return begun(answers)
 
     # -- what came of it
 
@@ -126,10 +132,9 @@ class Drilling:
     def arrived(self, snapshot: Snapshot) -> None:
         """Opens the report of a drill that was begun here when it is done, and keeps the one that is open new."""
         known = {view.id for view in snapshot.drills}
-        for view in running(snapshot):
-            if view.endpoint in self._wished:
-                self._wished.discard(view.endpoint)
-                self._ours.add(view.id)
+        # A snapshot may be older than the answer: what was never seen has not ended.
+        self._ours |= self._wished & known
+        self._wished -= known
         done = self._ours - known
         self._ours -= done
         if done:

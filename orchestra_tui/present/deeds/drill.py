@@ -1,11 +1,11 @@
 """Beginning a fault drill, and ending one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from orchestra_core.domain.drills import DrillPlan, DrillView
-from orchestra_tui.present.deeds.deed import Call, Deed, Question, Refusal, Risk, path
+from orchestra_tui.present.deeds.deed import Answer, Call, Deed, Question, Refusal, Risk, path
 from orchestra_tui.present.drills import running
 from orchestra_tui.present.picture import Picture, model
 from orchestra_tui.present.plans import Fact
@@ -20,8 +20,14 @@ def drill(endpoint: str, wish: Mapping[str, object], plan: DrillPlan | None = No
         lambda picture: _asked(endpoint, plan, picture),
         (call,),
         "drill ",
-        heard=lambda answers: f"{answers[0].get('id', '')} runs on {endpoint}; :drills shows it, F stops it",
+        heard=begun,
     )
+
+
+def begun(answers: Sequence[Answer]) -> str:
+    """What is said after the word when it runs."""
+    first = answers[0] if answers else {}
+    return f"{first.get('id', '')} runs on {first.get('endpoint', '')}; :drills shows it, F stops it"
 
 
 def _asked(endpoint: str, plan: DrillPlan | None, picture: Picture) -> Question | Refusal:

@@ -11,6 +11,9 @@ from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, pad, sp
 AUTO = "auto"
 KEPT = 20
 RECENT = 100
+# What is remembered between runs is one file of at most a megabyte.
+SAVED = 50
+LONGEST_SAVED = 10_000
 
 
 class Answer(msgspec.Struct):

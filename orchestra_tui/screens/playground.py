@@ -1,10 +1,11 @@
 """The Playground: ask a model and watch the answer arrive."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import aclosing
 from functools import partial
 from typing import ClassVar
 
+import msgspec
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
@@ -17,6 +18,7 @@ from orchestra_tui.messages import PromptGiven, PromptLeft, PromptRecalled, Sele
 from orchestra_tui.pieces import Done, Failed, Started, Token
 from orchestra_tui.present import answer as present
 from orchestra_tui.present.answer import AUTO, Answer
+from orchestra_tui.present.form import mistakes
 from orchestra_tui.present.parameters import FIELDS, told, wish
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, pad, span
@@ -44,6 +46,7 @@ class PlaygroundScreen(ViewScreen):
         self.typed: dict[str, str] = {}
         self._turns: list[tuple[Answer, ...]] = []
         self._recent: list[str] = []
+        self._saved: list[str] = []
         self._workers: dict[int, Worker[None]] = {}
         self._transcripts = tuple(Transcript() for _ in _SIDES)
         self._timer: Timer | None = None
@@ -78,7 +81,7 @@ class PlaygroundScreen(ViewScreen):
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(FLUSH, self._flush, pause=True)
-        self._entitle()
+        self.call_after_refresh(self._anew)
         self.home()
 
     def home(self) -> None:
@@ -115,13 +118,50 @@ class PlaygroundScreen(ViewScreen):
 
         self.app.push_screen(FormScreen("Parameters of the next prompts", FIELDS, self.typed), given)
 
+    def kept(self) -> dict[str, str]:
+        """Models, parameters and saved prompts: what was asked and answered is not kept."""
+        chosen = {"models": self.models, "parameters": self.typed, "saved": self._saved}
+        return {name: msgspec.json.encode(value).decode() for name, value in chosen.items() if value}
+
+    def recall(self, kept: Mapping[str, str]) -> None:
+        """As it was left; what cannot be read is as if it had never been chosen."""
+        with contextlib.suppress(msgspec.MsgspecError):
+            self._saved = msgspec.json.decode(kept.get("saved", "[]"), type=list[str])
+            typed = msgspec.json.decode(kept.get("parameters", "{}"), type=dict[str, str])
+            self.typed = (
+                {} if mistakes(FIELDS, typed) else {f.name: typed[f.name] for f in FIELDS if f.name in typed}
+            )
+            models = msgspec.json.decode(kept.get("models", "[]"), type=list[str])
+            self.models = tuple(models[:2]) or (AUTO,)
+
+    def action_save(self) -> None:
+        """The prompt that is written, or else the last one asked, is kept for other days; or not any more."""
+        text = self.query_one(PromptArea).text.strip() or (self._recent[-1] if self._recent else "")
+        if text in self._saved:
+            self._saved = [each for each in self._saved if each != text]
+            self.console.say("the prompt is not saved any more")
+        elif not text or len(text) > present.LONGEST_SAVED or len(self._saved) >= present.SAVED:
+            full = f"{present.SAVED} prompts of {present.LONGEST_SAVED} characters can be saved"
+            self.console.say(full if text else "nothing is written or was asked that could be saved", "warn")
+        else:
+            self._saved = [*self._saved, text]
+            self.console.say("the prompt is saved: h lists it; a once more forgets it")
+
     def action_recall(self) -> None:
-        """Opens the list of what was asked, the last first."""
-        if not self._recent:
-            self.say(line(span("nothing was asked yet", "warn")))
+        """Opens the list of saved prompts and of what was asked, the last first."""
+        if not self._recent and not self._saved:
+            self.say(line(span("nothing was asked or saved yet", "warn")))
             return
+        texts = dict.fromkeys([*self._saved, *reversed(self._recent)])
         rows = [
-            (text, line(span(f"  {one_line(text[:300])}"))) for text in dict.fromkeys(reversed(self._recent))
+            (
+                text,
+                line(
+                    span("  saved  " if text in self._saved else "         ", "accent"),
+                    span(one_line(text[:300])),
+                ),
+            )
+            for text in texts
         ]
 
         def chosen(text: str | None) -> None:
@@ -223,7 +263,7 @@ class PlaygroundScreen(ViewScreen):
         )
 
     async def _ask(self, answer: Answer, body: Mapping[str, object]) -> None:
-        async with aclosing(self.console.engine.route(body)) as pieces:
+        async with contextlib.aclosing(self.console.engine.route(body)) as pieces:
             async for piece in pieces:
                 if answer.running:
                     self._take(answer, piece)

@@ -40,6 +40,16 @@ ACTIONS: tuple[Action, ...] = (
         5,
     ),
     Action(
+        "prompt.save",
+        ("a",),
+        "a",
+        "save",
+        "save the prompt for other days, or forget it",
+        "screen.save",
+        ("playground",),
+        0,
+    ),
+    Action(
         "send", (), "enter", "send", "send the prompt", "", ("playground",), 1, place="prompt", palette=False
     ),
     Action(

@@ -1,8 +1,15 @@
 """Asking in the playground: streaming, cancelling, choosing a model."""
 
+from pathlib import Path
+
+import msgspec
+
+from orchestra_tui.app import Orchestra
 from orchestra_tui.pieces import Failed, Started, Token
+from orchestra_tui.preferences.beginning import Beginning
+from orchestra_tui.preferences.kept import read
 from orchestra_tui.widgets.prompts import PromptArea
-from tests.fakes.console_engine import ConsoleEngine, console, sees, text, until
+from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, text, until
 
 
 async def test_an_answer_streams_and_ends_with_its_numbers() -> None:
@@ -243,3 +250,43 @@ async def test_what_was_asked_comes_back() -> None:
         await until(pilot, lambda: prompt.text == "")
         await pilot.press("escape", "h", *"fir", "enter")
         await until(pilot, lambda: prompt.text == "first")
+
+
+async def test_saved_prompts_models_and_parameters_survive_a_restart(tmp_path: Path) -> None:
+    """a saves what was asked; the next console lists it, with the models and parameters of the last one."""
+    beginning = Beginning(file=tmp_path / "console.json")
+    engine = ConsoleEngine()
+    engine.tick()
+    first = Orchestra(engine, now=Hand(), beginning=beginning)
+    async with first.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("6", "ctrl+t", "down", *"0.5", "enter", *"Why not?", "enter")
+        await sees(pilot, "done")
+        await pilot.press("escape", "a")
+        await sees(pilot, "the prompt is saved")
+        await pilot.press("v", *"coder", "enter")
+        await sees(pilot, "Next asks qwen2.5-coder:7b")
+        await pilot.press("escape", "1")
+        await sees(pilot, "Problems")
+    kept, said = read(tmp_path / "console.json")
+    assert said == ""
+    engine.tick()
+    again = Orchestra(engine, now=Hand(), beginning=msgspec.structs.replace(beginning, kept=kept))
+    async with again.run_test(size=(120, 40)) as pilot:
+        await pilot.press("6")
+        await sees(pilot, "Next asks qwen2.5-coder:7b")
+        await sees(pilot, "Prompt  temperature 0.5")
+        await pilot.press("escape", "h")
+        await sees(pilot, "saved  Why not?")
+        await pilot.press("enter", "escape", "a")
+        await sees(pilot, "not saved any more")
+
+
+async def test_nothing_is_not_saved() -> None:
+    """Without a prompt there is nothing to save, and it says so."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6", "escape", "a")
+        await sees(pilot, "nothing is written or was asked")

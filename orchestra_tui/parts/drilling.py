@@ -160,7 +160,7 @@ class Drilling:
             if found is None:
                 continue
             grade = f"grade {found.grade}" if found.grade else "nothing to grade"
-            self._app.say(f"drill {id} on {found.endpoint} is done: {grade}; :drills shows the report")
+            self._app.say(f"drill {id} on {found.endpoint}: {grade}; see :drills")
             if self._idle():
                 self._show(id)
 

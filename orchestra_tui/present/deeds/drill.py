@@ -27,7 +27,7 @@ def drill(endpoint: str, wish: Mapping[str, object], plan: DrillPlan | None = No
 def begun(answers: Sequence[Answer]) -> str:
     """What is said after the word when it runs."""
     first = answers[0] if answers else {}
-    return f"{first.get('id', '')} runs on {first.get('endpoint', '')}; :drills shows it, F stops it"
+    return f"{first.get('id', '')} runs on {first.get('endpoint', '')}; F stops it"
 
 
 def _asked(endpoint: str, plan: DrillPlan | None, picture: Picture) -> Question | Refusal:
@@ -56,7 +56,7 @@ def _asked(endpoint: str, plan: DrillPlan | None, picture: Picture) -> Question 
     )
 
 
-_ALONE: Fact = ("others", "none of the same model: its clients will get errors", "bad")
+_ALONE: Fact = ("others", "none of the same model: its clients will notice", "bad")
 
 
 def stop(view: DrillView) -> Deed:

@@ -246,7 +246,7 @@ async def test_a_report_does_not_come_over_somebody_who_types() -> None:
         made.push(with_drills(made))
         await until(pilot, lambda: made.read)
         await pilot.press("escape")
-        await sees(pilot, f"drill d-1 on {PLACE} is done: grade A")
+        await sees(pilot, f"drill d-1 on {PLACE}: grade A; see :drills")
         assert isinstance(app.screen, ModelsScreen)
 
 

@@ -11,9 +11,11 @@ from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, seconds, since, size
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.problems import story
-from orchestra_tui.present.spans import Line, Span, cut, cut_line, line, pad, span, width
+from orchestra_tui.present.spans import Line, Span, cut, cut_line, line, pad, span, width, wrapped
 from orchestra_tui.present.states import circuit, fraction, health, pressure
 
+# Where there is less room, why a breaker is open matters more than how often it was.
+_ROOMY = 90
 _RANK = {"open": 0, "half_open": 1}
 
 
@@ -128,8 +130,9 @@ def ranked(snapshot: Snapshot) -> list[BreakerView]:
 
 
 def table_header(cells: int) -> Line:
-    numbers = f"{'BREAKER':<10}{'SINCE':>6} {'TRIPS':>5} {'PROBE':>6}"
-    text = f"   {'ENDPOINT':<{_name(cells)}} {numbers}  WHY, LAST OUTCOMES"
+    trips = f" {'TRIPS':>5}" if cells >= _ROOMY else ""
+    numbers = f"{'BREAKER':<10}{'SINCE':>6}{trips} {'PROBE':>7}"
+    text = f"   {'ENDPOINT':<{_name(cells)}} {numbers}  OUTCOMES, WHY"
     return cut_line(line(span(text, "muted")), cells)
 
 
@@ -137,30 +140,74 @@ def widest(views: Sequence[BreakerView]) -> tuple[int, int]:
     """The cells that whole names and reasons need, and those up to the end of the name."""
     name = min(max([20, *(cell_len(view.endpoint) for view in views)]), 44)
     why = max([0, *(cell_len(one_line(view.reason)) + cell_len(view.recent) for view in views)])
-    return max(3 + name + 34 + why, 3 * name), 3 + name
+    return max(3 + name + 35 + why, 3 * name), 3 + name
 
 
 def table_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:
     """One endpoint's breaker: state, since when, how often, next probe, why, last outcomes."""
-    state = circuit(view.state, glyphs)
-    probe = (
-        f"{view.next_probe:.0f}s" if view.next_probe is not None and view.next_probe > 0 else glyphs.unknown
-    )
-    why = (
-        (span(f"  {view.reason}  ", state.tone),) if view.reason and view.state != "closed" else (Span("  "),)
-    )
+    state, name = circuit(view.state, glyphs), _name(cells)
+    trips = f" {view.opened:>5}" if cells >= _ROOMY else ""
+    room = max(cells - 3 - name - 27 - len(trips), 0)
+    told = _why(view)
+    # The story is what one looks for; the outcomes before it are cut to make room, down to the last few.
+    shown = min(max(room - cell_len(told) - 2, 8), 20) if told else 20
     return cut_line(
         line(
             span(f" {state.symbol} ", state.tone),
-            span(pad(view.endpoint, _name(cells), more=glyphs.more), "strong"),
+            span(pad(view.endpoint, name, more=glyphs.more), "strong"),
             span(f" {state.word:<10}", state.tone),
-            span(f"{age(view.since):>6} {view.opened:>5} {probe:>6}"),
-            *why,
-            *outcomes(view.recent, glyphs),
+            span(f"{age(view.since):>6}{trips} {_next(view, glyphs):>7}  "),
+            *outcomes(view.recent, glyphs, shown),
+            *((span(f"  {told}", state.tone),) if told else ()),
         ),
         cells,
         glyphs.more,
     )
+
+
+def _next(view: BreakerView, glyphs: Glyphs) -> str:
+    """When the next probe is let through, or until when an operator lets none."""
+    if view.tripped:
+        return "held" if view.held_for is None else f"held {age(view.held_for)}"
+    return (
+        f"{view.next_probe:.0f}s" if view.next_probe is not None and view.next_probe > 0 else glyphs.unknown
+    )
+
+
+def _why(view: BreakerView) -> str:
+    """Why it is not closed; of a closed one that starts slowly, how far it is."""
+    if view.state != "closed":
+        return one_line(view.reason)
+    return f"{view.allowance:.0%} of its slots so far" if view.allowance < 1.0 else ""
+
+
+def timeline(view: BreakerView, cells: int, glyphs: Glyphs) -> list[Line]:
+    """One breaker with all of its story: what it is now, its last outcomes, and each time it opened, newest first."""
+    state = circuit(view.state, glyphs)
+    head = [f"{state.word} for {age(view.since)}"]
+    if view.tripped:
+        head.append("held until reset" if view.held_for is None else f"held for another {age(view.held_for)}")
+    elif view.next_probe is not None and view.next_probe > 0:
+        head.append(f"probe in {view.next_probe:.0f}s")
+    if view.failures:
+        head.append(f"{view.failures} failures in a row")
+    if why := _why(view):
+        head.append(why)
+    drawn = [
+        cut_line(
+            line(span(f" {state.symbol} ", state.tone), span(view.endpoint, "strong")), cells, glyphs.more
+        ),
+        *wrapped(", ".join(head), cells, state.tone, "   ", "   "),
+    ]
+    if view.recent:
+        drawn.append(cut_line(line(span("   last     ", "muted"), *outcomes(view.recent, glyphs, 30)), cells))
+    for place, trip in enumerate(reversed(view.history)):
+        label = "   opened   " if place == 0 else "            "
+        asked = f" ({', '.join(trip.requests[-3:])})" if trip.requests else ""
+        drawn += wrapped(
+            f"{age(trip.ago)} ago: {trip.reason}{asked}", cells, "bad" if place == 0 else "", label, " " * 16
+        )
+    return drawn
 
 
 def backend_detail(view: BackendView, now: str, cells: int, glyphs: Glyphs) -> list[Line]:

@@ -8,7 +8,10 @@ from orchestra_tui.present.deeds.backends import drain, resume
 from orchestra_tui.present.deeds.breakers import probe, reset, trip
 from orchestra_tui.present.deeds.deed import Deed, Refusal, consider
 from orchestra_tui.present.picture import Picture
-from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.present.spans import Line, cut_line, line, span
+
+# What a menu has room for on the narrowest terminal that is not too small.
+_CELLS = 52
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -51,7 +54,7 @@ def rows(entries: Sequence[Entry], picture: Picture) -> list[tuple[str, Line]]:
             span(f"  {entry.name:<{widest}}  ", "muted" if refused else "strong"),
             span(words, "muted" if refused else ""),
         )
-        drawn.append((entry.name, row))
+        drawn.append((entry.name, cut_line(row, _CELLS, picture.glyphs.more)))
     return drawn
 
 

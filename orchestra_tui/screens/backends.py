@@ -58,7 +58,8 @@ class BackendsScreen(TableScreen):
                 return [line(span(f" {name} is gone", "warn"))]
             rows = health.backend_detail(view, picture.snapshot.now, cells, picture.glyphs)
             own = [b for b in picture.snapshot.breakers if _backend_of(picture.snapshot, b.endpoint) == name]
-            return [*rows, (), *(health.breaker_row(each, cells, picture.glyphs) for each in own)]
+            told = [row for each in own for row in ((), *health.timeline(each, cells, picture.glyphs))]
+            return [*rows, *told]
 
         self.sheet("Backend", drawn)
 

@@ -50,6 +50,7 @@ from orchestra_tui.screens.overview import OverviewScreen
 from orchestra_tui.screens.playground import PlaygroundScreen
 from orchestra_tui.screens.requests import RequestsScreen
 from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.screens.throughput import ThroughputScreen
 from orchestra_tui.screens.usage import UsageScreen
 from orchestra_tui.screens.view import ViewScreen
 from orchestra_tui.terminal import PLAIN, Terminal
@@ -71,6 +72,7 @@ class Orchestra(App[str]):
         "models": ModelsScreen,
         "backends": BackendsScreen,
         "requests": RequestsScreen,
+        "throughput": ThroughputScreen,
         "playground": PlaygroundScreen,
         "alerts": AlertsScreen,
         "usage": UsageScreen,

@@ -19,6 +19,7 @@ from orchestra_tui.pieces import AnswerMetrics, Done, Piece, Started, Token
 from orchestra_tui.terminal import PLAIN, Terminal
 from tests.fakes.fake_engine import STORY, World
 from tests.fakes.request_log import RequestWorld
+from tests.fakes.series_views import series_view
 from tests.fakes.usage_reports import usage_report
 
 T = TypeVar("T")
@@ -132,6 +133,8 @@ class ConsoleEngine:
         told = self.requests.answer(parts.path, query)
         if told is not None:
             return msgspec.convert(msgspec.to_builtins(told), answer)
+        if parts.path == "/api/v1/series":
+            return msgspec.convert(msgspec.to_builtins(series_view(**query)), answer)
         raise EngineError(f"the test has no answer for {unquote(parts.path)}", "not_found")
 
     async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:

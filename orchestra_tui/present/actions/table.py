@@ -14,6 +14,7 @@ from orchestra_tui.present.actions import (
     models,
     overview,
     playground,
+    throughput,
     usage,
 )
 from orchestra_tui.present.actions.action import Action
@@ -25,6 +26,7 @@ ACTIONS: tuple[Action, ...] = (
     *drills.ACTIONS,
     *backends.ACTIONS,
     *logs.ACTIONS,
+    *throughput.ACTIONS,
     *playground.ACTIONS,
     *alerts.ACTIONS,
     *usage.ACTIONS,

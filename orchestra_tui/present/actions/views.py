@@ -40,6 +40,14 @@ VIEWS = (
         ("backends", "breakers"),
     ),
     View(
+        "throughput",
+        "4",
+        "tp",
+        "Throughput",
+        "Requests, tokens, latency and first tokens over time. The engine keeps a day of it, from its start.",
+        ("throughput", "latency"),
+    ),
+    View(
         "requests",
         "5",
         "req",

@@ -25,6 +25,7 @@ WORDS = {
     "backends": ("Backends", "Breakers", "BREAKER", "box2/nomic-em", "open", "closed"),
     "alerts": ("SEVERITY", "memory:host", "critical", "firing", "easing", "silenced", "pending", "over"),
     "usage": ("MODEL", "REQS", "COST", "P95", "gpt-5-mini", "Usage by model"),
+    "throughput": ("5m", "24h", "p50", "By model, 5m", "llama3.2:3b", "FAIL%"),
     "playground": ("Answers", "Prompt", "auto"),
     "requests": ("STATE", "MODEL", "TOTAL", "streaming", "queued #2", "failed", "cached", "3 running"),
     "events": ("RESULT", "WHO", "WHAT", "engine", "owner", "breaker.open", "cancel"),
@@ -102,19 +103,6 @@ async def ready(pilot: Pilot[Any], view: str, place: str) -> None:
         await sees(pilot, "enter write" if place == "view" else "enter send")
     elif isinstance(app.focused, Input):
         await pilot.press("escape")
-
-
-async def test_keys_of_views_that_do_not_exist_do_nothing() -> None:
-    """4 has no view in this version and no place on the screen."""
-    engine = ConsoleEngine()
-    engine.tick()
-    app = console(engine)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await sees(pilot, "live 1s")
-        before = text(app)
-        await pilot.press("4")
-        await pilot.pause()
-        assert text(app) == before
 
 
 async def test_a_terminal_too_small_says_so_and_can_still_be_left() -> None:

@@ -34,7 +34,7 @@ def test_help_tells_every_key_of_the_view(view: str) -> None:
     """Help and bindings come from the same table."""
     words = "\n".join(plain(row) for row in manual.lines(view, 78))
     assert all(action.help[:40] in words for action in of_view(view))
-    assert "Throughput" not in words
+    assert ("rows by model or by backend" in words) == (view == "throughput")
 
 
 def test_digits_are_those_of_the_keymap() -> None:
@@ -44,6 +44,7 @@ def test_digits_are_those_of_the_keymap() -> None:
         "models": "2",
         "backends": "3",
         "requests": "5",
+        "throughput": "4",
         "playground": "6",
         "alerts": "7",
         "usage": "8",

@@ -39,19 +39,12 @@ from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
 from orchestra_tui.present.verbs.verb import Mistake
-from orchestra_tui.screens.alerts import AlertsScreen
-from orchestra_tui.screens.backends import BackendsScreen
 from orchestra_tui.screens.dialogs import ConfirmScreen
-from orchestra_tui.screens.events import EventsScreen
 from orchestra_tui.screens.gate import Gate
 from orchestra_tui.screens.help import SheetScreen
-from orchestra_tui.screens.models import ModelsScreen
-from orchestra_tui.screens.overview import OverviewScreen
+from orchestra_tui.screens.modes import MODES
 from orchestra_tui.screens.playground import PlaygroundScreen
-from orchestra_tui.screens.requests import RequestsScreen
 from orchestra_tui.screens.tabled import TableScreen
-from orchestra_tui.screens.throughput import ThroughputScreen
-from orchestra_tui.screens.usage import UsageScreen
 from orchestra_tui.screens.view import ViewScreen
 from orchestra_tui.terminal import PLAIN, Terminal
 from orchestra_tui.widgets.themes import THEMES
@@ -67,17 +60,7 @@ class Orchestra(App[str]):
     TITLE = "AI Orchestra"
     CSS_PATH = Path(__file__).with_name("orchestra.tcss")
     COMPONENT_CLASSES = TONE_CLASSES
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        "overview": OverviewScreen,
-        "models": ModelsScreen,
-        "backends": BackendsScreen,
-        "requests": RequestsScreen,
-        "throughput": ThroughputScreen,
-        "playground": PlaygroundScreen,
-        "alerts": AlertsScreen,
-        "usage": UsageScreen,
-        "events": EventsScreen,
-    }
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {**MODES}
     DEFAULT_MODE = "overview"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="quit.anywhere"),

@@ -93,12 +93,25 @@ def _lost(picture: Picture) -> str:
 
 
 def tabs(view: str, cells: int) -> Line:
-    parts: list[tuple[int, Line]] = []
-    for each in VIEWS:
-        title = each.title if cells >= 66 else each.short
-        tone = "tab" if each.name == view else "muted"
-        parts.append((0, line(span(f" {each.digit} {title} ", tone, f"app.view('{each.name}')"))))
-    return fit(parts, cells, gap=1)
+    """Titles where all of them fit; else short names, the title of the present view as long as there is room."""
+    long = [f" {each.digit} {each.title} " for each in VIEWS]
+    short = [f" {each.digit} {each.short} " for each in VIEWS]
+    mixed = [
+        title if each.name == view else brief for each, title, brief in zip(VIEWS, long, short, strict=True)
+    ]
+    texts, gap = next(
+        (
+            (texts, gap)
+            for texts, gap in ((long, 1), (mixed, 1), (mixed, 0), (short, 0))
+            if sum(map(len, texts)) + gap * (len(texts) - 1) <= cells
+        ),
+        (short, 0),
+    )
+    parts = [
+        (0, line(span(text, "tab" if each.name == view else "muted", f"app.view('{each.name}')")))
+        for each, text in zip(VIEWS, texts, strict=True)
+    ]
+    return fit(parts, cells, gap)
 
 
 def footer(

@@ -9,6 +9,7 @@ from orchestra_core.domain.events import Event
 from orchestra_core.domain.price import PriceView
 from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot, Throughput
 from orchestra_tui.present import frame, health, models, overview, problems
+from orchestra_tui.present.actions.views import VIEWS, View
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.listing import Listing
 from orchestra_tui.present.picture import Launch, Link, LinkState, Picture, broken, linked
@@ -49,6 +50,17 @@ def test_every_row_fits_every_width(cells: int) -> None:
         frame.footer("models", "view", cells),
     ]
     assert [plain(row) for row in drawn if width(row) > cells] == []
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_every_tab_is_there_at_every_width(view: View) -> None:
+    """Where titles do not all fit they are short; the present view has its title from 80 columns on."""
+    for cells in (60, 80, 120, 200):
+        row = plain(frame.tabs(view.name, cells))
+        assert len(row) <= cells
+        assert view.title in row or cells < 80
+        for other in VIEWS:
+            assert f" {other.digit} {other.title}" in row or f" {other.digit} {other.short} " in row
 
 
 def test_columns_give_way_in_order_and_the_core_stays() -> None:

@@ -111,21 +111,20 @@ class Player:
 
     async def _beat(self) -> None:
         """Returns when there is another moment to show, or the same one to show again."""
-        if not self._moved.is_set():
-            now = asyncio.get_running_loop().time
-            if self._next is None:
-                place, delay = self._following()
-                self._next = (place, now() + delay)
-            place, due = self._next
-            try:
-                async with asyncio.timeout(max(min(due - now(), _BEAT_SECONDS), 0.0)):
-                    await self._moved.wait()
-            except TimeoutError:
-                if now() >= due:
-                    self.place, self._next = place, None
-                return
-        self._moved.clear()
-        self._next = None
+        now = asyncio.get_running_loop().time
+        if self._next is None:
+            place, delay = self._following()
+            self._next = (place, now() + delay)
+        place, due = self._next
+        try:
+            async with asyncio.timeout(max(min(due - now(), _BEAT_SECONDS), 0.0)):
+                await self._moved.wait()
+        except TimeoutError:
+            if now() >= due and not self._moved.is_set():
+                self.place, self._next = place, None
+        else:
+            self._moved.clear()
+            self._next = None
 
     def _following(self) -> tuple[int, float]:
         """The place that is shown next, and in how many seconds."""

@@ -29,6 +29,8 @@ _UNSETTLED = 4
 _MOST_SECONDS = 8
 # A clock that is off by this is told anew: what people read has seconds.
 _OFF = 0.25
+# Of a breaker, what runs down; None: it does not.
+_REMAINING = ("next_probe", "held_for")
 _PLAIN = tuple(
     name for name in Snapshot.__struct_fields__ if name not in TABLES and name not in ("events", "throughput")
 )
@@ -77,7 +79,7 @@ def _changed(before: Sequence[Any], now: Sequence[Any], passed: float) -> list[t
         }
         if isinstance(new, BreakerView):
             # Its clocks go on by themselves from what is told here.
-            changed |= {"since": new.since, "next_probe": new.next_probe, "history": new.history}
+            changed |= {name: getattr(new, name) for name in ("since", "history", *_REMAINING)}
         found.append((place, changed))
     return found
 
@@ -94,9 +96,14 @@ def _as_expected(old: BreakerView, new: BreakerView, passed: float) -> bool:
         and new.reason == old.reason
         and new.tripped == old.tripped
         and len(new.history) == len(old.history)
-        and (new.next_probe is None) == (old.next_probe is None)
-        and (new.next_probe is None or abs((old.next_probe or 0.0) - new.next_probe - passed) < _OFF)
+        and all(_runs_down(getattr(old, name), getattr(new, name), passed) for name in _REMAINING)
     )
+
+
+def _runs_down(old: float | None, new: float | None, passed: float) -> bool:
+    if old is None or new is None:
+        return old is new
+    return abs(max(old - passed, 0.0) - new) < _OFF
 
 
 def _series(old: Throughput, new: Throughput) -> tuple[Any, ...] | None:
@@ -134,8 +141,10 @@ def apply(state: Fields, told: Fields) -> None:
 
 def _age(breaker: Fields, seconds: float) -> None:
     breaker["since"] += seconds
-    if breaker["next_probe"] is not None:
-        breaker["next_probe"] = max(0.0, breaker["next_probe"] - seconds)
+    for name in _REMAINING:
+        # Absent in what an earlier version recorded.
+        if breaker.get(name) is not None:
+            breaker[name] = max(0.0, breaker[name] - seconds)
     for trip in breaker["history"]:
         trip["ago"] += seconds
 

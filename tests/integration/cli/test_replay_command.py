@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from orchestra_core.cli.incident.bundle import pack
+from orchestra_core.cli.failure import Failure
+from orchestra_core.cli.incident.bundle import pack, write
 from orchestra_core.cli.program import execute
 from orchestra_core.recording.lines import VERSION
 from tests.business.test_terminal import PROGRAM
@@ -124,3 +126,26 @@ def test_at_a_terminal_it_is_the_console(tmp_path: Path, size: tuple[int, int]) 
         assert terminal.widest <= size[0]
         terminal.keys("q")
         assert terminal.ended() == 0
+
+
+def test_what_came_in_the_way_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    """Writing an incident makes a file that was not there, or none."""
+    file = tmp_path / "a.tar.gz"
+    file.write_text("mine")
+    with pytest.raises(Failure, match="there already"):
+        write(file, PIECES, 0)
+    assert file.read_text() == "mine"
+
+
+def test_damage_takes_nothing_of_what_is_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recording is whole where only the log behind it is not."""
+    whole = bytearray(pack({**PIECES, "log.txt": Random(1).randbytes(100_000)}, "a", 0))
+    whole[-50_000] ^= 0x55
+    file = tmp_path / "a.tar.gz"
+    file.write_bytes(bytes(whole))
+    code, out, err = ran(capsys, file)
+    assert code == 0
+    assert out.startswith("90 moments")
+    assert "damaged" in err

@@ -69,10 +69,11 @@ def test_what_was_before_is_not_told() -> None:
     """A recording begins with the block in which the moment asked for is."""
     made = Film()
     world = World(0)
+    late = Event(world.stamp(1), "backend.down", "box9", "gone, and told with the moment after", "error")
     for second in range(4):
         world.tick = second
-        event = Event(world.stamp(second), "backend.down", f"box{second}", "gone", "error")
-        made.shoot(msgspec.structs.replace(world.snapshot(), events=(event,)), second + 1)
+        events = (late, Event(world.stamp(second), "backend.down", f"box{second}", "gone", "error"))
+        made.shoot(msgspec.structs.replace(world.snapshot(), events=events), 2 * second + 2)
     lines = timeline(read(made.data), at(made.shot[2]))
     assert [line.split()[2] for line in lines] == ["box2:", "box3:"]
 

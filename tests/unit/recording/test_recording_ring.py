@@ -47,3 +47,10 @@ def test_a_part_ends_by_time_and_by_size() -> None:
     assert full(3 * MB, 100, 100 + BLOCK_SECONDS, 32 * MB)
     assert full(4 * MB, 100, 101, 32 * MB)
     assert full(0, 100, 99, 32 * MB)
+
+
+def test_large_parts_make_room_for_others() -> None:
+    """Also where all of them are young."""
+    assert expired(row([4 * MB] * 20), 10_000, 3600, 32 * MB) == tuple(
+        str(place) for place in range(12, -1, -1)
+    )

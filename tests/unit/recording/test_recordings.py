@@ -194,3 +194,16 @@ def test_more_events_than_a_snapshot_holds_are_counted() -> None:
     made.shoot(msgspec.structs.replace(first, sequence=2), 6 + 40)
     moment = read(made.data).moment(1)
     assert (len(moment.events), moment.missed) == (6, 34)
+
+
+def test_what_an_operator_holds_open_runs_down() -> None:
+    """The time until a trip ends goes on by itself, as the other clocks do; a longer one is told."""
+    shown = World().snapshot()
+    replace = msgspec.structs.replace
+    made = Film()
+    for second, held_for in enumerate((60.0, 59.0, 300.0, 299.0)):
+        held = replace(shown.breakers[0], tripped=True, since=float(second), held_for=held_for)
+        made.shoot(replace(shown, uptime=shown.uptime + second, breakers=(held, *shown.breakers[1:])), 6)
+    told = [moment.snapshot.breakers[0].held_for for moment in read(made.data).moments()]
+    assert told == [60.0, 59.0, 300.0, 299.0]
+    assert "breakers" not in difference(made.shot[2], made.shot[3], ()).get("rows", {})

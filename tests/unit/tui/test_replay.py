@@ -9,6 +9,8 @@ import pytest
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.recording.reading import read
 from orchestra_tui.engine import EngineError
+from orchestra_tui.history import History
+from orchestra_tui.parts.pausing import Pausing
 from orchestra_tui.pieces import Failed
 from orchestra_tui.player import Player
 from orchestra_tui.present.replay import Span, badge, is_time, meant
@@ -199,3 +201,35 @@ async def test_an_answer_of_another_shape_is_said() -> None:
     player = Player(read(FILM.data), "a", {"requests": {"requests": []}, "decisions": {"r": {"request": 5}}})
     with pytest.raises(EngineError, match="cannot be read"):
         await player.get("/api/v1/requests/r", dict[str, str])
+
+
+def test_a_live_display_finds_every_second_it_keeps() -> None:
+    """goto shows exactly the moment that is meant, also where it is one of the ends; else it says what there is."""
+    world, history, said = World(0), History(), []
+    for second in range(0, 90, 3):
+        world.tick = second
+        history.add(float(second), world.snapshot())
+    pausing = Pausing(history, world.snapshot, lambda text, _: said.append(text))
+    for second in range(88):
+        pausing.goto(f"12:{58 + second // 60}:{second % 60:02d}")
+        shown = pausing.shown()
+        assert shown is not None
+        assert shown.now == world.stamp(second - second % 3)
+    assert said == []
+    pausing.goto("12:30")
+    assert said == ["what is kept goes from 12:58:00 to 12:59:27"]
+
+
+async def test_what_is_done_between_two_moments_counts() -> None:
+    """A step taken while the display was busy is shown next, not what was due before it."""
+    player = Player(read(FILM.data), "a")
+    player.speed = 60.0
+    watching = player.watch(1.0)
+    await anext(watching)
+    await anext(watching)
+    player.paused = True
+    player.go(3)
+    for _ in range(2):
+        moved = await anext(watching)
+        assert isinstance(moved, Snapshot)
+        assert moved.now == FILM.shot[3].now

@@ -19,7 +19,7 @@ def _drill(name: str, snapshot: Snapshot | None) -> Command | Mistake:
         return Mistake(f"drill: {name!r} is not known")
     if len(found) > 1:
         return Mistake(f"drill: {name!r} is on several backends; say one of {', '.join(found)}")
-    return Command("drill", found[0], call=f"app.drill({found[0]!r})")
+    return Command("drill", call=f"app.drill({found[0]!r})")
 
 
 VERBS = (Verb("drill", "drill ENDPOINT", _targets, _drill),)

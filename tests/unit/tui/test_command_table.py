@@ -60,6 +60,8 @@ def test_digits_are_those_of_the_keymap() -> None:
         ("quit", Command("q", "", "app.leave")),
         ("load mistral-nemo:12b", Command("load", "box1/mistral-nemo:12b")),
         ("unload box2/llama3.2:3b", Command("unload", "box2/llama3.2:3b")),
+        ("drill gpt-5-mini", Command("drill", "", "app.drill('cloud/gpt-5-mini')")),
+        ("drills", Command("drills", "", "app.drills")),
         ("model auto", Command("model", "auto")),
         ("beside llama3.2:3b", Command("beside", "llama3.2:3b")),
         ("  ", None),

@@ -292,6 +292,13 @@ async def test_only_changed_rows_are_painted() -> None:
         assert cost(lambda: painted.show_rows((Span("  ROW▲"),), swapped)) == [0]
         assert cost(lambda: painted.show_rows((Span("  ROW▲"),), swapped)) == []
         assert cost(painted.unmark) == [2]
+        # Two that look the same and change places: only the mark shows it.
+        same = (Span("  row"),)
+        painted.show_rows((), [*lines[:10], ("k10", same), ("k11", same)])
+        painted.select("k10")
+        painted.mark()
+        painted.select("k5")
+        assert cost(lambda: painted.show_rows((), [*lines[:10], ("k11", same), ("k10", same)])) == [11, 12]
         assert cost(lambda: painted.show_rows((), swapped, cells=200, pinned=5))[0] == -1
 
 

@@ -49,7 +49,9 @@ class Terminal:
         options = ["set-option -g status off", "set-option -s escape-time 10"]
         setup = [word for option in options for word in (*option.split(), ";")]
         window = ["new-session", "-d", "-s", "t", "-x", str(columns), "-y", str(rows)]
-        inherited = [f"{name}={value}" for name, value in self._environ.items()]
+        # As tmux has it; its own environment must not have it, or it would take itself for the one inside.
+        environ = {**self._environ, "TMUX": f"{self._socket},0,0"}
+        inherited = [f"{name}={value}" for name, value in environ.items()]
         try:
             self._tmux(*setup, *window, "-c", str(self._started_in), "env", "-i", *inherited, *self._argv)
         except BaseException:
@@ -81,6 +83,14 @@ class Terminal:
     @property
     def text(self) -> str:
         return self._tmux("capture-pane", "-p", "-t", "t")
+
+    @property
+    def buffer(self) -> str:
+        """What was copied last; empty where nothing was."""
+        try:
+            return self._tmux("show-buffer")
+        except subprocess.CalledProcessError:
+            return ""
 
     @property
     def rows(self) -> list[str]:

@@ -136,7 +136,8 @@ def test_what_is_not_ours_is_not_restarted(engine: EngineProcess) -> None:
 
 def test_a_client_that_has_bound_itself_changes_nothing(engine: EngineProcess) -> None:
     """403 read_only for whatever operates, from the owner too; questions and requests are answered."""
-    for path in (f"{BREAKER}/trip", "/api/v1/intake/pause", "/api/v1/models/tiny/load", "/api/v1/shutdown"):
+    paths = ("/api/v1/intake/pause", "/api/v1/models/tiny/load", "/api/v1/drills", "/api/v1/shutdown")
+    for path in (f"{BREAKER}/trip", *paths):
         with engine.connect("unix") as client:
             refused = client.post(path, headers={"x-orchestra-read-only": "1"})
         assert code(refused) == (403, "read_only"), path

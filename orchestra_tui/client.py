@@ -11,7 +11,7 @@ import msgspec
 from orchestra_core import __version__
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.engine import EngineError, Foreign, Lost, Update
+from orchestra_tui.engine import UNANSWERED, EngineError, Foreign, Lost, Update
 from orchestra_tui.frames import Frames
 from orchestra_tui.pieces import Done, Failed, Piece, Started, Token
 
@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 DELAYS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
 SILENCE = 15.0
+_AFTER = (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError)
 
 
 class EngineClient:
@@ -131,7 +132,7 @@ class EngineClient:
         try:
             response = await self._http.request(method, path, json=body if method == "POST" else None)
         except (httpx.HTTPError, OSError) as error:
-            raise EngineError(_why(error)) from error
+            raise EngineError(_why(error), UNANSWERED if isinstance(error, _AFTER) else "") from error
         await _check(response)
         return response.content
 

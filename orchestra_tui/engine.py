@@ -12,6 +12,10 @@ from orchestra_tui.pieces import Piece
 T = TypeVar("T")
 
 
+# The code of an error where the question went out and no answer came: nobody knows what became of it.
+UNANSWERED = "unanswered"
+
+
 class EngineError(Exception):
     """What the engine answered instead, or why it could not be asked; the message is for people."""
 

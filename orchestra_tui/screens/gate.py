@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from orchestra_tui.asking.models import Operation
-from orchestra_tui.engine import EngineError
+from orchestra_tui.engine import UNANSWERED, EngineError
 from orchestra_tui.messages import SnapshotArrived
 from orchestra_tui.present.deeds.deed import (
     Answer,
@@ -24,6 +24,7 @@ from orchestra_tui.present.deeds.deed import (
 )
 from orchestra_tui.present.environment import environment
 from orchestra_tui.present.picture import Link, LinkState, Picture
+from orchestra_tui.present.spans import plain
 from orchestra_tui.screens.dialogs import ConfirmScreen
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 
 # Of a deed on many things so many requests are under way at once.
 AT_ONCE = 8
+# The answers of those that worked, and of the others what they were about and why.
+Outcome = tuple[list[Answer], list[tuple[str, str]]]
+# Seconds after which, and again after as many, it is said how long an answer takes.
+PATIENCE = 1.0
+UNKNOWN = "; whether it was done is not known"
 
 
 class Gate:
@@ -112,10 +118,27 @@ class Gate:
                 self._go(deed, asked)
                 return
         calls = sending(deed, agreed)
-        answers, failures = await self._send(calls)
+        answers, failures = await self._watched(deed, calls)
         self._app.say(*result(deed, calls, answers, failures))
 
-    async def _send(self, calls: Sequence[Call]) -> tuple[list[Answer], list[tuple[str, str]]]:
+    async def _watched(self, deed: Deed, calls: Sequence[Call]) -> Outcome:
+        """What came of it; while it takes long, how long it does is said."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        under_way = loop.create_task(self._send(calls))
+        try:
+            while not (await asyncio.wait({under_way}, timeout=PATIENCE))[0]:
+                self._still(deed, calls, loop.time() - began)
+            return under_way.result()
+        finally:
+            under_way.cancel()
+
+    def _still(self, deed: Deed, calls: Sequence[Call], seconds: float) -> None:
+        """How long it takes, unless something else was said meanwhile."""
+        if plain(self._app.message).startswith(sent(deed, calls)):
+            self._app.say(f"{sent(deed, calls)} {seconds:.0f} s")
+
+    async def _send(self, calls: Sequence[Call]) -> Outcome:
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def ask(call: Call) -> Answer | EngineError:
@@ -128,7 +151,7 @@ class Gate:
         came = await asyncio.gather(*(ask(call) for call in calls))
         answers = [each for each in came if not isinstance(each, EngineError)]
         failures = [
-            (call.about, each.message)
+            (call.about, f"{each.message}{UNKNOWN if each.code == UNANSWERED else ''}")
             for call, each in zip(calls, came, strict=True)
             if isinstance(each, EngineError)
         ]

@@ -72,7 +72,7 @@ class ConsoleEngine:
         self.gate = asyncio.Event()
         self.closed_early = asyncio.Event()
         self.refusal: str | None = None
-        self.refusals: dict[str, str] = {}
+        self.refusals: dict[str, str | EngineError] = {}
         self.loads = FITS
         self.planning = asyncio.Event()
         self.planning.set()
@@ -140,8 +140,9 @@ class ConsoleEngine:
     async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:
         self.posted.append((path, dict(wish)))
         await self.going.wait()
-        if path in self.refusals:
-            raise EngineError(self.refusals[path])
+        refusal = self.refusals.get(path)
+        if refusal is not None:
+            raise refusal if isinstance(refusal, EngineError) else EngineError(refusal)
         done = await self._changed([unquote(part) for part in path.split("/")[3:]], wish)
         if self.refusal:
             raise EngineError(self.refusal)

@@ -14,7 +14,7 @@ from orchestra_tui.asking.models import Operation
 from orchestra_tui.asking.stopping import shutdown
 from orchestra_tui.asking.usage import usage
 from orchestra_tui.client import EngineClient
-from orchestra_tui.engine import EngineError, Foreign, Lost, Nothing
+from orchestra_tui.engine import UNANSWERED, EngineError, Foreign, Lost, Nothing
 from orchestra_tui.pieces import Done, Failed, Started, Token
 from orchestra_tui.present.deeds.alerts import acknowledge, silence
 from orchestra_tui.present.deeds.deed import path
@@ -175,3 +175,22 @@ async def test_an_engine_that_cannot_be_read_is_told_with_its_version(tmp_path: 
     finally:
         await client.close()
         await engine.stop()
+
+
+async def test_a_question_without_an_answer_is_told_from_one_that_never_went_out(tmp_path: Path) -> None:
+    """Who changes something has to know whether it may have been done."""
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    path = str(tmp_path / "mute.sock")
+    server = await asyncio.start_unix_server(swallow, path)
+    client = EngineClient(path)
+    async with server:
+        with pytest.raises(EngineError, match="closed the connection") as unanswered:
+            await client.post("/api/v1/intake/pause", {}, Nothing)
+    with pytest.raises(EngineError) as never:
+        await client.post("/api/v1/intake/pause", {}, Nothing)
+    await client.close()
+    assert (unanswered.value.code, never.value.code) == (UNANSWERED, "")

@@ -1,5 +1,6 @@
 """Doing deeds: at once, after a question, on many things, and what is said of it."""
 
+from orchestra_tui.engine import UNANSWERED, EngineError
 from orchestra_tui.present.deeds.deed import Call, Deed, Question, Refusal, Risk
 from orchestra_tui.present.picture import Picture
 from tests.fakes.console_engine import ConsoleEngine, console, sees, text, until
@@ -18,7 +19,7 @@ def deed(risk: Risk, ids: tuple[str, ...] = IDS) -> Deed:
             f"Cancel {len(ids)} requests?", (("running", str(running), ""),), risk, typed="cancel 4"
         )
 
-    calls = tuple(Call(f"/api/v1/requests/{each}/cancel", {}, each) for each in ids)
+    calls = tuple(Call(f"/api/v1/things/{each}/cancel", {}, each) for each in ids)
     return Deed("cancel", ids, asked, calls, f"{len(ids)} are cancelled")
 
 
@@ -29,7 +30,7 @@ def paths(engine: ConsoleEngine) -> list[str]:
 async def test_what_loses_nothing_is_done_at_once() -> None:
     """No dialog, and one line for all of it; what was not done is told by name with the engine's reason."""
     engine = ConsoleEngine()
-    engine.refusals["/api/v1/requests/r-3/cancel"] = "it has ended"
+    engine.refusals["/api/v1/things/r-3/cancel"] = "it has ended"
     engine.tick()
     app = console(engine)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -53,6 +54,7 @@ async def test_what_was_sent_is_said_while_it_is_under_way() -> None:
         app.do(deed(Risk.NONE))
         await sees(pilot, "cancel 4: sent …")
         assert "are cancelled" not in text(app)
+        await sees(pilot, "cancel 4: sent … 1 s")
         engine.going.set()
         await sees(pilot, "4 are cancelled")
 
@@ -89,3 +91,15 @@ async def test_a_deed_that_makes_no_sense_any_more_closes_its_box() -> None:
         engine.tick()
         await sees(pilot, "cancel: nothing runs")
         assert engine.posted == []
+
+
+async def test_what_got_no_answer_may_have_been_done() -> None:
+    """A question that went out and was not answered is not told as one that was refused."""
+    engine = ConsoleEngine()
+    engine.refusals["/api/v1/things/r-3/cancel"] = EngineError("the engine is silent", UNANSWERED)
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live")
+        app.do(deed(Risk.NONE))
+        await sees(pilot, "3 of 4 done; r-3: the engine is silent; whether it was done is not known")

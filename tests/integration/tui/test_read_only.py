@@ -16,9 +16,17 @@ from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown
 from tests.fakes.engine_process import EngineProcess
 
 CHANGING = [(action, view) for action in ACTIONS if action.mutates for view in action.views]
-TYPED = ("load mistral-nemo:12b", "unload qwen2.5-coder:7b", "drain box1", "restart local", "pause-intake",
-         "trip box1/llama3.2:3b 5", "reset box2/nomic-embed-text", "probe box2/nomic-embed-text",
-         "drill gpt-5-mini")  # fmt: skip
+TYPED = (
+    "load mistral-nemo:12b",
+    "unload qwen2.5-coder:7b",
+    "drain box1",
+    "restart local",
+    "pause-intake",
+    "trip box1/llama3.2:3b 5",
+    "reset box2/nomic-embed-text",
+    "probe box2/nomic-embed-text",
+    "drill gpt-5-mini",
+)
 
 
 async def press_all(pilot: Pilot[Any], why: str) -> None:

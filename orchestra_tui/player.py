@@ -11,7 +11,7 @@ from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.engine import EngineError, Update
 from orchestra_tui.pieces import Failed, Piece
-from orchestra_tui.present.replay import REFUSED, SPEEDS, Span, requests
+from orchestra_tui.present.replay import REFUSED, SPEEDS, TRAFFIC_WINDOW, Span, ended, requests, traffic
 
 T = TypeVar("T")
 # A display that gets nothing for longer takes its engine for lost.
@@ -155,7 +155,11 @@ class Player:
         if name == "requests":
             return self._requests(unquote(rest), asked)
         if subject == "audit" and "audit" in self._documents:
-            return {"entries": self._documents["audit"], "next": None}
+            return {"entries": ended(self._documents["audit"], self.span.here), "next": None}
+        if subject == "series":
+            if asked.get("window") != TRAFFIC_WINDOW:
+                raise EngineError(f"{REFUSED}: it holds {TRAFFIC_WINDOW} of traffic, no more", "not_recorded")
+            return msgspec.to_builtins(traffic(self.snapshot, asked.get("by")))
         if subject == "snapshot":
             return msgspec.to_builtins(self.snapshot)
         if subject == "budgets":
@@ -169,15 +173,15 @@ class Player:
                 "not_recorded",
             )
         if asked.get("running"):
-            raise EngineError(f"{REFUSED}: what ran at a moment is not in it", "not_recorded")
+            # Those that ended are in it; which of them ran at a moment is not.
+            return {"requests": []}
         if request_id:
             found = self._documents.get("decisions", {}).get(request_id)
             if found is None:
                 raise EngineError(f"{REFUSED}: of request {request_id} it holds no decision", "not_found")
             return found
         document = self._documents["requests"]
-        rows = requests(document["requests"], asked, self.span.here)
-        return {"timestamp": self.snapshot.now, **document, "requests": rows, "next": None, "pending": 0}
+        return {"timestamp": self.snapshot.now, **document, **requests(document["requests"], asked)}
 
     async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:  # noqa: ARG002
         raise EngineError(f"{REFUSED}: nothing can be changed", "replayed")

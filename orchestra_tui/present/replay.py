@@ -7,12 +7,16 @@ from typing import Any
 
 import msgspec
 
+from orchestra_core.domain.series import WINDOWS, Course, SeriesView, Spread
 from orchestra_core.domain.snapshot import Snapshot
 
 REFUSED = "a recording is replayed"
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 60.0)
 _DAY_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 _BY = re.compile(r"([+-]\d{1,6})([smh]?)")
+# So much of it is in every snapshot.
+TRAFFIC_WINDOW = "5m"
+_SPREAD_SECONDS = 5
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -69,21 +73,64 @@ def meant(text: str, span: Span) -> float | None:
     return None
 
 
-def requests(
-    rows: Sequence[Mapping[str, Any]], asked: Mapping[str, str], until: float
-) -> list[Mapping[str, Any]]:
-    """Those that had ended by `until` and are wanted, of rows that are newest first."""
+def requests(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, str]) -> dict[str, Any]:
+    """A page of those that are wanted, of rows that are newest first; its cursor counts rows."""
     names = [name for name in ("model", "backend", "key", "task", "verdict") if asked.get(name)]
     found = [
         row
         for row in rows
-        if datetime.fromisoformat(str(row["at"])).timestamp() <= until
-        and all(str(row.get(name)) == asked[name] for name in names)
+        if all(str(row.get(name)) == asked[name] for name in names)
         and (asked.get("failed") is None or _failed(row) == (asked["failed"] in ("true", "1", "yes")))
     ]
-    limit = asked.get("limit", "")
-    return found[: int(limit)] if limit.isdigit() else found
+    begin, limit = (
+        int(word) if (word := asked.get(name, "")).isdigit() else 0 for name in ("cursor", "limit")
+    )
+    end = begin + limit if limit else len(found)
+    return {"requests": found[begin:end], "next": str(end) if end < len(found) else None, "pending": 0}
 
 
 def _failed(row: Mapping[str, Any]) -> bool:
     return row.get("verdict") not in ("success", "cancelled")
+
+
+def ended(entries: Sequence[Mapping[str, Any]], until: float) -> list[Mapping[str, Any]]:
+    """What had been done by a moment (Unix seconds)."""
+    return [one for one in entries if datetime.fromisoformat(str(one["at"])).timestamp() <= until]
+
+
+def traffic(snapshot: Snapshot, by: str | None) -> SeriesView:
+    """What a snapshot tells of the last five minutes, as the series of an engine; all else of them is not known."""
+    told = snapshot.throughput
+    # The second that goes on is not over.
+    over = max(len(told.requests) - 1, 0)
+    unknown, spread = (None,) * over, (None,) * (over // _SPREAD_SECONDS)
+    now = int(moment_of(snapshot))
+    until = _stamp(now)
+    return SeriesView(
+        window=TRAFFIC_WINDOW,
+        seconds=WINDOWS[TRAFFIC_WINDOW],
+        since=max(snapshot.started, _stamp(now - over)),
+        until=until,
+        step=1,
+        spread_until=until,
+        spread_step=_SPREAD_SECONDS,
+        row_until=until,
+        row_step=_SPREAD_SECONDS,
+        whole=Course(
+            requests=told.requests[:over],
+            failures=told.failures[:over],
+            tokens_in=unknown,
+            tokens_out=told.tokens[:over],
+            cost=unknown,
+            cost_unknown=unknown,
+            inflight=unknown,
+            waiting=unknown,
+            first_token=Spread(spread, spread, spread),
+            latency=Spread(spread, spread, spread),
+        ),
+        by=by,
+    )
+
+
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

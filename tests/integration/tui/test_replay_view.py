@@ -155,3 +155,14 @@ async def test_a_live_display_goes_to_a_time_too() -> None:
         await sees(pilot, "what is kept goes from 13:02:51 to 13:03:10")
         await pilot.press("escape")
         await until(pilot, lambda: "PAUSED" not in text(app))
+
+
+async def test_going_to_a_time_filters_nothing() -> None:
+    """It is no word that a view would look for in its rows."""
+    app, _ = replaying()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "10/10")
+        await command(pilot, "goto 13:03")
+        await sees(pilot, "REPLAY 13:03:00")
+        assert "10/10" in text(app)

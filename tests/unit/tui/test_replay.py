@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestra_core.domain.series import SeriesView
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.recording.reading import read
 from orchestra_tui.engine import EngineError
@@ -145,10 +146,7 @@ async def test_it_says_what_it_does_not_hold_and_refuses_every_change() -> None:
     assert (
         await refusal(player, "/api/v1/usage?by=model") == "a recording is replayed: it does not hold usage"
     )
-    assert (
-        await refusal(player, "/api/v1/series?window=5m")
-        == "a recording is replayed: it does not hold series"
-    )
+    assert "it does not hold drills" in await refusal(player, "/api/v1/drills")
     assert "`ai-orchestra incident` does" in await refusal(player, "/api/v1/requests?limit=5")
     with pytest.raises(EngineError, match="a recording is replayed: nothing can be changed"):
         await player.post("/api/v1/models/m/load", {}, dict)
@@ -174,26 +172,39 @@ DOCUMENTS: dict[str, Any] = {
 
 async def ids(player: Player, query: str) -> list[str]:
     page = await player.get(f"/api/v1/requests?{query}", dict)
-    assert page["currency"] == "EUR"
-    assert page["next"] is None
     return [str(one["id"]) for one in page["requests"]]
 
 
 async def test_an_incident_answers_for_its_requests() -> None:
-    """As of the moment that is shown, filtered as asked; decisions by id, and what operators did."""
+    """Filtered as asked, a page at a time; decisions by id, and what operators did."""
     player = Player(read(FILM.data), "a", DOCUMENTS)
-    assert await ids(player, "") == []
-    player.go(21)
-    assert await ids(player, "") == ["r2", "r1"]
-    player.go(39)
-    assert await ids(player, "limit=2") == ["r3", "r2"]
+    assert await ids(player, "") == ["r3", "r2", "r1"]
     assert await ids(player, "model=n") == ["r1"]
     assert await ids(player, "failed=true") == ["r2"]
     assert await ids(player, "failed=false") == ["r3", "r1"]
+    assert await ids(player, "running=1") == []
+    first = await player.get("/api/v1/requests?limit=2", dict)
+    second = await player.get(f"/api/v1/requests?limit=2&cursor={first['next']}", dict)
+    assert [one["id"] for one in (*first["requests"], *second["requests"])] == ["r3", "r2", "r1"]
+    assert second["next"] is None
     assert (await player.get("/api/v1/requests/r2", dict))["request"]["id"] == "r2"
     assert "r1 it holds no decision" in await refusal(player, "/api/v1/requests/r1")
-    assert "what ran at a moment" in await refusal(player, "/api/v1/requests?running=1")
+    assert (await player.get("/api/v1/audit?limit=9", dict))["entries"] == []
+    player.go(20)
     assert (await player.get("/api/v1/audit?limit=9", dict))["entries"][0]["who"] == "ann"
+
+
+async def test_how_traffic_went_is_told_as_far_as_it_is_known() -> None:
+    """The last five minutes of requests, failures and tokens, without the second that goes on; never an invented 0."""
+    player = Player(read(FILM.data), "a")
+    player.go(10)
+    told = await player.get("/api/v1/series?window=5m&by=model", SeriesView)
+    was = FILM.shot[10]
+    assert (told.window, told.by, told.until) == ("5m", "model", was.now)
+    assert "5m of traffic, no more" in await refusal(player, "/api/v1/series?window=1h&by=model")
+    assert told.whole.requests == was.throughput.requests[:-1]
+    assert told.whole.tokens_out == was.throughput.tokens[:-1]
+    assert set(told.whole.inflight) == set(told.whole.latency.p95) == {None}
 
 
 async def test_an_answer_of_another_shape_is_said() -> None:

@@ -6,7 +6,7 @@ from orchestra_tui.engine import Engine
 from orchestra_tui.present.requests.ledger import Page, Report, Running
 
 
-async def running(engine: Engine, limit: int = 500) -> Running:
+async def running(engine: Engine, limit: int = 200) -> Running:
     """Raises EngineError."""
     return await engine.get(f"/api/v1/requests?running=1&limit={limit}", Running)
 

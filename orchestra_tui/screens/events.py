@@ -23,7 +23,7 @@ from orchestra_tui.widgets.lines import Pane
 # Reading the audit log is a look into a file, and what operators do is rare.
 _SECONDS = 3.0
 _NOT_FOR_ALL = "no audit: that takes the scope admin"
-_FORBIDDEN = ("forbidden", "invalid_api_key")
+_FORBIDDEN = ("forbidden", "insufficient_scope", "invalid_api_key")
 
 
 class EventsScreen(FollowingScreen):
@@ -92,7 +92,7 @@ class EventsScreen(FollowingScreen):
         """As of the moment that is shown: of operators too nothing that came after it."""
         now = picture.snapshot.now if picture.snapshot else ""
         told = (*(picture.snapshot.events if picture.snapshot else ()), *self.console.happened())
-        actions = [one for one in self._actions if not (picture.paused and now and one.at > now)]
+        actions = [one for one in self._actions if not now or one.at <= now]
         return merged(self._told.rows(told), actions, self.tab)
 
     def drawn(self, things: Sequence[Happening], picture: Picture, cells: int) -> Rows:

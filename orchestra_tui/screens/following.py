@@ -58,11 +58,11 @@ class FollowingScreen(TableScreen):
         self.console.say("following the newest" if self.following else "holding still")
 
     def action_move(self, by: int) -> None:
-        self._set(following=False)
-        super().action_move(by)
+        if not self._started():
+            super().action_move(by)
 
     def action_page(self, by: int) -> None:
-        self._set(following=False)
+        self._started()
         super().action_page(by)
 
     def action_edge(self, end: int) -> None:
@@ -83,6 +83,15 @@ class FollowingScreen(TableScreen):
     def reveal(self, key: str) -> None:
         self._set(following=False)
         super().reveal(key)
+
+    def _started(self) -> bool:
+        """Ends following with the newest row selected, whichever row was selected before it began."""
+        first = self.following and self.table.selected is None and bool(self.table.keys)
+        self._set(following=False)
+        if first:
+            self.table.select(self.table.keys[0])
+            self._follow()
+        return first
 
     def _set(self, *, following: bool) -> None:
         if following != self.following:

@@ -9,16 +9,17 @@ from textual.widget import Widget
 
 from orchestra_tui.asking import requests as asking
 from orchestra_tui.engine import EngineError
+from orchestra_tui.messages import SelectionLost
 from orchestra_tui.present.copies import Copy, curl
 from orchestra_tui.present.deeds.cancel import cancel
 from orchestra_tui.present.deeds.deed import path
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.requests import detail
-from orchestra_tui.present.requests.ledger import Ended, Report
+from orchestra_tui.present.requests.ledger import Ended, Report, Running
 from orchestra_tui.present.requests.log import WINDOW, Entry, Log
 from orchestra_tui.present.requests.rows import Layout, Painter
 from orchestra_tui.present.requests.subject import REQUESTS
-from orchestra_tui.present.spans import Line, line, span, wrapped
+from orchestra_tui.present.spans import Line, cut_line, line, span, wrapped
 from orchestra_tui.screens.following import FollowingScreen
 from orchestra_tui.screens.help import SheetScreen
 from orchestra_tui.screens.tabled import Rows
@@ -81,7 +82,7 @@ class RequestsScreen(FollowingScreen):
         log, engine, failed = self.log_of_requests, self.console.engine, self.listing.problems
         limit = WINDOW if self.listing.query or log.missing else _PAGE
         try:
-            running = await asking.running(engine)
+            running = await self._what_runs()
             page = await asking.page(engine, limit, failed=failed)
             if failed == self.listing.problems:
                 log.runs(running)
@@ -92,6 +93,13 @@ class RequestsScreen(FollowingScreen):
         finally:
             self.asking = False
         self._changed()
+
+    async def _what_runs(self) -> Running:
+        """Nothing where that cannot be told: of a recording, or by an engine of an earlier version."""
+        try:
+            return await asking.running(self.console.engine)
+        except EngineError:
+            return Running()
 
     def _older(self) -> None:
         """More rows at the bottom, as long as there are some and there is room for them."""
@@ -149,14 +157,19 @@ class RequestsScreen(FollowingScreen):
 
     def drawn(self, things: Sequence[Entry], picture: Picture, cells: int) -> Rows:
         now = picture.snapshot.now if picture.snapshot else ""
-        if not things and not self.log_of_requests.known:
+        if not things:
             return self._nothing(picture, cells), ()
         return self._painter.table(things, cells, picture.glyphs, now)
 
     def _nothing(self, picture: Picture, cells: int) -> Line:
         if self._problem:
             return wrapped(self._problem, max(cells - 2, 1), "bad", " ")[0]
-        return line(span(" asking the engine …" if picture.link.live else "", "muted"))
+        said = "asking the engine …" if picture.link.live else ""
+        if self.log_of_requests.known:
+            listing = self.listing
+            more = f" among the last {len(self.log_of_requests.ended)}" if listing.query else ""
+            said = f"no such request{more}" if listing.query or listing.problems else "no requests yet"
+        return cut_line(line(span(f" {said}", "muted")), cells)
 
     def extent(self, things: Sequence[Entry]) -> tuple[int, int]:
         return Layout.widest(things)
@@ -167,6 +180,11 @@ class RequestsScreen(FollowingScreen):
         running = f"  {log.total} running" if log.total else ""
         problem = f"  ! {self._problem}" if self._problem and log.known else ""
         return f"{title}{running}{problem}"
+
+    def on_selection_lost(self, event: SelectionLost) -> None:
+        """One that ended while only what runs is shown is no surprise, and what was said of it should stand."""
+        if self.log_of_requests.entry(event.key) is not None:
+            event.prevent_default()
 
     def lost(self, key: str) -> str:
         if self.log_of_requests.entry(key) is not None:

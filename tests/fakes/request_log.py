@@ -185,6 +185,7 @@ class RequestWorld:
     def __init__(self) -> None:
         self.rows = list(ENDED)
         self.live = list(LIVE)
+        self.tells_running = True
         self.reports = {RETRIED.request.id: RETRIED}
         self.actions = ACTIONS
 
@@ -193,7 +194,11 @@ class RequestWorld:
         if path == "/api/v1/audit":
             return Audit(self.actions)
         if path == "/api/v1/requests":
-            return live(*self.live) if "running" in query else self._page(query)
+            if "running" not in query:
+                return self._page(query)
+            if not self.tells_running:
+                raise EngineError("unknown parameter 'running'", "invalid_request")
+            return live(*self.live)
         identity = unquote(path.removeprefix("/api/v1/requests/"))
         row = next((row for row in self.rows if row.id == identity), None)
         return None if row is None else self.reports.get(identity) or report(row)

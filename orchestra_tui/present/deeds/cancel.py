@@ -34,7 +34,7 @@ def cancel(ids: Sequence[str], known: Callable[[str], RunningView | None]) -> De
                 ),
             ),
             risk=Risk.SOME,
-            yes="Cancel it" if len(views) == 1 else "Cancel them",
+            yes="End it" if len(views) == 1 else "End them",
             without=over,
         )
 

@@ -43,11 +43,15 @@ def _row(one: Happening, what: int, who: int, cells: int, glyphs: Glyphs, now: s
     # No more of it than could be shown: sanitising a megabyte takes time.
     room = 2 * cells
     text = one_line(one.text[:room])
-    tail = (
-        (span(f" {one_line(one.subject[:room])} ", "strong"), span(text, _tone(is_now.tone)))
-        if one.from_engine
-        else (span(f" {text}", "code" if one.command else ""),)
-    )
+    named = one_line(one.subject[:room])
+    said = span(text, _tone(is_now.tone))
+    if not one.from_engine:
+        tail: Line = (span(f" {text}", "code" if one.command else ""),)
+    elif one.what.startswith("request."):
+        # The number of a request says less than what became of it.
+        tail = (span(" "), said, span(f"  {named}", "muted"))
+    else:
+        tail = (span(f" {named} ", "strong"), said)
     return cut_line(
         line(
             span(f"  {is_now.symbol} {pad(is_now.word, _RESULT, more=more)} ", is_now.tone),

@@ -30,6 +30,8 @@ _WORDS = {
 }
 _NUMBER = 6
 _SHOWN = 8
+# Cells of the numbers of what was expected, and of what stands before numbers whose name is on a line of its own.
+_EXPECTED, _APART = 56, 9
 _SHOWN_CHANGES = 12
 
 
@@ -63,16 +65,22 @@ def _points(candidates: Sequence[Candidate], cells: int, glyphs: Glyphs) -> list
     room = cells - 2 - width * (len(names) + 1)
     if room < 12:
         return _listed(candidates, cells, glyphs)
-    name = min(room, max(len(one.endpoint) for one in candidates) + 1)
+    shown = candidates[:_SHOWN]
+    name = max(len(one.endpoint) for one in shown) + 1
+    apart = name > room
+    name = _APART if apart else name
     heads = "".join(f"{_head(term):>{width}}" for term in names)
     found = [(), cut_line(line(span(f" {pad('POINTS', name)}{'SUM':>{width}}{heads}", "muted")), cells)]
-    for place, one in enumerate(candidates[:_SHOWN]):
+    for place, one in enumerate(shown):
         best = place == 0
+        if apart:
+            # Names that differ only at their end must not be cut to the same.
+            found += wrapped(one.endpoint, cells - 1, "strong" if best else "", " ", "   ")
         numbers = "".join(f"{_signed(term.points):>{width}}" for term in one.terms)
         found.append(
             cut_line(
                 line(
-                    span(f" {pad(one.endpoint, name, more=glyphs.more)}", "strong" if best else ""),
+                    span(f" {pad('' if apart else one.endpoint, name)}", "strong" if best else ""),
                     span(f"{one.utility:>{width}.2f}", "good" if best else ""),
                     span(numbers, "" if best else "muted"),
                 ),
@@ -104,9 +112,14 @@ def _expected(candidates: Sequence[Candidate], cells: int, glyphs: Glyphs) -> li
     if not candidates:
         return []
     heads = f"{'TIME':>8}{'FIRST':>8}{'WAIT':>8}{'OUT':>6}{'COST':>10}  FROM"
-    name = min(max(cells - 1 - 40 - 16, 10), max(len(one.endpoint) for one in candidates) + 1)
+    shown = candidates[:_SHOWN]
+    name = max(len(one.endpoint) for one in shown) + 1
+    apart = name > cells - 1 - _EXPECTED
+    name = _APART if apart else name
     found: list[Line] = [(), line(span(f" {pad('EXPECTED', name)}{heads}", "muted"))]
-    for one in candidates[:_SHOWN]:
+    for one in shown:
+        if apart:
+            found += wrapped(one.endpoint, cells - 1, "", " ", "   ")
         told = one.predicted
         out = None if told.output_tokens is None else round(told.output_tokens)
         cost = glyphs.unknown if told.cost is None else f"{told.cost:.4g}"
@@ -115,9 +128,7 @@ def _expected(candidates: Sequence[Candidate], cells: int, glyphs: Glyphs) -> li
             f"{seconds(told.wait, glyphs.unknown):>8}{count(out, glyphs.unknown):>6}{cost:>10}  {told.source}"
         )
         mark = span(" overloaded", "warn") if one.overloaded else span("")
-        found.append(
-            line(span(f" {pad(one.endpoint, name, more=glyphs.more)}"), span(numbers, "muted"), mark)
-        )
+        found.append(line(span(f" {pad('' if apart else one.endpoint, name)}"), span(numbers, "muted"), mark))
     return [cut_line(row, cells, glyphs.more) for row in found]
 
 

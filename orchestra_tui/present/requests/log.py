@@ -70,8 +70,8 @@ class Log:
         """The first page: what is older than all of it stays, unless pages lie between that nobody asked for."""
         rows = page.requests
         gap = bool(self._order) and page.next is not None and not any(row.id in self._ended for row in rows)
-        if gap or not self.known:
-            self._ended, self.cursor = {}, page.next
+        if gap or self._went_back(rows) or not self.known:
+            self._ended, self._order, self.cursor = {}, [], page.next
         self._take(page)
         self._awaited -= self._ended.keys()
         if page.next is None or len(rows) >= WINDOW:
@@ -79,15 +79,19 @@ class Log:
             self._awaited.clear()
         self.known = True
 
+    def _went_back(self, rows: Sequence[Ended]) -> bool:
+        """Whether the newest row is none any more: of a recording another time is shown, or another ledger is used."""
+        return bool(self._order) and (not rows or rows[0].at < self._order[0].at)
+
     def older(self, page: Page) -> None:
         self.cursor = page.next
         self._take(page)
 
     def _take(self, page: Page) -> None:
         self.currency = page.currency or self.currency
-        before = len(self._ended)
+        before = len(self._ended) if self._order else -1
         self._ended |= {row.id: row for row in page.requests}
-        if len(self._ended) == before and self._order:
+        if len(self._ended) == before:
             return
         self._order = sorted(self._ended.values(), key=lambda row: (row.at, row.id), reverse=True)[:WINDOW]
         if len(self._order) < len(self._ended):

@@ -1,88 +1,15 @@
-"""The Requests view: a live log that is followed, filtered and explained, and what runs cancelled by its identity."""
-
-from typing import Any
+"""The Requests view: a live log that is followed, filtered, explained and copied."""
 
 import pytest
-from textual.pilot import Pilot
 
 from orchestra_core.domain.events import Event
-from orchestra_tui.app import Orchestra
-from orchestra_tui.screens.requests import RequestsScreen
-from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
+from orchestra_tui.terminal import Terminal
+from tests.fakes.console_engine import ConsoleEngine, console, sees, shown, text, until
 from tests.fakes.request_log import ENDED, LIVE, RETRIED, ended, report, running
+from tests.fakes.requests_console import scene
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 STREAMING, QUEUED, LOADING = (view.id for view in LIVE)
-
-
-class Scene:
-    """A console on the Requests view; `go_on` lets a second pass and tells the console the next state."""
-
-    def __init__(self, engine: ConsoleEngine, clock: Hand, pilot: Pilot[Any]) -> None:
-        self.engine, self.clock, self.pilot = engine, clock, pilot
-
-    @property
-    def app(self) -> Orchestra:
-        app = self.pilot.app
-        assert isinstance(app, Orchestra)
-        return app
-
-    @property
-    def screen(self) -> RequestsScreen:
-        screen = self.app.get_screen_stack("requests")[0]
-        assert isinstance(screen, RequestsScreen)
-        return screen
-
-    @property
-    def pages(self) -> list[dict[str, str]]:
-        """The questions to the ledger so far."""
-        read = self.engine.read
-        return [query for path, query in read if path == "/api/v1/requests" and "running" not in query]
-
-    async def go_on(self) -> None:
-        """Returns when the console has asked, and has been answered or refused."""
-        before = len(self.engine.read)
-        self.clock.at += 1
-        self.engine.tick()
-        await until(self.pilot, lambda: len(self.engine.read) > before)
-        await until(self.pilot, lambda: not self.screen.asking)
-        await self.pilot.pause()
-
-    async def select(self, identity: str) -> None:
-        """Moves to a row by keys."""
-        await self.pilot.press("g")
-        while self.screen.table.selected != identity:
-            before = self.screen.table.selected
-            await self.pilot.press("j")
-            assert self.screen.table.selected != before, identity
-
-    def row(self, words: str) -> str:
-        return next((each for each in shown(self.app) if words in each), "")
-
-    async def sees(self, words: str) -> None:
-        await sees(self.pilot, words)
-
-
-def scene(size: tuple[int, int] = (80, 24), **changes: Any) -> Any:
-    """Opened on the view, live."""
-    engine, clock = ConsoleEngine(), Hand()
-    for name, value in changes.items():
-        setattr(engine.requests, name, value)
-    engine.tick()
-    app = console(engine, clock=clock)
-
-    class Opened:
-        async def __aenter__(self) -> Scene:
-            self._running = app.run_test(size=size)
-            pilot = await self._running.__aenter__()
-            await pilot.press("5")
-            await sees(pilot, "TOTAL")
-            return Scene(engine, clock, pilot)
-
-        async def __aexit__(self, *failure: Any) -> None:
-            await self._running.__aexit__(*failure)
-
-    return Opened()
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -147,9 +74,11 @@ async def test_while_it_follows_nothing_is_selected_and_the_newest_is_on_top() -
         await now.pilot.press("j")
         assert now.screen.table.selected == ended(3001).id
         await now.sees("holding")
-        await now.pilot.press("f")
+        await now.pilot.press("G", "f")
         await now.sees("following the newest")
         assert now.screen.table.selected is None
+        await now.pilot.press("j")
+        assert now.screen.table.selected == ended(3001).id
 
 
 async def test_new_rows_do_not_move_what_is_looked_at() -> None:
@@ -260,79 +189,6 @@ async def test_beside_the_table_a_wide_terminal_explains_what_is_rested_on() -> 
         await now.sees("against box2/llama3.2:3b")
 
 
-async def test_cancel_names_what_it_ends_and_only_yes_does_it() -> None:
-    """Cancel is focused: enter does nothing; `y` sends it, by id, and the log says what became of it."""
-    async with scene() as now:
-        await now.sees("cached")
-        await now.select(STREAMING)
-        await now.pilot.press("X")
-        await now.sees(f"Cancel {STREAMING}?")
-        await now.sees("417 tokens")
-        await now.pilot.press("enter")
-        await until(now.pilot, lambda: "Cancel req" not in text(now.app))
-        assert now.engine.posted == []
-        await now.pilot.press("X")
-        await now.sees(f"Cancel {STREAMING}?")
-        await now.pilot.press("y")
-        await now.sees(f"{STREAMING} is cancelled")
-        assert now.engine.posted == [(f"/api/v1/requests/{STREAMING}/cancel", {})]
-        await now.go_on()
-        entry = now.screen.thing(STREAMING)
-        assert entry is not None
-        assert getattr(entry, "verdict", "") == "cancelled"
-
-
-async def test_the_right_one_is_cancelled_however_rows_move_under_the_question() -> None:
-    """It was chosen by its identity when the key was pressed."""
-    async with scene() as now:
-        await now.sees("cached")
-        await now.select(QUEUED)
-        await now.pilot.press("X")
-        await now.sees(f"Cancel {QUEUED}?")
-        now.engine.requests.live = [
-            *now.engine.requests.live,
-            *(running(number) for number in range(3000, 3005)),
-        ]
-        now.engine.requests.end(LOADING)
-        await now.go_on()
-        assert f"Cancel {QUEUED}?" in text(now.app)
-        await now.pilot.press("y")
-        await now.sees(f"{QUEUED} is cancelled")
-        assert [path for path, _ in now.engine.posted] == [f"/api/v1/requests/{QUEUED}/cancel"]
-
-
-async def test_what_ends_while_it_is_asked_about_is_not_cancelled() -> None:
-    """It says so, and sends nothing."""
-    async with scene() as now:
-        await now.sees("cached")
-        await now.select(LOADING)
-        await now.pilot.press("X")
-        await now.sees(f"Cancel {LOADING}?")
-        now.engine.requests.end(LOADING)
-        await now.go_on()
-        await now.pilot.press("y")
-        await now.sees("does not run")
-        assert now.engine.posted == []
-
-
-async def test_marked_ones_are_cancelled_together() -> None:
-    """All ids are listed; of one that has ended meanwhile the engine's words are told."""
-    async with scene() as now:
-        await now.sees("cached")
-        for identity in (STREAMING, QUEUED, LOADING):
-            await now.select(identity)
-            await now.pilot.press("space")
-        await now.pilot.press("X")
-        await now.sees("Cancel 3 requests?")
-        for identity in (STREAMING, QUEUED, LOADING):
-            assert identity in text(now.app)
-        now.engine.requests.end(LOADING)
-        await now.go_on()
-        await now.pilot.press("y")
-        await now.sees(f"cancel: 2 of 3 done; {LOADING}")
-        assert now.engine.requests.live == []
-
-
 async def test_what_the_engine_refuses_is_said_and_what_was_shown_stays() -> None:
     """In its words; gone with the next answer."""
     async with scene() as now:
@@ -391,3 +247,27 @@ async def test_a_request_is_copied_as_the_command_that_explains_it() -> None:
         await until(now.pilot, lambda: now.app.clipboard == RETRIED.request.id)
         await now.pilot.press("y", "c")
         await until(now.pilot, lambda: f"/api/v1/requests/{RETRIED.request.id}" in now.app.clipboard)
+
+
+async def test_what_cannot_tell_what_runs_shows_what_has_ended() -> None:
+    """An incident's file, and an engine of an earlier version."""
+    async with scene() as now:
+        await now.sees("3 running")
+        now.engine.requests.tells_running = False
+        await now.go_on()
+        await until(now.pilot, lambda: "running" not in text(now.app))
+        assert "cached" in text(now.app)
+        assert "!" not in now.row("Requests  ")
+
+
+async def test_without_colours_beyond_ascii_everything_is_there() -> None:
+    """For a terminal whose locale is not UTF-8, the explanation too."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine, terminal=Terminal(ascii=True))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("5")
+        await sees(pilot, "x failed")
+        await pilot.press("G", "enter")
+        await sees(pilot, "timeline ---")
+        assert text(app).isascii()

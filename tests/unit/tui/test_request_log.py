@@ -79,6 +79,17 @@ def test_other_rows_are_forgotten() -> None:
     assert (ids(log), log.known, log.cursor) == ([9], False, None)
 
 
+def test_where_time_goes_back_nothing_of_the_future_stays() -> None:
+    """As in a recording that is stepped through; an emptied ledger shows nothing either."""
+    log = filled(10, 20, 30)
+    log.newest(page(ended(10), ended(20)))
+    assert ids(log) == [20, 10]
+    log.newest(page())
+    assert ids(log) == []
+    log.newest(page(ended(10)))
+    assert ids(log) == [10]
+
+
 def test_whatever_order_answers_come_in_the_newest_are_shown_in_theirs() -> None:
     """Against a ledger of which any page may be read at any time."""
     rng = random.Random(6)

@@ -145,6 +145,18 @@ def test_the_decision_is_explained_term_by_term() -> None:
     assert "120 in, 48 out" in said
 
 
+def test_long_names_that_differ_at_their_end_stay_apart() -> None:
+    """On a line of their own where they do not fit beside the numbers."""
+    names = [f"a-backend-of-the-far-north/some-model-with-a-long-name:70b-{end}" for end in ("q4", "q8")]
+    told = report(ENDED[-1])
+    assert told.decision is not None
+    pair = zip(told.decision.candidates, names, strict=True)
+    candidates = tuple(msgspec.structs.replace(one, endpoint=name) for one, name in pair)
+    decision = msgspec.structs.replace(told.decision, candidates=candidates)
+    said = text(whole(ENDED[-1], msgspec.structs.replace(told, decision=decision), "", "USD", 78, UNICODE))
+    assert all(name in said for name in names)
+
+
 def test_where_the_terminal_is_narrow_the_terms_stand_below_each_other() -> None:
     """Both candidates in columns, one line a term."""
     said = text(whole(ENDED[-1], report(ENDED[-1]), "", "USD", 60, UNICODE))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from orchestra_core import __version__
 from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.price import PriceView
@@ -42,13 +43,16 @@ _CHANGES = ("breaker.open", "breaker.closed", "model.ready", "request.failover",
 
 
 class Size(msgspec.Struct, frozen=True):
-    """`names` take the place of the models' own, one after the other."""
+    """`names` take the place of the models' own, one after the other; `told` follows every error and event, `answer`
+    is what the playground is told, piece by piece."""
 
     backends: int = 50
     models: int = 200
     rate: float = 500.0
     names: tuple[str, ...] = ()
-    version: str = "0.1.0"
+    version: str = __version__
+    told: str = ""
+    answer: tuple[str, ...] = ("The ", "fleet ", "is ", "well, ", "and ", "so ", "am ", "**I**. ")
 
 
 def _noise(*seed: float) -> float:
@@ -116,7 +120,9 @@ class Fleet:
         kind = _CHANGES[second // 3 % len(_CHANGES)]
         level = "warning" if kind.startswith("request") else "info"
         index = round(_noise(second, 5) * (self.size.models - 1))
-        return (Event(stamp(second), kind, self._id(index), f"told at second {second}", level),)
+        return (
+            Event(stamp(second), kind, self._id(index), f"told at second {second}{self.size.told}", level),
+        )
 
     # -- the parts
 
@@ -190,7 +196,9 @@ class Fleet:
             slots=32,
             models=len(own),
             ready=sum(view.residency == "ready" for view in own),
-            error=f"connection refused (10.0.{index // 16}.{index % 16}:8080)" if down else "",
+            error=f"connection refused (10.0.{index // 16}.{index % 16}:8080){self.size.told}"
+            if down
+            else "",
             version="0.12.3",
             last_probe=stamp(second - second % 5),
             latency=None if down else 0.001 + 0.004 * _noise(index, second // 5),

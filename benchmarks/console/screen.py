@@ -22,7 +22,8 @@ _KNOWN = re.compile(
     r"|\x1b\]52;c;(?P<copied>[A-Za-z0-9+/=]*)\x07"
 )
 _MAYBE_MORE = re.compile(r"\x1b(?:\[[?<>]?[\d;$]*|\](?:[^\x07\x1b]|\x1b(?!\\))*)?$")
-_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
+# Controls of bidirectional text turn what is shown around, also beside it.
+_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 _LONGEST = 4096
 
 

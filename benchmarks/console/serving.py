@@ -14,7 +14,6 @@ from benchmarks.console.fleet import Fleet, Size
 
 _BEGUN = 4000
 _STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-_WORDS = ("The ", "fleet ", "is ", "well, ", "and ", "so ", "am ", "**I**. ")
 TOKENS = 400
 TOKENS_A_SECOND = 40
 
@@ -79,6 +78,7 @@ class Serving:
 
     async def _stream(self, writer: asyncio.StreamWriter) -> None:
         writer.write(_STREAM)
+        words = self._fleet.size.answer
         start = {
             "request_id": "r1",
             "model": "llama-3.1:8b-q4",
@@ -88,7 +88,7 @@ class Serving:
         }
         await _chunk(writer, b"start", msgspec.json.encode(start))
         for index in range(TOKENS):
-            await _chunk(writer, b"token", msgspec.json.encode({"text": _WORDS[index % len(_WORDS)]}))
+            await _chunk(writer, b"token", msgspec.json.encode({"text": words[index % len(words)]}))
             await asyncio.sleep(1 / TOKENS_A_SECOND)
         done = {"model_used": "llama-3.1:8b-q4", "backend": "be-00", "selection_reasoning": "the shortest"}
         await _chunk(writer, b"done", msgspec.json.encode(done))

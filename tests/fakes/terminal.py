@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 from rich.cells import cell_len
 
 from tests.fakes.outside import wait_outside
@@ -27,10 +28,21 @@ def missing() -> str:
 
 
 class Terminal:
-    """A program in a window of `size`, which outlives it. Use as a context manager."""
+    """A program in a window of `size`, which outlives it. Use as a context manager.
+
+    `more` are variables on top of a UTF-8 locale and 256 colours; with `jobs` it is started from a shell whose jobs it
+    can be stopped and continued by.
+    """
 
     def __init__(
-        self, argv: Sequence[str], environ: Mapping[str, str], folder: Path, size: tuple[int, int] = (80, 24)
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        folder: Path,
+        size: tuple[int, int] = (80, 24),
+        *,
+        more: Mapping[str, str] | None = None,
+        jobs: bool = False,
     ) -> None:
         # The path of a socket may have some hundred bytes only: pytest's folders are too deep.
         self._folder = tempfile.TemporaryDirectory(prefix="term-")
@@ -39,8 +51,9 @@ class Terminal:
             **{name: value for name, value in environ.items() if name != "NO_COLOR"},
             "LANG": "C.UTF-8",
             "TERM": "screen-256color",
+            **(more or {}),
         }
-        self._argv = [*SHELL, *argv]
+        self._argv = ["sh", "-i"] if jobs else [*SHELL, *argv]
         self._started_in = folder
         self._size = size
 
@@ -78,11 +91,26 @@ class Terminal:
         self._size = (columns, rows)
         self._tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 
+    @property
+    def pid(self) -> int:
+        """Of the program."""
+        [program] = psutil.Process(int(self._shown("#{pane_pid}"))).children()
+        return program.pid
+
+    def close(self) -> None:
+        """The window is closed, as by a connection that is cut: what runs in it is told so by SIGHUP."""
+        self._tmux("kill-session", "-t", "t")
+
     # -- what the user sees
 
     @property
     def text(self) -> str:
         return self._tmux("capture-pane", "-p", "-t", "t")
+
+    @property
+    def styled(self) -> str:
+        """With the sequences of its colours."""
+        return self._tmux("capture-pane", "-e", "-p", "-t", "t")
 
     @property
     def buffer(self) -> str:

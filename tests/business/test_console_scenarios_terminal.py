@@ -1,0 +1,115 @@
+"""At a real terminal: every kind and size of one, and giving it back whatever happens; scenarios 10, 11 and 13."""
+
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fakes.consoles import PROGRAM, console_at, left
+from tests.fakes.engine_process import EngineProcess, clean_environment
+from tests.fakes.terminal import Terminal, missing
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there is a terminal")
+SIZES = ((200, 60), (120, 40), (80, 24), (60, 18), (40, 10), (20, 5), (3, 2), (20, 5), (80, 24))
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "256 colours": {"TERM": "xterm-256color"},
+    "xterm": {"TERM": "xterm"},
+    "linux": {"TERM": "linux"},
+    "screen": {"TERM": "screen"},
+    "no colour": {"TERM": "xterm-256color", "NO_COLOR": "1"},
+    "ascii": {"TERM": "xterm-256color", "LANG": "C", "LC_ALL": "C"},
+}
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A home whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="orch-") as folder:
+        yield Path(folder)
+
+
+def test_no_size_is_too_small_and_none_is_overrun(place: Path, demo: EngineProcess) -> None:
+    """Down to 3x2 and back, in every view: no traceback, nothing beyond the edge, the footer where there is room."""
+    with console_at(place, "--socket", str(demo.socket)) as terminal:
+        terminal.row("● live")
+        for key in "123456789":
+            terminal.keys("Escape")
+            terminal.keys(key)
+            for columns, rows in SIZES if key in "15" else ((20, 5), (80, 24)):
+                terminal.resize(columns, rows)
+                if columns >= 60:
+                    terminal.until(lambda: "quit" in terminal.rows[-1], f"a footer in {columns}x{rows}")
+                elif columns >= 40:
+                    terminal.sees(f"have {columns}x{rows}")
+                assert terminal.widest <= columns
+        left(terminal)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_terminal_is_served(kind: str, place: Path, demo: EngineProcess) -> None:
+    """Without COLORTERM nothing has 24-bit colours; NO_COLOR has none at all, and LANG=C nothing but ASCII."""
+    with console_at(place, "--socket", str(demo.socket), size=(120, 40), more=KINDS[kind]) as terminal:
+        terminal.row("live", "ORCHESTRA")
+        terminal.sees("sim-rack")
+        styled = terminal.styled
+        assert "38;2;" not in styled
+        assert "48;2;" not in styled
+        if kind == "no colour":
+            assert "[3" not in styled.replace("[39m", "")
+        if kind == "ascii":
+            assert terminal.text.isascii()
+        elif kind != "no colour":
+            assert "[3" in styled
+        left(terminal)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda each: each.name)
+def test_a_signal_ends_it_and_the_terminal_is_as_it_was(
+    number: signal.Signals, place: Path, demo: EngineProcess
+) -> None:
+    """The cursor, the echo and the screen of before are back, and there is no traceback."""
+    with console_at(place, "--socket", str(demo.socket)) as terminal:
+        terminal.row("● live")
+        psutil.Process(terminal.pid).send_signal(number)
+        assert terminal.ended() in (0, 130)
+        assert "Traceback" not in terminal.text
+        assert terminal.is_restored()
+
+
+def test_a_connection_that_is_cut_leaves_nothing_running(place: Path, demo: EngineProcess) -> None:
+    """The console ends with its terminal; the engine goes on."""
+    with console_at(place, "--socket", str(demo.socket)) as terminal:
+        terminal.row("● live")
+        process = psutil.Process(terminal.pid)
+        terminal.close()
+        process.wait(20)
+        assert demo.get("/api/v1/health").status_code == 200
+
+
+def test_it_is_suspended_and_continued_like_any_other_job(place: Path, demo: EngineProcess) -> None:
+    """ctrl+z gives the shell and its settings back, fg the console with fresh data; both as often as one likes."""
+    with Terminal(
+        (), clean_environment(place), place, more={"PS1": "shell> ", "COLUMNS": "", "LINES": ""}, jobs=True
+    ) as terminal:
+        terminal.sees("shell>")
+        terminal.type("stty -a > before")
+        terminal.keys("Enter")
+        program = " ".join((*PROGRAM, "--socket", str(demo.socket)))
+        terminal.type(program)
+        terminal.keys("Enter")
+        for _ in range(2):
+            terminal.row("● live")
+            terminal.keys("C-z")
+            terminal.sees("Stopped")
+            terminal.type("stty -a | diff - before && echo as  before")
+            terminal.keys("Enter")
+            terminal.row("as before")
+            terminal.type("clear; fg")
+            terminal.keys("Enter")
+        terminal.row("● live")
+        terminal.keys("C-q")
+        terminal.sees("shell>")
+        assert "Traceback" not in terminal.text

@@ -1,0 +1,37 @@
+"""The console as a user starts it, in a terminal of its own."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.fakes.processes import clean_environment
+from tests.fakes.terminal import Terminal
+
+PROGRAM = (sys.executable, "-m", "orchestra_core")
+
+
+@contextmanager
+def console_at(
+    home: Path,
+    *arguments: str,
+    size: tuple[int, int] = (80, 24),
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Terminal]:
+    """`ai-orchestra` with these arguments in a terminal of this size."""
+    with Terminal([*PROGRAM, *arguments], clean_environment(home), home, size, more=more) as terminal:
+        yield terminal
+
+
+def left(terminal: Terminal) -> None:
+    """Quits from wherever the user is; the program ends well and gives the terminal back."""
+    terminal.keys("Escape")
+    terminal.keys("C-q")
+    assert terminal.ended() == 0, terminal.text
+    assert "Traceback" not in terminal.text
+    assert terminal.is_restored()
+
+
+def seconds_since(began: float) -> float:
+    return time.monotonic() - began

@@ -75,7 +75,9 @@ class Orchestra(App[str]):
         now: Callable[[], float] | None = None,
         beginning: Beginning = Beginning(),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__()
+        # Whether NO_COLOR takes all colour away or leaves greys is decided here, by this; later the theme decides.
+        super().__init__(ansi_color=terminal.basic_colors or None)
+        self.set_reactive(App.ansi_color, None)
         self.beginning = beginning
         self.engine = engine
         self._terminal = terminal

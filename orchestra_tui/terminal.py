@@ -50,13 +50,14 @@ def describe(environ: Mapping[str, str], utf8_mode: bool) -> Terminal:
     )
     utf8 = "utf" in locale.lower() and not coerced
     term = environ.get("TERM", "")
-    basic = term in ("linux", "xterm", "screen", "tmux", "vt100", "ansi") and not environ.get("COLORTERM")
+    poor = term in ("linux", "xterm", "screen", "tmux", "vt100", "ansi") and not environ.get("COLORTERM")
     ground = environ.get("COLORFGBG", "").rpartition(";")[2]
     tmux = bool(environ.get("TMUX"))
     return Terminal(
         ascii=not utf8,
         tmux=tmux,
-        basic_colors=basic,
+        # Of other themes Textual would still show the greys.
+        basic_colors=poor or bool(environ.get("NO_COLOR")),
         light=ground in LIGHT_GROUNDS,
         # GNU screen, told by STY, keeps what it does not know to itself.
         osc52=term not in _WITHOUT_CLIPBOARD and (tmux or not environ.get("STY")),

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.console.fleet import Size
 from benchmarks.console.measure import serving
+from orchestra_core import __version__
 from tests.fakes.consoles import console_at, left
 from tests.fakes.engine_process import EngineProcess, FleetProcess
 from tests.fakes.terminal import Terminal, missing
@@ -115,9 +116,13 @@ def test_a_silent_engine_is_stale_and_a_killed_one_lost_and_the_selection_outliv
 
 def test_an_engine_of_another_version_is_recognised(place: Path) -> None:
     """It is shown as far as it is understood, and both versions are said."""
-    with serving(Size(backends=4, models=8, rate=10.0, version="99.1.0")) as at:
-        with console_at(place, "--socket", str(at), size=(120, 40)) as terminal:
-            terminal.row("● live")
-            terminal.sees("99.1.0")
-            terminal.sees("be-00")
-            left(terminal)
+    size = Size(backends=4, models=8, rate=10.0, version="99.1.0")
+    with (
+        serving(size) as at,
+        console_at(place, "--socket", str(at), size=(120, 40)) as terminal,
+    ):
+        terminal.row("● live")
+        terminal.sees("99.1.0")
+        assert __version__ in terminal.text
+        terminal.sees("be-00")
+        left(terminal)

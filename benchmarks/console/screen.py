@@ -18,6 +18,7 @@ _KNOWN = re.compile(
     r"|\x1b\[[\d;]*m"
     r"|\x1b\[(?:(?P<row>\d+);(?P<column>\d+))?H"
     r"|\x1b\[>\d+u|\x1b\[<u"
+    r"|\x1b\[6n"
     r"|\x1b\]22;[a-z-]*\x07"
     r"|\x1b\]52;c;(?P<copied>[A-Za-z0-9+/=]*)\x07"
 )
@@ -28,12 +29,15 @@ _LONGEST = 4096
 
 
 class Screen:
-    """Feed it what was written; `rows` is what is shown, `strange` what no sequence of the console's is."""
+    """Feed it what was written; `rows` is what is shown, `strange` what no sequence of the console's is.
+
+    `unanswered` is how often it was asked where its cursor is."""
 
     def __init__(self, columns: int, rows: int) -> None:
         self.strange: list[str] = []
         self.copied: list[str] = []
         self.sequences = 0
+        self.unanswered = 0
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self.resize(columns, rows)
@@ -75,6 +79,8 @@ class Screen:
     def _obey(self, found: re.Match[str]) -> None:
         if found[0].endswith("H"):
             self._x, self._y = int(found["column"] or 1) - 1, int(found["row"] or 1) - 1
+        elif found[0].endswith("n"):
+            self.unanswered += 1
         elif found["copied"] is not None:
             self.copied.append(found["copied"])
         elif found[0].startswith("\x1b[?1049"):

@@ -128,6 +128,9 @@ class PtyProgram:
         if self._keep:
             self.raw += data
         self.screen.feed(data)
+        for _ in range(self.screen.unanswered):
+            os.write(self._master, b"\x1b[1;1R")
+        self.screen.unanswered = 0
         return len(data)
 
     def run(self, seconds: float) -> int:

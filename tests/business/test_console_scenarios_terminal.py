@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fakes.consoles import PROGRAM, console_at, left
+from tests.fakes.consoles import PROGRAM, console_at, left, runs
 from tests.fakes.engine_process import EngineProcess, clean_environment
+from tests.fakes.outside import wait_outside
 from tests.fakes.terminal import Terminal, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there is a terminal")
@@ -83,9 +84,10 @@ def test_a_connection_that_is_cut_leaves_nothing_running(place: Path, demo: Engi
     """The console ends with its terminal; the engine goes on."""
     with console_at(place, "--socket", str(demo.socket)) as terminal:
         terminal.row("● live")
-        process = psutil.Process(terminal.pid)
+        program = terminal.pid
         terminal.close()
-        process.wait(20)
+        # Whoever has become its parent may not look for it.
+        wait_outside(lambda: not runs(program), "an end of the console", 30)
         assert demo.get("/api/v1/health").status_code == 200
 
 

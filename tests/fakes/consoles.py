@@ -1,7 +1,6 @@
 """The console as a user starts it, in a terminal of its own."""
 
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,5 +32,9 @@ def left(terminal: Terminal) -> None:
     assert terminal.is_restored()
 
 
-def seconds_since(began: float) -> float:
-    return time.monotonic() - began
+def runs(process: int) -> bool:
+    """Whether there is such a process, one that has ended and waits for its parent aside."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

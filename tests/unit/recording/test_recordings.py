@@ -207,3 +207,27 @@ def test_what_an_operator_holds_open_runs_down() -> None:
     told = [moment.snapshot.breakers[0].held_for for moment in read(made.data).moments()]
     assert told == [60.0, 59.0, 300.0, 299.0]
     assert "breakers" not in difference(made.shot[2], made.shot[3], ()).get("rows", {})
+
+
+def changing() -> Film:
+    """A minute in which models come, go and change."""
+    made, world = Film(), World()
+    for second in range(60):
+        shown = world.snapshot()
+        kept = 10 if second % 11 else 8
+        calls = [msgspec.structs.replace(one, calls=second) for one in shown.models[:kept]]
+        made.shoot(msgspec.structs.replace(shown, models=tuple(calls)), len(world.events))
+        world.advance()
+    made.end()
+    return made
+
+
+CHANGING = changing()
+
+
+@given(st.lists(st.integers(0, 59), min_size=2, max_size=40))
+@settings(deadline=None)
+def test_moments_are_the_same_in_any_order(places: list[int]) -> None:
+    """However one goes through it, forward, back or far, a place shows what was recorded there."""
+    recording = read(CHANGING.data)
+    assert all(same(recording.moment(place), CHANGING.shot[place]) for place in places)

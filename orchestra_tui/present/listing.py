@@ -116,7 +116,7 @@ class Listing:
         if not self.sort.name:
             return kept
         identity = self.subject.identity
-        if not held and at >= self._ranked + RESORTED:
+        if not held and (at >= self._ranked + RESORTED or not self._ranks):
             kept = sorted_by(self.subject, kept, self.sort, now)
             self._ranks = {identity(thing): rank for rank, thing in enumerate(kept)}
             self._ranked = at

@@ -27,7 +27,8 @@ class SheetScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,backspace,enter,question_mark", "dismiss", show=False),
         Binding("escape", "back", show=False),
-        Binding("slash", "search", show=False),
+        # Text typed at once after it must not be read as keys.
+        Binding("slash", "search", show=False, priority=True),
         Binding("n", "match(1)", show=False),
         Binding("N", "match(-1)", show=False),
         Binding("y,Y", "copy", show=False),
@@ -39,6 +40,7 @@ class SheetScreen(ModalScreen[None]):
         Binding("G,end", "move(10000)", show=False),
     ]
     HINT: ClassVar[str] = "/ search  y copy  esc closes"
+    SEARCHED_BY_SLASH: ClassVar[bool] = True
 
     def __init__(self, title: str, draw: Draw) -> None:
         super().__init__()
@@ -72,6 +74,12 @@ class SheetScreen(ModalScreen[None]):
             event.stop()
             event.prevent_default()
             self._typed(event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While words are typed a slash is one of their signs; help is searched without one."""
+        if action == "search":
+            return not self._typing and self.SEARCHED_BY_SLASH
+        return super().check_action(action, parameters)
 
     def action_move(self, by: int) -> None:
         self.sheet.scroll_relative(y=by, animate=False)
@@ -135,6 +143,7 @@ class HelpScreen(SheetScreen):
     """The keys of a view; what is typed leaves those that have to do with it."""
 
     HINT = "type to search  arrows scroll  esc closes"
+    SEARCHED_BY_SLASH = False
 
     def __init__(self, view: str, keymap: Keymap | None = None) -> None:
         super().__init__(

@@ -164,7 +164,7 @@ class ViewScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is taken before other keys is a key only while no text is typed."""
-        if action in ("command", "filter", "copy", "export"):
+        if action in ("command", "filter", "copy", "export", "help"):
             return not isinstance(self.focused, Input | TextArea)
         return super().check_action(action, parameters)
 

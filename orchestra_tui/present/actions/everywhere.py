@@ -144,7 +144,16 @@ ACTIONS: tuple[Action, ...] = (
         priority=True,
     ),
     Action(
-        "help", ("question_mark",), "?", "help", "keys of this view", "screen.help", (), 9, command="help"
+        "help",
+        ("question_mark",),
+        "?",
+        "help",
+        "keys of this view; type to search",
+        "screen.help",
+        (),
+        9,
+        command="help",
+        priority=True,
     ),
     Action(
         "back",

@@ -1,5 +1,8 @@
 """Help and details over a view: searching in them, copying them, leaving them; and typing a filter above a table."""
 
+from textual import events
+
+from orchestra_tui.app import Orchestra
 from orchestra_tui.present.searching import places
 from orchestra_tui.screens.help import HelpScreen, SheetScreen
 from orchestra_tui.screens.tabled import TableScreen
@@ -7,6 +10,13 @@ from orchestra_tui.terminal import Terminal
 from tests.fakes.console_engine import ConsoleEngine, console, sees, shown, text, until
 
 BUSY = "box1/llama3.2:3b"
+NAMES = {"?": "question_mark", "/": "slash"}
+
+
+def burst(app: Orchestra, text: str) -> None:
+    """Typed so fast that no key waits for what the one before it does."""
+    for char in text:
+        app.post_message(events.Key(NAMES.get(char, char), char).set_sender(app))
 
 
 async def test_help_is_searched_by_typing() -> None:
@@ -71,6 +81,23 @@ async def test_words_are_found_in_a_sheet() -> None:
         await sees(pilot, "0 of 0")
         await pilot.press("n", "q")
         await until(pilot, lambda: not isinstance(app.screen, SheetScreen))
+
+
+async def test_what_is_typed_at_once_is_searched_for() -> None:
+    """A fast typist's letters after ? and / are words, not keys of the view or the sheet; a slash is a sign too."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        burst(app, "?th")
+        await sees(pilot, "search: th")
+        await pilot.press("escape", "escape")
+        await pilot.press("J")
+        await sees(pilot, "/ search")
+        burst(app, "/q/")
+        await sees(pilot, "/q/")
 
 
 async def test_letters_of_a_search_are_not_keys() -> None:

@@ -157,6 +157,7 @@ def test_rows_change_places_every_two_seconds_and_never_under_a_dialog() -> None
     """Values may change with every snapshot; the order is renewed slowly, and what is new waits at the end."""
     listing = Listing(THINGS)
     listing.sort_by(Sort("mem", down=True))
+    assert listing.arranged([], "", 9.9) == []
 
     def order(at: float, held: bool = False, **values: int) -> str:
         return "".join(key for key, _ in listing.arranged(values.items(), "", at, held=held))

@@ -94,6 +94,7 @@ class Report(msgspec.Struct, frozen=True):
     suggestions: tuple[Suggestion, ...] | None = None
     currency: str = ""
     timestamp: str = ""
+    until: str | None = None
 
 
 class _Column(NamedTuple):
@@ -160,7 +161,7 @@ def below(report: Report, cells: int, glyphs: Glyphs) -> list[Line]:
     whole, currency = report.totals, report.currency
     cost = money(whole.cost, whole.cost_unknown_requests, glyphs)
     told = (
-        f"{count(whole.requests)} requests, {_percent(whole.error_rate, glyphs.unknown)} % failed, "
+        f"{_requests(whole.requests)}, {_percent(whole.error_rate, glyphs.unknown)} % failed, "
         f"{count(whole.tokens_in)} tokens in, {count(whole.tokens_out)} out, {cost} {currency}"
     )
     drawn = wrapped(told, cells - 1, "strong", " ", " ")
@@ -169,10 +170,9 @@ def below(report: Report, cells: int, glyphs: Glyphs) -> list[Line]:
     for said, one in ((best, saved.best), ("always the first model", saved.first)):
         drawn += wrapped(f"{said}: {_against(one, currency)}", cells - 1, "", " ", "   ")
     if saved.cache.hits:
-        drawn += wrapped(
-            f"cache: {count(saved.cache.hits)} answers, {money(saved.cache.saved, 0, glyphs)} {currency} saved",
-            cells - 1, "", " ", "   ",
-        )  # fmt: skip
+        answers = f"{count(saved.cache.hits)} {'answer' if saved.cache.hits == 1 else 'answers'}"
+        told = f"cache: {answers}, {money(saved.cache.saved, 0, glyphs)} {currency} saved"
+        drawn += wrapped(told, cells - 1, "", " ", "   ")
     for advice in report.suggestions or ():
         drawn += wrapped(advice.sentence, cells - 1, "accent", f" {glyphs.full} ", "   ")
         drawn += wrapped(advice.act, cells - 1, "muted", "   ", "   ")
@@ -193,7 +193,7 @@ def detail(row: Figures, by: str, currency: str, cells: int, glyphs: Glyphs) -> 
             f"{row.tokens_in} in, {row.tokens_out} out, {rate(row.tokens_per_second, unknown)} a second",
         ),
         ("cost", f"{money(row.cost, row.cost_unknown_requests, glyphs)} {currency}"),
-        ("", f"not known of {row.cost_unknown_requests} requests" if row.cost_unknown_requests else ""),
+        ("", f"not known of {_requests(row.cost_unknown_requests)}" if row.cost_unknown_requests else ""),
         ("a success", f"{money(row.cost_per_success, 0, glyphs)} {currency}"),
         ("whole", _spread(row.seconds, unknown)),
         ("first token", _spread(row.first_token_seconds, unknown)),
@@ -220,7 +220,11 @@ def _spread(found: Durations, unknown: str) -> str:
 def _against(one: Compared, currency: str) -> str:
     if one.paid is None or one.would_have_cost is None:
         return "not known what it would have cost"
-    return f"{one.would_have_cost:.4g} {currency} instead of {one.paid:.4g}, over {one.requests} of {one.of} requests"
+    return f"{one.would_have_cost:.4g} {currency} instead of {one.paid:.4g}, over {one.requests} of {_requests(one.of)}"
+
+
+def _requests(number: int) -> str:
+    return f"{number if number < 100_000 else count(number)} {'request' if number == 1 else 'requests'}"
 
 
 def _percent(share: float | None, unknown: str) -> str:

@@ -120,7 +120,7 @@ class ConsoleEngine:
         parts = urlsplit(path)
         query = dict(parse_qsl(parts.query))
         self.read.append((parts.path, query))
-        if parts.path == "/api/v1/usage":
+        if parts.path == "/api/v1/usage" and "until" not in query:
             self.usages.append((query["by"], query.get("since", "")))
         if self.refusal:
             raise EngineError(self.refusal)
@@ -129,7 +129,7 @@ class ConsoleEngine:
         if parts.path in self.answers:
             return msgspec.convert(self.answers[parts.path], answer)
         if parts.path == "/api/v1/usage":
-            return msgspec.convert(usage_report(query["by"]), answer)
+            return msgspec.convert(usage_report(query["by"], query.get("until")), answer)
         told = self.requests.answer(parts.path, query)
         if told is not None:
             return msgspec.convert(msgspec.to_builtins(told), answer)

@@ -32,8 +32,8 @@ def usage_rows(by: str) -> list[UsageRow]:
     ]  # fmt: skip
 
 
-def usage_report(by: str) -> dict[str, Any]:
-    """The body of `/api/v1/usage` as JSON types."""
+def usage_report(by: str, until: str | None = None) -> dict[str, Any]:
+    """The body of `/api/v1/usage` as JSON types; today is the last of its days."""
     rows = usage_rows(by)
     whole = summed(rows)
     advice = Suggestion(
@@ -47,7 +47,7 @@ def usage_report(by: str) -> dict[str, Any]:
         {
             "by": [by],
             "since": None,
-            "until": None,
+            "until": NAMES["day"][-1] if until == "today" else until,
             "where": {},
             "currency": "USD",
             "timezone": "UTC",

@@ -13,7 +13,7 @@ ACTIONS: tuple[Action, ...] = (
         "details",
         "details of the selected row",
         "screen.detail",
-        (*LISTS, "usage"),
+        (*LISTS, "cost"),
         1,
     ),
     Action(

@@ -7,6 +7,7 @@ import msgspec
 from orchestra_tui.present.actions import (
     alerts,
     backends,
+    cost,
     drills,
     everywhere,
     lists,
@@ -15,7 +16,6 @@ from orchestra_tui.present.actions import (
     overview,
     playground,
     throughput,
-    usage,
 )
 from orchestra_tui.present.actions.action import Action
 
@@ -29,7 +29,7 @@ ACTIONS: tuple[Action, ...] = (
     *throughput.ACTIONS,
     *playground.ACTIONS,
     *alerts.ACTIONS,
-    *usage.ACTIONS,
+    *cost.ACTIONS,
     *everywhere.ACTIONS,
 )
 

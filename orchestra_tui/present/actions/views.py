@@ -72,12 +72,12 @@ VIEWS = (
         ("alerts",),
     ),
     View(
-        "usage",
+        "cost",
         "8",
-        "us",
-        "Usage",
-        "What was asked and what it cost. A cost with a + leaves out requests without a known price.",
-        ("usage", "co"),
+        "co",
+        "Cost",
+        "Budgets and where they lead, what was asked and what it cost. A + leaves out what has no known price.",
+        ("cost", "usage", "us", "budgets"),
     ),
     View(
         "events",

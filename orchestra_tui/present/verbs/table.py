@@ -1,7 +1,7 @@
 """All verbs."""
 
-from orchestra_tui.present.verbs import backends, drills, goto, models
+from orchestra_tui.present.verbs import backends, budgets, drills, goto, models
 from orchestra_tui.present.verbs.verb import Verb
 
-VERBS: tuple[Verb, ...] = (*models.VERBS, *backends.VERBS, *drills.VERBS, *goto.VERBS)
+VERBS: tuple[Verb, ...] = (*models.VERBS, *backends.VERBS, *drills.VERBS, *budgets.VERBS, *goto.VERBS)
 BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}

@@ -24,7 +24,7 @@ WORDS = {
     "models": ("MODEL", "STATE", "BACKEND", "RUN", "mistral-nemo", "unloaded", "loading", "tripped"),
     "backends": ("Backends", "Breakers", "BREAKER", "box2/nomic-em", "open", "closed"),
     "alerts": ("SEVERITY", "memory:host", "critical", "firing", "easing", "silenced", "pending", "over"),
-    "usage": ("MODEL", "REQS", "COST", "P95", "gpt-5-mini", "Usage by model"),
+    "cost": ("MODEL", "REQS", "COST", "P95", "gpt-5-mini", "Usage by model"),
     "throughput": ("5m", "24h", "p50", "By model, 5m", "llama3.2:3b", "FAIL%"),
     "playground": ("Answers", "Prompt", "auto"),
     "requests": ("STATE", "MODEL", "TOTAL", "streaming", "queued #2", "failed", "cached", "3 running"),

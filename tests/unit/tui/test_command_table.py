@@ -47,7 +47,7 @@ def test_digits_are_those_of_the_keymap() -> None:
         "throughput": "4",
         "playground": "6",
         "alerts": "7",
-        "usage": "8",
+        "cost": "8",
         "events": "9",
     }
 

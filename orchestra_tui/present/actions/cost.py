@@ -1,36 +1,47 @@
-"""Keys of the Usage view."""
+"""Keys of the Cost view."""
 
 from orchestra_tui.present.actions.action import Action
 
 ACTIONS: tuple[Action, ...] = (
     Action(
-        "usage.by",
+        "cost.by",
         ("b",),
         "b",
         "by",
         "by model, task, key, backend or day",
         "screen.group",
-        ("usage",),
+        ("cost",),
         2,
     ),
     Action(
-        "usage.longer",
+        "cost.longer",
         ("right_square_bracket",),
         "]",
         "more days",
         "more days: today, 7, 30, all",
         "screen.window(1)",
-        ("usage",),
+        ("cost",),
         3,
     ),
     Action(
-        "usage.shorter",
+        "cost.shorter",
         ("left_square_bracket",),
         "[",
         "fewer",
         "fewer days",
         "screen.window(-1)",
-        ("usage",),
+        ("cost",),
         4,
+    ),
+    Action(
+        "cost.budget",
+        ("B",),
+        "B",
+        "budget",
+        "another limit for the selected budget",
+        "screen.budget",
+        ("cost",),
+        5,
+        mutates=True,
     ),
 )

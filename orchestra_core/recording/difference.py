@@ -5,6 +5,7 @@ value a second are told by their end; the clocks of breakers go by themselves, a
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from orchestra_core.domain.events import Event
@@ -31,6 +32,10 @@ _MOST_SECONDS = 8
 _OFF = 0.25
 # Of a breaker, what runs down; None: it does not.
 _REMAINING = ("next_probe", "held_for")
+# And what of it stands still, whatever later versions add.
+_steady = attrgetter(
+    *(name for name in BreakerView.__struct_fields__ if name not in ("since", "history", *_REMAINING))
+)
 _PLAIN = tuple(
     name for name in Snapshot.__struct_fields__ if name not in TABLES and name not in ("events", "throughput")
 )
@@ -88,13 +93,7 @@ def _as_expected(old: BreakerView, new: BreakerView, passed: float) -> bool:
     """Whether nothing but time passed."""
     return (
         abs(new.since - old.since - passed) < _OFF
-        and new.state == old.state
-        and new.opened == old.opened
-        and new.failures == old.failures
-        and new.recent == old.recent
-        and new.allowance == old.allowance
-        and new.reason == old.reason
-        and new.tripped == old.tripped
+        and _steady(new) == _steady(old)
         and len(new.history) == len(old.history)
         and all(_runs_down(getattr(old, name), getattr(new, name), passed) for name in _REMAINING)
     )
@@ -173,11 +172,10 @@ class Differ:
         at, before = round(at, 3), self._last
         fresh = happened - self._happened
         self._last, self._happened = snapshot, happened
+        known = min(fresh, len(snapshot.events))
+        missed = {"missed": fresh - known} if fresh > known else {}
         if before is None:
             # How many of its events are new is told too: a reader who comes from the block before needs that.
-            return {"at": at, "full": snapshot, "fresh": min(fresh, len(snapshot.events))}
-        events = snapshot.events[len(snapshot.events) - min(fresh, len(snapshot.events)) :]
-        told = {"at": at, **difference(before, snapshot, events)}
-        if fresh > len(events):
-            told["missed"] = fresh - len(events)
-        return told
+            return {"at": at, "full": snapshot, "fresh": known, **missed}
+        events = snapshot.events[len(snapshot.events) - known :]
+        return {"at": at, **difference(before, snapshot, events), **missed}

@@ -95,6 +95,7 @@ class _Incident:
         recording, flaw = _readable(pieces.get("recording.jsonl.gz"))
         self.missing = gathering.missing + ([f"the recording: {flaw}"] if flaw else [])
         happened = timeline(recording, self._since) if recording else []
+        pieces["versions.json"] = _json(_versions(recording), self._known)
         if recording is not None:
             pieces["breakers.json"] = _json(_breakers(recording, self._since), self._known)
         text = readme(
@@ -143,7 +144,6 @@ class _Incident:
         log = gathering.read("the log", self._log)
         if log is not None:
             pieces["log.txt"] = log
-        pieces["versions.json"] = _json(_versions(), known)
         return pieces
 
     def _configuration(self) -> bytes:
@@ -198,7 +198,9 @@ def _breakers(recording: Recording, since: float) -> dict[str, Any]:
     return {"at": last.snapshot.now, "breakers": last.snapshot.breakers, "turned": turned}
 
 
-def _versions() -> dict[str, Any]:
+def _versions(recording: Recording | None) -> dict[str, Any]:
+    """What runs here, and the engines of that time by when they started."""
+    engines = {header.started: header.version for header in (recording.headers if recording else ())}
     found = {}
     for name in _PACKAGES:
         try:
@@ -207,6 +209,7 @@ def _versions() -> dict[str, Any]:
             continue
     return {
         "ai-orchestra": __version__,
+        "engines": engines,
         "build": build()[0],
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

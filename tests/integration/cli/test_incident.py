@@ -92,7 +92,8 @@ def test_all_of_a_living_engine_is_in_it(engine: EngineProcess) -> None:
     assert (decision["prompt"], decision["answer"]) == (None, None)
     assert "drain sim-small" in found["audit.json"].decode()
     assert "server.port" in found["configuration.txt"].decode()
-    assert json.loads(found["versions.json"])["ai-orchestra"]
+    versions = json.loads(found["versions.json"])
+    assert list(versions["engines"].values()) == [versions["ai-orchestra"]]
 
 
 def test_a_dead_engine_leaves_the_same(engine: EngineProcess) -> None:

@@ -188,12 +188,12 @@ def test_models_may_come_and_go() -> None:
 
 def test_more_events_than_a_snapshot_holds_are_counted() -> None:
     """How many were missed is told with the moment."""
-    made = Film()
+    made = Film(per_block=2)
     first = World().snapshot()
-    made.shoot(first, 6)
-    made.shoot(msgspec.structs.replace(first, sequence=2), 6 + 40)
-    moment = read(made.data).moment(1)
-    assert (len(moment.events), moment.missed) == (6, 34)
+    for sequence, happened in enumerate((6, 46, 146)):
+        made.shoot(msgspec.structs.replace(first, sequence=sequence), happened)
+    told = [(len(moment.events), moment.missed) for moment in read(made.data).moments()]
+    assert told == [(6, 0), (6, 34), (6, 94)]
 
 
 def test_what_an_operator_holds_open_runs_down() -> None:

@@ -17,7 +17,7 @@ from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span, w
 from orchestra_tui.present.states import fraction
 
 SAME_VERSION = (
-    "Open the console that came with the engine, or restart the engine with this version: ai-orchestra shutdown, then "
+    " Open the console that came with the engine, or restart the engine with this version: ai-orchestra shutdown, then "
     "ai-orchestra."
 )
 _BUSY = {"loading": 0, "reserved": 0, "unloading": 0, "draining": 0, "ready": 1}
@@ -38,8 +38,8 @@ def notices(picture: Picture, cells: int) -> list[Line]:
         texts = list(picture.snapshot.notices)
         if picture.snapshot.version != __version__:
             texts.append(
-                f"This engine is version {picture.snapshot.version}, this console {__version__}: what one of them does "
-                f"not know is not shown. {SAME_VERSION}"
+                f"This engine {'was' if picture.replay else 'is'} version {picture.snapshot.version}, this console "
+                f"{__version__}: what one of them does not know is not shown.{'' if picture.replay else SAME_VERSION}"
             )
         if not picture.snapshot.backends and not texts:
             texts.append(
@@ -298,7 +298,7 @@ def _foreign(picture: Picture, cells: int) -> list[Line]:
     """An engine that answers, but what this console cannot read."""
     link = picture.link
     text = (
-        f" The engine at {picture.target} is of version {link.foreign}, this console of {__version__}: {link.reason}. "
+        f" The engine at {picture.target} is of version {link.foreign}, this console of {__version__}: {link.reason}."
         f"{SAME_VERSION}"
     )
     return wrapped(text, cells - 1, "bad", "", " ")

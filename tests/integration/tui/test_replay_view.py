@@ -166,3 +166,13 @@ async def test_going_to_a_time_filters_nothing() -> None:
         await command(pilot, "goto 13:03")
         await sees(pilot, "REPLAY 13:03:00")
         assert "10/10" in text(app)
+
+
+async def test_an_engine_of_another_version_is_named_and_not_to_be_restarted() -> None:
+    """What it told that this console does not know is not shown; nobody can mend that now."""
+    made = Film()
+    made.shoot(msgspec.structs.replace(World().snapshot(), version="0.6.0-then"), 6)
+    app, _ = replaying(read(made.data))
+    async with app.run_test(size=(200, 60)) as pilot:
+        await sees(pilot, "This engine was version 0.6.0-then")
+        assert "restart the engine" not in text(app)

@@ -19,6 +19,7 @@ from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.engine import Engine
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
+from orchestra_tui.parts.commanding import Commanding
 from orchestra_tui.parts.crash import report
 from orchestra_tui.parts.drilling import Drilling
 from orchestra_tui.parts.feed import Feed, loop_time
@@ -30,15 +31,14 @@ from orchestra_tui.parts.replaying import Replaying
 from orchestra_tui.parts.speech import Clipboard, Speech
 from orchestra_tui.player import Player
 from orchestra_tui.preferences.beginning import Beginning
-from orchestra_tui.present.actions import table
 from orchestra_tui.present.actions.table import Keymap
-from orchestra_tui.present.commands import parse
 from orchestra_tui.present.deeds.deed import Deed
 from orchestra_tui.present.environment import barred
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
-from orchestra_tui.present.verbs.verb import Mistake
+from orchestra_tui.screens.alerts import AlertsScreen
+from orchestra_tui.screens.backends import BackendsScreen
 from orchestra_tui.screens.dialogs import ConfirmScreen
 from orchestra_tui.screens.gate import Gate
 from orchestra_tui.screens.help import SheetScreen
@@ -92,6 +92,7 @@ class Orchestra(App[str]):
         self._pacing = Pacing(self, self.now, self._feed.spare)
         self._pausing = self._time(engine)
         self._gate = Gate(self)
+        self._commanding = Commanding(self)
         self._drilling = Drilling(self)
         self._last_view = "models"
         self.animation_level = "none"
@@ -331,42 +332,13 @@ class Orchestra(App[str]):
         self._leaving.leave()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        view = screen.VIEW if isinstance(screen, ViewScreen) else self.current_mode
-        for action in table.of_view(view):
-            if action.palette and action.call:
-                yield SystemCommand(
-                    action.help.capitalize(), f"key {action.shown}", self._calling(action.call)
-                )
+        yield from self._commanding.offered(
+            screen.VIEW if isinstance(screen, ViewScreen) else self.current_mode
+        )
 
-    def _calling(self, call: str) -> Callable[[], None]:
-        def run() -> None:
-            self.call_later(self._run, call)
-
-        return run
-
-    async def _run(self, call: str) -> None:
-        await self.run_action(call, self.screen)
-
-    async def on_command_given(self, event: CommandGiven) -> None:
+    def on_command_given(self, event: CommandGiven) -> None:
         self._remembering.commanded(event.text)
-        command = parse(event.text, self._feed.snapshot)
-        if command is None:
-            return
-        if isinstance(command, Mistake):
-            self.say(command.message, "warn")
-        elif command.verb in ("model", "beside"):
-            self.action_view("playground")
-            self.call_after_refresh(self._choose, command.verb, command.target)
-        elif command.call:
-            self.call_later(self._run, command.call)
-            if command.target:
-                self.call_after_refresh(self._narrow, command.target)
-        elif command.deed is not None:
-            self.do(command.deed(self.fresh()))
-
-    def _choose(self, verb: str, name: str) -> None:
-        if isinstance(self.screen, PlaygroundScreen):
-            (self.screen.choose if verb == "model" else self.screen.beside)(name)
+        self._commanding.given(event.text)
 
     def action_drill(self, endpoint: str) -> None:
         """A fault drill on an endpoint, or the end of one."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
@@ -25,7 +26,11 @@ from orchestra_tui.screens.help import HelpScreen
 from orchestra_tui.screens.menus import MenuScreen
 from orchestra_tui.widgets.lines import Bar, Lines, Pane
 from orchestra_tui.widgets.prompts import CommandLine, after_escape
+from orchestra_tui.widgets.rail import Rail
 from orchestra_tui.widgets.table import LiveTable
+
+# From so many cells on the rail is at the right.
+WIDE = 160
 
 if TYPE_CHECKING:
     from orchestra_tui.app import Orchestra
@@ -51,7 +56,7 @@ class ViewScreen(Screen[None]):
     """A view. Subclasses compose a body and draw the picture into it."""
 
     VIEW: ClassVar[str] = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012  textual declares it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (WIDE, "-wide")]  # noqa: RUF012  textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012  textual declares it so
     ESCAPE_TO_MINIMIZE = False
 
@@ -90,7 +95,11 @@ class ViewScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Bar(id="header")
         yield Bar(id="tabs")
-        yield from self.body()
+        with Horizontal(id="main"):
+            with Vertical(id="body"):
+                yield from self.body()
+            if self.has_class("-wide"):
+                yield Rail()
         with Widget(id="bottom"):
             yield Bar(id="status")
             yield CommandLine(self._completed, self.console.commands)
@@ -103,6 +112,8 @@ class ViewScreen(Screen[None]):
 
     def draw(self, picture: Picture) -> None:
         """Draws the body; the frame around it is drawn already."""
+        for each in self.query(Rail):
+            each.give_room(picture.snapshot)
         for pane in self.query(Pane):
             pane.show(picture)
 
@@ -156,7 +167,9 @@ class ViewScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         self.show(self.console.picture())
 
-    def on_resize(self) -> None:
+    async def on_resize(self) -> None:
+        if self.app.size.width >= WIDE and not self.query(Rail):
+            await self.query_one("#main").mount(Rail())
         self.call_after_refresh(self.show, self._picture)
 
     def on_descendant_focus(self) -> None:

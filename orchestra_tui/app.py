@@ -24,6 +24,8 @@ from orchestra_tui.parts.crash import report
 from orchestra_tui.parts.drilling import Drilling
 from orchestra_tui.parts.feed import Feed, loop_time
 from orchestra_tui.parts.leaving import Leaving
+from orchestra_tui.parts.looks import Looks
+from orchestra_tui.parts.options import Options
 from orchestra_tui.parts.pacing import Pacing
 from orchestra_tui.parts.pausing import Pausing
 from orchestra_tui.parts.remembering import Remembering
@@ -34,20 +36,16 @@ from orchestra_tui.preferences.beginning import Beginning
 from orchestra_tui.present.actions.table import Keymap
 from orchestra_tui.present.deeds.deed import Deed
 from orchestra_tui.present.environment import barred
-from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
-from orchestra_tui.screens.alerts import AlertsScreen
-from orchestra_tui.screens.backends import BackendsScreen
 from orchestra_tui.screens.dialogs import ConfirmScreen
 from orchestra_tui.screens.gate import Gate
 from orchestra_tui.screens.help import SheetScreen
 from orchestra_tui.screens.modes import MODES
-from orchestra_tui.screens.playground import PlaygroundScreen
+from orchestra_tui.screens.options import OptionsScreen
 from orchestra_tui.screens.tabled import TableScreen
 from orchestra_tui.screens.view import ViewScreen
 from orchestra_tui.terminal import PLAIN, Terminal
-from orchestra_tui.widgets.themes import THEMES
 from orchestra_tui.widgets.tones import TONE_CLASSES
 
 # Events after which the state is asked for at once.
@@ -80,18 +78,18 @@ class Orchestra(App[str]):
         self.set_reactive(App.ansi_color, None)
         self.beginning = beginning
         self.engine = engine
-        self._terminal = terminal
         self._clock = now or loop_time
-        self._glyphs = ASCII if terminal.ascii or beginning.ascii else UNICODE
+        self.looks = Looks(self, beginning, terminal)
         self._speech = Speech(self.now, self._frames)
         self._copier = Clipboard(self, terminal, self.say)
         self._feed = Feed(self, engine, launcher, self.now, self.say)
         self._leaving = Leaving(self, self._feed, self.say, keeps=beginning.read_only)
         self._feed.chosen = beginning.interval
         self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.chosen, self.say)
-        self._pacing = Pacing(self, self.now, self._feed.spare)
+        self.pacing = Pacing(self, self.now, self._feed.spare)
         self._pausing = self._time(engine)
         self._gate = Gate(self)
+        self._options = Options(self)
         self._commanding = Commanding(self)
         self._drilling = Drilling(self)
         self._last_view = "models"
@@ -116,7 +114,7 @@ class Orchestra(App[str]):
             snapshot=self._pausing.shown(),
             link=self._feed.link(),
             launch=self._feed.launch(),
-            glyphs=self._glyphs,
+            glyphs=self.looks.glyphs,
             paused=self._pausing.paused,
             position=self._pausing.position,
             replay=self._pausing.badge,
@@ -125,7 +123,7 @@ class Orchestra(App[str]):
             can_start=self._feed.can_start(),
             read_only=self._read_only(),
             slow_link=self._feed.slow,
-            plots=not self.beginning.slow,
+            plots=self.looks.plots,
         )
 
     def fresh(self) -> Picture:
@@ -133,7 +131,7 @@ class Orchestra(App[str]):
         return Picture(
             snapshot=self._feed.snapshot,
             link=self._feed.link(),
-            glyphs=self._glyphs,
+            glyphs=self.looks.glyphs,
             read_only=self._read_only(),
         )
 
@@ -166,13 +164,25 @@ class Orchestra(App[str]):
         """What a view was when it was left."""
         return self._remembering.of_view(view)
 
+    @property
+    def interval(self) -> float:
+        """Seconds between updates as the user chose them."""
+        return self._feed.chosen
+
+    def refresh_all(self) -> None:
+        """Draws everything again: something about the looks has changed."""
+        self._show()
+
+    def action_options(self) -> None:
+        self.push_screen(OptionsScreen(self._options.all, self._options.change, self.looks.glyphs))
+
+    def action_change_theme(self) -> None:
+        self.looks.pick_theme()
+
     # -- the feed
 
     def on_mount(self) -> None:
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = self._first_theme()
-        self.set_class(self._glyphs.ascii, "-ascii")
+        self.looks.begin()
         self.set_keymap({name: ",".join(keys) for name, keys in self.keymap.items()})
         self._remembering.begun()
         if self.beginning.word:
@@ -193,12 +203,6 @@ class Orchestra(App[str]):
         if not self.is_headless:
             self.set_timer(1.0, gc.freeze)
 
-    def _first_theme(self) -> str:
-        """The one that was asked for, if there is such a one; else what suits the terminal."""
-        if self.beginning.theme in self.available_themes:
-            return self.beginning.theme
-        return self._terminal.theme
-
     def _fatal_error(self) -> None:
         """Instead of Textual's page of source and variables: keys and prompts may be among them."""
         error = self._exception or RuntimeError("no reason known")
@@ -217,7 +221,7 @@ class Orchestra(App[str]):
 
     def on_cursor_position(self) -> None:
         """The terminal's answer to the question how quick it is."""
-        self._pacing.answered()
+        self.pacing.answered()
 
     def on_event_arrived(self, event: EventArrived) -> None:
         self._feed.happened(event.event)
@@ -234,7 +238,7 @@ class Orchestra(App[str]):
         """Ages and countdowns go on without data."""
         self._speech.forget()
         self._remembering.tick()
-        self._pacing.tick()
+        self.pacing.tick()
         self._show(frozen=self._pausing.paused or self._feed.link().live)
 
     def _show(self, *, frozen: bool = False) -> None:

@@ -39,6 +39,14 @@ class CommandGiven(Message):
 
 
 @dataclass
+class CandidatesFound(Message):
+    """What the line that is typed can become; `at` is the one it is now, -1: none. Empty: nothing to show."""
+
+    lines: tuple[str, ...]
+    at: int
+
+
+@dataclass
 class CommandClosed(Message):
     """The command or filter prompt was left; `then` is a key pressed together with the escape that left it."""
 

@@ -17,20 +17,31 @@ class Pacing:
 
     def __init__(self, app: App[Any], now: Callable[[], float], changed: Callable[[bool], None]) -> None:
         self.pace = Pace()
+        self.forced: bool | None = None
         self._app = app
         self._now = now
         self._changed = changed
         self._at = 0.0
 
+    @property
+    def slow(self) -> bool:
+        """As the user said, else as it was measured."""
+        return self.pace.slow if self.forced is None else self.forced
+
+    def force(self, slow: bool | None) -> None:
+        """The user knows better; None: no longer."""
+        before, self.forced = self.slow, slow
+        self._tell(before)
+
     def tick(self) -> None:
-        before = self.pace.slow
+        before = self.slow
         self.pace.look(self._now())
         if not self.pace.waiting and self._now() - self._at >= PERIOD:
             self._ask()
         self._tell(before)
 
     def answered(self) -> None:
-        before = self.pace.slow
+        before = self.slow
         self.pace.answered(self._now())
         self._tell(before)
 
@@ -42,5 +53,5 @@ class Pacing:
             driver.write(QUESTION)
 
     def _tell(self, before: bool) -> None:
-        if before is not self.pace.slow:
-            self._changed(self.pace.slow)
+        if before is not self.slow:
+            self._changed(self.slow)

@@ -34,14 +34,19 @@ def names() -> tuple[str, ...]:
 
 def complete(text: str, snapshot: Snapshot | None) -> str | None:
     """The first whole line that begins with what was typed."""
+    return next(iter(candidates(text, snapshot)), None)
+
+
+def candidates(text: str, snapshot: Snapshot | None) -> list[str]:
+    """The whole lines that begin with what was typed, each once."""
     if not text:
-        return None
-    name, _, rest = text.partition(" ")
-    if not rest and " " not in text:
-        return next(
-            (known for known in (*names(), *_ALIASES) if known.startswith(name) and known != name), None
-        )
+        return []
+    name, space, rest = text.partition(" ")
+    if not space:
+        known = (*names(), *_ALIASES)
+        return [each for each in dict.fromkeys(known) if each.startswith(name) and each != name]
     verb = BY_NAME.get(name)
     if verb is None:
-        return None
-    return next((f"{name} {whole}" for whole in verb.completed(snapshot) if whole.startswith(rest)), None)
+        return []
+    found = dict.fromkeys(verb.completed(snapshot))
+    return [f"{name} {whole}" for whole in found if whole.startswith(rest) and whole != rest]

@@ -1,6 +1,6 @@
 """The lines every view has: identity and link, tabs, status, footer, and the sign of a terminal too small."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestra_core import __version__
 from orchestra_core.domain.events import Event
@@ -11,11 +11,12 @@ from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, clock, rate, uptime
 from orchestra_tui.present.picture import LinkState, Picture
 from orchestra_tui.present.problems import problems
-from orchestra_tui.present.spans import Line, Span, cut, cut_line, fit, line, span
+from orchestra_tui.present.spans import Line, Span, cut, cut_line, fit, line, span, width
 from orchestra_tui.present.states import fraction, pressure
 
 NEEDED = (60, 18)
 RECENT = 10
+_CANDIDATES = 30
 
 
 def header(picture: Picture, cells: int) -> Line:
@@ -135,6 +136,18 @@ def footer(
         if action.id not in idle
     ]
     return (Span(" "), *fit(parts, cells - 1))
+
+
+def candidates(lines: Sequence[str], at: int, cells: int) -> Line:
+    """What a line can become, from the one that is chosen on (-1: none is), each by its last words."""
+    first = max(at, 0)
+    words = [text.partition(" ")[2] or text for text in lines]
+    parts: list[tuple[int, Line]] = []
+    for index, word in enumerate(words[first : first + _CANDIDATES]):
+        tone = "tab" if index + first == at else "muted"
+        parts.append((index, line(span(f" {cut(word, 40)} ", tone))))
+    count = line(span(f" {len(lines)}: ", "muted"))
+    return (*count, *fit(parts, cells - width(count), gap=0))
 
 
 def status(message: Line, latest: Event | None, cells: int) -> Line:

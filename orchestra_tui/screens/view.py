@@ -14,10 +14,10 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from orchestra_core.domain.events import Event
-from orchestra_tui.messages import CommandClosed, FilterChanged
+from orchestra_tui.messages import CandidatesFound, CommandClosed, FilterChanged
 from orchestra_tui.present import frame
 from orchestra_tui.present.actions import table
-from orchestra_tui.present.commands import complete
+from orchestra_tui.present.commands import candidates
 from orchestra_tui.present.copies import Copy
 from orchestra_tui.present.numbers import file_stamp
 from orchestra_tui.present.picture import Picture
@@ -100,6 +100,7 @@ class ViewScreen(Screen[None]):
                 yield from self.body()
             if self.has_class("-wide"):
                 yield Rail()
+        yield Bar(id="candidates")
         with Widget(id="bottom"):
             yield Bar(id="status")
             yield CommandLine(self._completed, self.console.commands)
@@ -167,9 +168,9 @@ class ViewScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         self.show(self.console.picture())
 
-    async def on_resize(self) -> None:
+    def on_resize(self) -> None:
         if self.app.size.width >= WIDE and not self.query(Rail):
-            await self.query_one("#main").mount(Rail())
+            self.query_one("#main").mount(Rail())
         self.call_after_refresh(self.show, self._picture)
 
     def on_descendant_focus(self) -> None:
@@ -282,14 +283,22 @@ class ViewScreen(Screen[None]):
         """The filter that `text` begins."""
         return None
 
-    def _completed(self, text: str) -> str | None:
+    def _completed(self, text: str) -> Sequence[str]:
         if self.query_one(CommandLine).filtering:
-            return self.suggested(text)
-        return complete(text, self._picture.snapshot)
+            whole = self.suggested(text)
+            return [whole] if whole else []
+        return candidates(text, self._picture.snapshot)
+
+    def on_candidates_found(self, event: CandidatesFound) -> None:
+        event.stop()
+        bar = self.query_one("#candidates", Bar)
+        bar.display = bool(event.lines)
+        bar.show(frame.candidates(event.lines, event.at, self.app.size.width))
 
     def on_command_closed(self, event: CommandClosed) -> None:
         event.stop()
         self.query_one(CommandLine).close()
+        self.query_one("#candidates").display = False
         self.query_one("#status").display = True
         if self._before is not None and self._before.is_attached:
             self.set_focus(self._before)

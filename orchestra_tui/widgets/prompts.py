@@ -9,6 +9,7 @@ from textual.widgets.text_area import EditResult
 
 from orchestra_core.domain.text import safe_text
 from orchestra_tui.messages import (
+    CandidatesFound,
     CommandClosed,
     CommandGiven,
     FilterChanged,
@@ -31,12 +32,12 @@ def after_escape(event: events.Key) -> str:
 
 
 class _Completer(Suggester):
-    def __init__(self, complete: Callable[[str], str | None]) -> None:
+    def __init__(self, complete: Callable[[str], Sequence[str]]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._complete = complete
 
     async def get_suggestion(self, value: str) -> str | None:
-        return self._complete(value)
+        return next(iter(self._complete(value)), None)
 
 
 class CommandLine(Input):
@@ -46,13 +47,15 @@ class CommandLine(Input):
     CommandLine { height: 1; border: none; padding: 0; width: 1fr; background: $surface; }
     """
 
-    def __init__(self, complete: Callable[[str], str | None], history: Sequence[str] = ()) -> None:
+    def __init__(self, complete: Callable[[str], Sequence[str]], history: Sequence[str] = ()) -> None:
         super().__init__(compact=True, suggester=_Completer(complete), select_on_focus=False, id="command")
         self.cursor_blink = False
         self._complete = complete
         self._filtering = False
         self._history = history
         self._back = 0
+        self._candidates: tuple[str, ...] = ()
+        self._at = -1
         self.display = False
 
     @property
@@ -62,6 +65,7 @@ class CommandLine(Input):
     def open(self, *, filtering: bool, text: str = "") -> None:
         self._filtering = filtering
         self._back = 0
+        self._candidates, self._at = (), -1
         self.placeholder = (
             "filter: word !word ^regex$ state:ready tok/s>20 (tab completes)"
             if filtering
@@ -83,6 +87,11 @@ class CommandLine(Input):
         event.stop()
         if self._filtering and self.display:
             self.post_message(FilterChanged(event.value))
+        elif self.display:
+            if self._at < 0 or self.value != self._candidates[self._at]:
+                self._candidates, self._at = tuple(self._complete(self.value)), -1
+            several = self._candidates if len(self._candidates) > 1 else ()
+            self.post_message(CandidatesFound(several, self._at))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -102,13 +111,22 @@ class CommandLine(Input):
             event.stop()
             event.prevent_default()
             self._recall(1 if event.key == "up" else -1)
-        elif event.key == "tab":
+        elif event.key in ("tab", "shift+tab"):
             event.stop()
             event.prevent_default()
-            whole = self._complete(self.value)
-            if whole:
-                self.value = whole
-                self.cursor_position = len(whole)
+            self._cycle(1 if event.key == "tab" else -1)
+
+    def _cycle(self, by: int) -> None:
+        """The line becomes the first of its candidates, then the next one, and after the last the first again."""
+        cycling = self._at >= 0 and len(self._candidates) > 1 and self.value == self._candidates[self._at]
+        if not cycling:
+            self._candidates, self._at = tuple(self._complete(self.value)), -1 if by > 0 else 0
+        if self._candidates:
+            self._at = (self._at + by) % len(self._candidates)
+            self.value = self._candidates[self._at]
+            self.cursor_position = len(self.value)
+        else:
+            self._at = -1
 
     def _recall(self, by: int) -> None:
         self._back = min(max(self._back + by, 0), len(self._history))

@@ -121,6 +121,7 @@ ACTIONS: tuple[Action, ...] = (
         12,
         command="refresh",
     ),
+    Action("options", ("o",), "o", "options", "all options of the console", "app.options", command="options"),
     Action("theme", ("t",), "t", "theme", "choose a theme", "app.change_theme", (), 13, command="theme"),
     Action(
         "palette",

@@ -84,7 +84,7 @@ async def test_a_slow_line_is_spared_and_said() -> None:
     app = console(engine, clock=clock)
     async with app.run_test(size=(120, 40)) as pilot:
         await sees(pilot, "live 1s")
-        pace = app._pacing.pace
+        pace = app.pacing.pace
         for taken in (1.0, 1.0):
             pace.asked(clock.at - taken)
             app.post_message(events.CursorPosition(0, 0))

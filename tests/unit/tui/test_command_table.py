@@ -6,7 +6,7 @@ import pytest
 from orchestra_tui.present import manual
 from orchestra_tui.present.actions.table import ACTIONS, of_view
 from orchestra_tui.present.actions.views import BY_NAME, VIEWS
-from orchestra_tui.present.commands import complete, names, parse
+from orchestra_tui.present.commands import candidates, complete, names, parse
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import plain
 from orchestra_tui.present.verbs.verb import Command, Mistake
@@ -102,3 +102,13 @@ def test_completion() -> None:
     assert complete("", SNAPSHOT) is None
     assert complete("zz", None) is None
     assert {"ov", "mo", "be", "pg", "q", "help", "load", "unload"} <= set(names())
+
+
+def test_candidates_are_all_that_a_line_can_become() -> None:
+    """Each once, in the order of the tables; a line that is whole has none."""
+    assert candidates("load m", SNAPSHOT) == ["load mistral-nemo:12b"]
+    several = candidates("load box2/", SNAPSHOT)
+    assert len(several) == len(set(several)) > 1
+    assert all(each.startswith("load box2/") for each in several)
+    assert candidates("nothing box2", SNAPSHOT) == candidates("", SNAPSHOT) == []
+    assert candidates("load mistral-nemo:12b", SNAPSHOT) == []

@@ -1,0 +1,54 @@
+"""How the console looks: theme, signs, plots, and whether it takes the mouse."""
+
+from typing import Any
+
+from textual.app import App
+
+from orchestra_tui.preferences.beginning import Beginning
+from orchestra_tui.present.glyphs import ASCII, UNICODE
+from orchestra_tui.screens.options import ThemeScreen
+from orchestra_tui.terminal import Terminal
+from orchestra_tui.widgets.themes import THEMES, offered
+
+
+class Looks:
+    """What was asked for, else what suits the terminal."""
+
+    def __init__(self, app: App[Any], beginning: Beginning, terminal: Terminal) -> None:
+        self._app = app
+        self._asked = beginning.theme
+        self._suits = terminal.theme
+        self.glyphs = ASCII if terminal.ascii or beginning.ascii else UNICODE
+        self.plots = not beginning.slow
+        self.mouse = beginning.mouse
+
+    def begin(self) -> None:
+        for theme in THEMES:
+            self._app.register_theme(theme)
+        self._app.theme = self._asked if self._asked in self._app.available_themes else self._suits
+        self.use_ascii(self.glyphs.ascii)
+
+    def use_ascii(self, on: bool) -> None:
+        self.glyphs = ASCII if on else UNICODE
+        self._app.set_class(on, "-ascii")
+
+    def use_mouse(self, on: bool) -> None:
+        """Takes the mouse, or leaves it to the terminal; Textual does so only at the start and the end."""
+        self.mouse = on
+        turn = getattr(self._app._driver, "_enable_mouse_support" if on else "_disable_mouse_support", None)
+        if turn is not None:
+            turn()
+
+    def pick_theme(self) -> None:
+        """Shows all themes; the one that is looked at is tried on."""
+        screen = ThemeScreen(offered(self._app.available_themes), self._app.theme)
+        self._app.push_screen(screen, self._picked)
+
+    def next_theme(self, by: int) -> None:
+        names = offered(self._app.available_themes)
+        place = names.index(self._app.theme) if self._app.theme in names else 0
+        self._app.theme = names[(place + by) % len(names)]
+
+    def _picked(self, chosen: str | None) -> None:
+        if chosen:
+            self._app.theme = chosen

@@ -1,7 +1,7 @@
 """The help of a view, from the table of actions."""
 
 from orchestra_tui.present.actions.action import Action
-from orchestra_tui.present.actions.table import Keymap, of_view
+from orchestra_tui.present.actions.table import ACTIONS, Keymap, of_view
 from orchestra_tui.present.actions.views import BY_NAME
 from orchestra_tui.present.commands import names
 from orchestra_tui.present.searching import lit
@@ -35,3 +35,24 @@ def _fits(action: Action, words: str) -> bool:
 
 def _row(action: Action, cells: int) -> Line:
     return cut_line(line(span(f"   {action.shown:<10}", "key"), span(f" {action.help}")), cells)
+
+
+def markdown() -> str:
+    """Every key as a table for a document: a row for each group of views, in the order of the table."""
+    groups: dict[tuple[str, ...], list[Action]] = {}
+    for action in ACTIONS:
+        groups.setdefault((action.place == "prompt", *action.views), []).append(action)  # type: ignore[arg-type]
+    rows = ["| where | keys |", "|---|---|"]
+    for (typed, *views), actions in groups.items():
+        titles = ", ".join(BY_NAME[name].title for name in views if name in BY_NAME) or "everywhere"
+        keys = ", ".join(f"{_code(action.shown)} {_escaped(action.label)}" for action in actions)
+        rows.append(f"| {titles}{' (while typing)' if typed else ''} | {keys} |")
+    return "\n".join(rows)
+
+
+def _code(shown: str) -> str:
+    return " ".join(f"`{key}`" if key != "`" else "`` ` ``" for key in _escaped(shown).split())
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

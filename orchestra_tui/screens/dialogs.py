@@ -222,7 +222,9 @@ class PickScreen(ModalScreen[str]):
     def _narrow(self, text: str) -> None:
         table = self.query_one(LiveTable)
         query = parse(text, ())
-        rows = [(key, row) for key, row in self._rows if query.matches(f"{key} {plain(row)}")]
+        # Names come first: a word that only a description has must not keep another choice selected.
+        named = [(key, row) for key, row in self._rows if query.matches(key)]
+        rows = named or [(key, row) for key, row in self._rows if query.matches(f"{key} {plain(row)}")]
         table.show_rows((), rows)
-        if table.selected is None and rows:
+        if rows and (text or table.selected is None):
             table.select(rows[0][0])

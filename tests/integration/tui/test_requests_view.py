@@ -20,6 +20,7 @@ async def test_the_log_is_complete_at_every_size(size: tuple[int, int], how: str
         await now.sees("cached")
         asked = len(now.pages)
         if how == "paused":
+            now.clock.at += 1
             await now.pilot.press("p")
             await now.sees("PAUSED")
         else:

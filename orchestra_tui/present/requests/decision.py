@@ -125,10 +125,11 @@ def _expected(candidates: Sequence[Candidate], cells: int, glyphs: Glyphs) -> li
         cost = glyphs.unknown if told.cost is None else f"{told.cost:.4g}"
         numbers = (
             f"{seconds(told.seconds, glyphs.unknown):>8}{seconds(told.first_token, glyphs.unknown):>8}"
-            f"{seconds(told.wait, glyphs.unknown):>8}{count(out, glyphs.unknown):>6}{cost:>10}  {told.source}"
+            f"{seconds(told.wait, glyphs.unknown):>8}{count(out, glyphs.unknown):>6}{cost:>10}  "
         )
-        mark = span(" overloaded", "warn") if one.overloaded else span("")
-        found.append(line(span(f" {pad('' if apart else one.endpoint, name)}"), span(numbers, "muted"), mark))
+        mark = span("overloaded, ", "warn") if one.overloaded else span("")
+        lead = span(f" {pad('' if apart else one.endpoint, name)}")
+        found.append(line(lead, span(numbers, "muted"), mark, span(told.source, "muted")))
     return [cut_line(row, cells, glyphs.more) for row in found]
 
 

@@ -10,6 +10,7 @@ from orchestra_tui.present.requests import timeline
 from orchestra_tui.present.requests.detail import about, whole
 from orchestra_tui.present.requests.rows import Layout, Painter, state
 from orchestra_tui.present.spans import plain, width
+from tests.fakes.log_pictures import FOLDER, PICTURES
 from tests.fakes.request_log import ENDED, LIVE, NOW, RETRIED, ended, report, running
 
 HOSTILE = "a\x1b[2J\x07[red]b[/]\u202ec\nd" + "x" * 100_000
@@ -183,3 +184,9 @@ def test_why_nothing_is_explained_is_said() -> None:
     assert "was not kept" in lost
     assert "once it has ended" in text(whole(LIVE[0], None, "", "USD", 80, UNICODE))
     assert "the ledger is away" in text(whole(ENDED[0], None, "the ledger is away", "USD", 80, UNICODE))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_what_is_drawn_is_what_was_reviewed(name: str) -> None:
+    """As in tests/unit/tui/pictures; `python -m tests.fakes.log_pictures` writes a change there that is meant."""
+    assert PICTURES[name]() == (FOLDER / f"{name}.txt").read_text(encoding="utf-8")

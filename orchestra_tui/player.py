@@ -173,8 +173,7 @@ class Player:
                 "not_recorded",
             )
         if asked.get("running"):
-            # Those that ended are in it; which of them ran at a moment is not.
-            return {"requests": []}
+            raise EngineError(f"{REFUSED}: what ran at a moment is not in it", "not_recorded")
         if request_id:
             found = self._documents.get("decisions", {}).get(request_id)
             if found is None:

@@ -31,6 +31,9 @@ from orchestra_core.trust.redaction import redact
 
 # An engine that hangs is as good as dead to whoever looks for what went wrong.
 PATIENCE_SECONDS = 10.0
+_JOURNAL = (
+    "requests of the last moments may be missing: they wait in the journal until an engine starts again"
+)
 _LOG_BYTES = 256 * 1024
 _PACKAGES = ("msgspec", "httptools", "uvloop", "httpx", "textual", "sqlmodel", "sqlalchemy", "xllamacpp")
 
@@ -93,6 +96,8 @@ class _Incident:
             gathering = Gathering(sources)
             pieces = self._pieces(gathering)
         recording, flaw = _readable(pieces.get("recording.jsonl.gz"))
+        if len(sources) == 1 and isinstance(sources[0], Remains):
+            gathering.missing.append(_JOURNAL)
         self.missing = gathering.missing + ([f"the recording: {flaw}"] if flaw else [])
         happened = timeline(recording, self._since) if recording else []
         pieces["versions.json"] = _json(_versions(recording), self._known)

@@ -104,6 +104,7 @@ def test_a_dead_engine_leaves_the_same(engine: EngineProcess) -> None:
     assert set(found) == NAMES
     assert "did not answer, so this is what it left behind" in found["README.txt"].decode()
     assert "the recording" not in said
+    assert "in the journal until an engine starts again" in said
     for name in ("requests.json", "decisions.jsonl"):
         ours, theirs = found[name].decode(), alive[name].decode()
         if name == "requests.json":

@@ -9,6 +9,7 @@ from orchestra_tui.app import Orchestra
 from orchestra_tui.player import Player
 from tests.fakes.console_engine import ConsoleEngine, console, sees, shown, text, until
 from tests.fakes.filmed import Film, film
+from tests.fakes.request_log import ended, page, report
 from tests.fakes.world import World
 
 FILM = film(60)
@@ -176,3 +177,21 @@ async def test_an_engine_of_another_version_is_named_and_not_to_be_restarted() -
     async with app.run_test(size=(200, 60)) as pilot:
         await sees(pilot, "This engine was version 0.6.0-then")
         assert "restart the engine" not in text(app)
+
+
+async def test_an_incident_shows_its_requests_and_why_they_went_where_they_went() -> None:
+    """From what lies beside the recording; what ran at a moment is nowhere, so nothing is said of it."""
+    rows = [ended(number) for number in range(1210, 1213)]
+    documents = {
+        "requests": msgspec.to_builtins(page(*rows)),
+        "decisions": {row.id: msgspec.to_builtins(report(row)) for row in rows},
+    }
+    player = Player(read(FILM.data), "incident.tar.gz", documents)
+    player.paused = True
+    app = Orchestra(player)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("5")
+        await sees(pilot, "3/3")
+        await pilot.press("j", "enter")
+        await sees(pilot, "sooner done (+0.61) and cheaper (+0.12)")
+        assert "running" not in text(app)

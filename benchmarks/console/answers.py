@@ -5,6 +5,8 @@ from benchmarks.console.fleet import Fleet
 
 def answer(method: str, path: str, asked: dict[str, str], fleet: Fleet, second: int) -> object | None:
     """The answer as JSON will have it; None: nothing is known of such a path."""
+    if method == "POST" and path.endswith(("/load", "/unload")):
+        return {"model": path.split("/")[-2], "backend": "be-00", "plan": {"fits": True, "frees_bytes": 1}}
     if method != "GET" or path != "/api/v1/usage":
         return None
     groups = [

@@ -14,6 +14,7 @@ from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.searching import lit, places
 from orchestra_tui.present.spans import Line
 from orchestra_tui.widgets.lines import Draw, Pane
+from orchestra_tui.widgets.prompts import after_escape
 
 if TYPE_CHECKING:
     from orchestra_tui.app import Orchestra
@@ -69,8 +70,14 @@ class SheetScreen(ModalScreen[None]):
             self.sheet.show(picture)
 
     def on_key(self, event: events.Key) -> None:
-        """While words are typed, letters are not keys."""
-        if self._typing:
+        """While words are typed, letters are not keys. Escape and another key that came as one are two keys."""
+        then = after_escape(event)
+        if then:
+            event.stop()
+            if self.app.screen is self:
+                self.dismiss(None)
+            cast("Orchestra", self.app).press(then)
+        elif self._typing:
             event.stop()
             event.prevent_default()
             self._typed(event)
@@ -151,7 +158,10 @@ class HelpScreen(SheetScreen):
         )
 
     def on_key(self, event: events.Key) -> None:
-        """A first `q` or `?` closes, as in every sheet, and a first space or slash begins nothing."""
+        """A first `q` or `?` closes, as in every sheet, and a first space or slash begins nothing.
+
+        What is not for the words goes on to the sheet: Textual asks the classes one after the other.
+        """
         first = not self._words
         typed = event.is_printable and not (first and event.key in ("q", "question_mark", "space", "slash"))
         if typed or (event.key == "backspace" and not first):

@@ -1,7 +1,7 @@
 """A short menu: a letter takes an entry at once, arrows and Enter work as well."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -10,7 +10,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from orchestra_tui.present.spans import cut_line, line, span
+from orchestra_tui.widgets.prompts import after_escape
 from orchestra_tui.widgets.table import LiveTable
+
+if TYPE_CHECKING:
+    from orchestra_tui.app import Orchestra
 
 Entry = tuple[str, str, str]
 
@@ -47,7 +51,12 @@ class MenuScreen(ModalScreen[str]):
         self._draw()
 
     def on_key(self, event: events.Key) -> None:
-        if event.character in {key for key, _, _ in self._entries}:
+        then = after_escape(event)
+        if then:
+            event.stop()
+            self.action_answer("")
+            cast("Orchestra", self.app).press(then)
+        elif event.character in {key for key, _, _ in self._entries}:
             event.stop()
             self.action_answer(event.character or "")
 
@@ -59,7 +68,7 @@ class MenuScreen(ModalScreen[str]):
 
     def action_answer(self, answer: str) -> None:
         """Only once: two keys may have come together."""
-        if self.is_current:
+        if self.app.screen is self:
             self.dismiss(answer)
 
     def _draw(self) -> None:

@@ -168,6 +168,10 @@ class TableScreen(ViewScreen):
         super().action_edge(end)
         self._follow()
 
+    def on_click(self) -> None:
+        """A click selects a row as well."""
+        self._follow()
+
     def _follow(self) -> None:
         """Details stand beside the table where there is room."""
         for pane in self.query("#detail").results(Pane):

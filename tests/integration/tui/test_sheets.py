@@ -1,5 +1,7 @@
 """Help and details over a view: searching in them, copying them, leaving them; and typing a filter above a table."""
 
+import pytest
+from rich.cells import cell_len
 from textual import events
 
 from orchestra_tui.app import Orchestra
@@ -11,6 +13,17 @@ from tests.fakes.console_engine import ConsoleEngine, console, sees, shown, text
 
 BUSY = "box1/llama3.2:3b"
 NAMES = {"?": "question_mark", "/": "slash"}
+
+
+# Each ends where it began, but for a mark and a sort.
+OPENING = (
+    ("y", "escape"),
+    ("ctrl+e", "escape"),
+    ("question_mark", "x", "escape", "escape"),
+    ("J", "slash", "a", "enter", "escape", "escape"),
+    ("w", "right", "w"),
+    ("space", "greater_than_sign"),
+)
 
 
 def burst(app: Orchestra, text: str) -> None:
@@ -98,6 +111,38 @@ async def test_what_is_typed_at_once_is_searched_for() -> None:
         await sees(pilot, "/ search")
         burst(app, "/q/")
         await sees(pilot, "/q/")
+
+
+async def test_escape_and_a_key_that_come_as_one_leave_and_go_on() -> None:
+    """On a slow line escape and 3 arrive together: the help, a sheet or a menu closes, and the view opens."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key, words in (("question_mark", "type to search"), ("J", "/ search"), ("y", "letter or enter")):
+            await pilot.press("2")
+            await sees(pilot, "MODEL")
+            await pilot.press(key)
+            await sees(pilot, words)
+            await pilot.press("alt+3")
+            await sees(pilot, "ENDPOINT")
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 10), (60, 18), (200, 60)])
+async def test_no_size_is_too_small_for_what_opens_over_a_view(size: tuple[int, int]) -> None:
+    """Menus, help, JSON and wide columns neither fail nor draw beyond the edge, also when the size changes."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for view in ("2", "3", "7"):
+            await pilot.press(view)
+            await pilot.resize_terminal(*size)
+            for keys in OPENING:
+                await pilot.press(*keys)
+                assert all(cell_len(row) <= size[0] for row in shown(app))
+            await pilot.resize_terminal(80, 24)
+            await sees(pilot, "1 marked")
 
 
 async def test_letters_of_a_search_are_not_keys() -> None:

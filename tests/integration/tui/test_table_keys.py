@@ -216,6 +216,9 @@ async def test_details_are_beside_the_table_or_over_it() -> None:
         assert app.focused is app.screen.query_one("#detail")
         await pilot.press("shift+tab")
         assert app.focused is table(app)
+        await pilot.click(table(app), offset=(10, 5))
+        assert table(app).selected == table(app).keys[3]
+        await sees(pilot, f"model       {app.screen.selected.model[:20]}")
         await pilot.press("d")
         await until(pilot, lambda: "Details" not in text(app))
         await pilot.press("d")

@@ -28,6 +28,7 @@ from orchestra_tui.parts.looks import Looks
 from orchestra_tui.parts.options import Options
 from orchestra_tui.parts.pacing import Pacing
 from orchestra_tui.parts.pausing import Pausing
+from orchestra_tui.parts.reloading import Reloading
 from orchestra_tui.parts.remembering import Remembering
 from orchestra_tui.parts.replaying import Replaying
 from orchestra_tui.parts.speech import Clipboard, Speech
@@ -77,6 +78,7 @@ class Orchestra(App[str]):
         super().__init__(ansi_color=terminal.basic_colors or None)
         self.set_reactive(App.ansi_color, None)
         self.beginning = beginning
+        self.keymap: Keymap = beginning.keys
         self.engine = engine
         self._clock = now or loop_time
         self.looks = Looks(self, beginning, terminal)
@@ -87,6 +89,7 @@ class Orchestra(App[str]):
         self._feed.chosen = beginning.interval
         self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.chosen, self.say)
         self.pacing = Pacing(self, self.now, self._feed.spare)
+        self._reloading = Reloading(self, beginning.settings, self._feed, self.say, self._rekey)
         self._pausing = self._time(engine)
         self._gate = Gate(self)
         self._options = Options(self)
@@ -150,10 +153,11 @@ class Orchestra(App[str]):
 
     # -- what the user wants
 
-    @property
-    def keymap(self) -> Keymap:
+    def _rekey(self, keys: Keymap) -> None:
         """Other keys than the usual, by the id of their action."""
-        return self.beginning.keys
+        self.keymap = keys
+        self.set_keymap({name: ",".join(several) for name, several in keys.items()})
+        self._frames()
 
     @property
     def commands(self) -> Sequence[str]:
@@ -183,7 +187,7 @@ class Orchestra(App[str]):
 
     def on_mount(self) -> None:
         self.looks.begin()
-        self.set_keymap({name: ",".join(keys) for name, keys in self.keymap.items()})
+        self._rekey(self.beginning.keys)
         self._remembering.begun()
         if self.beginning.word:
             self.say(self.beginning.word, "warn")
@@ -239,6 +243,7 @@ class Orchestra(App[str]):
         self._speech.forget()
         self._remembering.tick()
         self.pacing.tick()
+        self._reloading.tick(self.now())
         self._show(frozen=self._pausing.paused or self._feed.link().live)
 
     def _show(self, *, frozen: bool = False) -> None:

@@ -48,8 +48,10 @@ class ConfirmScreen(ModalScreen[Question | Refusal | None]):
         again: Again,
         glyphs: Glyphs = UNICODE,
         where: EnvironmentView = NOWHERE,
+        behind: str = "",
     ) -> None:
         super().__init__()
+        self._behind = behind
         self._where = where
         self._verb = verb
         self._question = question
@@ -69,6 +71,10 @@ class ConfirmScreen(ModalScreen[Question | Refusal | None]):
         for lines in self.query(Lines):
             lines.can_focus = False
         self.query_one(Input).cursor_blink = False
+        if self._behind:
+            self.query_one(
+                "#dialog"
+            ).border_subtitle = f" the display is paused at {self._behind}; this is about now "
         if self._where.name:
             self.query_one("#dialog").border_title = Content(f" {one_line(self._where.name)} ")
         self._ask(self._question, first=True)

@@ -178,7 +178,9 @@ class Asking:
         self._renewing = False
         fresh = app.fresh()
         where = environment(fresh.snapshot)
-        self._screen = ConfirmScreen(deed.verb, asked, self._follow, fresh.glyphs, where)
+        self._screen = ConfirmScreen(
+            deed.verb, asked, self._follow, fresh.glyphs, where, app.picture().position
+        )
 
     def begin(self) -> None:
         self._app.push_screen(self._screen, self._answered)

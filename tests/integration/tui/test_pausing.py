@@ -120,3 +120,17 @@ async def test_keys_that_change_something_act_on_the_newest_state() -> None:
         await pilot.press("L")
         await sees(pilot, "already")
         assert not engine.operated
+
+
+async def test_the_box_says_that_it_is_about_now() -> None:
+    """While an older picture is displayed the box says so, and what is sent is about the newest state."""
+    engine, clock = ConsoleEngine(), Hand()
+    app = console(engine, clock=clock)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("2")
+        await minutes(pilot, engine, clock, 2)
+        await pilot.press("comma")
+        await sees(pilot, "PAUSED -0:01")
+        app.screen.query_one("#table").select("box1/qwen2.5-coder:7b")  # type: ignore[attr-defined]
+        await pilot.press("U")
+        await sees(pilot, f"the display is paused at -0:01, {at(engine, 1)}; this is about now")

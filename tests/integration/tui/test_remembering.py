@@ -116,3 +116,26 @@ async def test_ascii_is_ascii(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await sees(pilot, "* live 1s")
         assert text(app).isascii()
+
+
+async def test_the_settings_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
+    """Keys, theme and interval are new at once; a mistake is said and changes nothing."""
+    path, clock, engine = tmp_path / "console.toml", Hand(), ConsoleEngine()
+    engine.tick()
+    app = Orchestra(engine, now=clock, beginning=Beginning(settings=path))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "p pause")
+        path.write_text("theme = 'nord'\ninterval = 2\n[keys]\npause = 'f5'\n")
+        clock.at += 3
+        engine.tick()
+        await sees(pilot, "f5 pause")
+        await sees(pilot, "live 2s")
+        assert app.theme == "nord"
+        await pilot.press("p")
+        assert not app.picture().paused
+        await pilot.press("f5")
+        await sees(pilot, "PAUSED")
+        path.write_text("theme = 'nord'\ninterval = 2\n[keys]\npaus = 'f5'\n")
+        clock.at += 3
+        await sees(pilot, "console.toml:4: there is no action 'paus'; did you mean 'pause'?")
+        await sees(pilot, "f5 pause")

@@ -158,17 +158,6 @@ async def test_a_live_display_goes_to_a_time_too() -> None:
         await until(pilot, lambda: "PAUSED" not in text(app))
 
 
-async def test_going_to_a_time_filters_nothing() -> None:
-    """It is no word that a view would look for in its rows."""
-    app, _ = replaying()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("2")
-        await sees(pilot, "10/10")
-        await command(pilot, "goto 13:03")
-        await sees(pilot, "REPLAY 13:03:00")
-        assert "10/10" in text(app)
-
-
 async def test_an_engine_of_another_version_is_named_and_not_to_be_restarted() -> None:
     """What it told that this console does not know is not shown; nobody can mend that now."""
     made = Film()

@@ -209,6 +209,18 @@ def test_what_an_operator_holds_open_runs_down() -> None:
     assert "breakers" not in difference(made.shot[2], made.shot[3], ()).get("rows", {})
 
 
+def test_a_clock_that_was_set_back_is_told() -> None:
+    """A breaker that an operator resets stays closed, and its time begins anew."""
+    shown = World().snapshot()
+    replace = msgspec.structs.replace
+    made = Film()
+    for second, since in enumerate((50.0, 51.0, 0.2, 1.2)):
+        breaker = replace(shown.breakers[0], since=since)
+        made.shoot(replace(shown, uptime=shown.uptime + second, breakers=(breaker, *shown.breakers[1:])), 6)
+    told = [moment.snapshot.breakers[0].since for moment in read(made.data).moments()]
+    assert told == [50.0, 51.0, 0.2, 1.2]
+
+
 def changing() -> Film:
     """A minute in which models come, go and change."""
     made, world = Film(), World()

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from orchestra_core.domain.budgets import BudgetView
+from orchestra_core.domain.series import SeriesView
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.present.gauge import runs
 from orchestra_tui.present.glyphs import Glyphs
@@ -37,19 +38,35 @@ class Forecast(msgspec.Struct, frozen=True):
     at_least: bool = False
 
 
-def forecast(view: BudgetView) -> Forecast:
-    """Reservations are left out: most of what is reserved is given back."""
-    if not view.known or view.elapsed < _EARLY or view.elapsed > 1:
+def forecast(view: BudgetView, lately: float | None = None) -> Forecast:
+    """Reservations are left out: most of what is reserved is given back. `lately` is the cost a second of the last
+    minutes, None where that of what the budget is over is not known; the faster pace tells when the money ends.
+    """
+    if not view.known or not 0 <= view.elapsed <= 1:
         return Forecast()
-    spent = view.settled / view.elapsed
+    settled = view.elapsed >= _EARLY
+    spent = view.settled / view.elapsed if settled else None
     passed = view.resets_in * view.elapsed / (1 - view.elapsed) if view.elapsed < 1 else 0.0
     left = view.limit - view.settled
+    pace = max(view.settled / passed if settled and passed > 0 else 0.0, lately or 0.0)
     runs_out = None
     if left <= 0:
         runs_out = 0.0
-    elif spent > view.limit and passed > 0:
-        runs_out = left / (view.settled / passed)
+    elif pace * view.resets_in > left:
+        runs_out = left / pace
     return Forecast(spent, runs_out, view.unpriced > 0)
+
+
+def lately(view: BudgetView, last: SeriesView | None) -> float | None:
+    """Known cost a second over the stretch, of everything or of the one model that the budget is over."""
+    if last is None or not last.whole.cost or view.key is not None or view.task is not None:
+        return None
+    if view.model is None:
+        return sum(filter(None, last.whole.cost)) / (len(last.whole.cost) * last.step)
+    row = next((row for row in last.rows if row.name == view.model), None)
+    if row is None or not row.cost:
+        return None
+    return sum(filter(None, row.cost)) / (len(row.cost) * last.row_step)
 
 
 def key_of(view: BudgetView) -> str:
@@ -63,7 +80,7 @@ def budget(snapshot: Snapshot | None, key: str | None) -> BudgetView | None:
     return next((view for view in snapshot.budgets if key_of(view) == key), None)
 
 
-def state(view: BudgetView, glyphs: Glyphs) -> State:
+def state(view: BudgetView, glyphs: Glyphs, last: SeriesView | None = None) -> State:
     """In one word what to think of it."""
     if not view.known:
         return State(glyphs.half, "unread", "warn")
@@ -71,19 +88,19 @@ def state(view: BudgetView, glyphs: Glyphs) -> State:
         return State(glyphs.critical, "spent", "bad")
     if view.waiting or view.left <= 0:
         return State(glyphs.critical, "full", "bad")
-    if forecast(view).runs_out is not None:
+    if forecast(view, lately(view, last)).runs_out is not None:
         return State(glyphs.high, "fast", "warn")
     if view.alert is not None:
         return State(glyphs.high, f"{view.alert:.0%}", "warn")
     return State(glyphs.full, "ok", "good")
 
 
-def bar(view: BudgetView, cells: int, glyphs: Glyphs) -> Line:
+def bar(view: BudgetView, cells: int, glyphs: Glyphs, last: SeriesView | None = None) -> Line:
     """0 to 100 % of the limit: settled, reserved, left; the thresholds marked."""
     settled = max(_part(view.settled, view.limit, cells), min(int(view.settled > 0), cells))
     whole = _part(view.settled + view.reserved, view.limit, cells)
     reserved = max(whole, min(settled + int(view.reserved > 0), cells))
-    tone = state(view, glyphs).tone
+    tone = state(view, glyphs, last).tone
     signs = (
         [glyphs.bar] * settled + [glyphs.other] * (reserved - settled) + [glyphs.rail] * (cells - reserved)
     )
@@ -115,8 +132,13 @@ def money(value: float | None, glyphs: Glyphs, *, at_least: bool = False) -> str
     return f"{value:,.2f}{more}" if value < 10_000 else f"{value:,.0f}{more}"
 
 
-def table(views: Sequence[BudgetView], cells: int, glyphs: Glyphs) -> tuple[Line, list[tuple[str, Line]]]:
-    """The header and a row for each, in the order of the configuration; what does not fit is left out."""
+def table(
+    views: Sequence[BudgetView], cells: int, glyphs: Glyphs, last: SeriesView | None = None
+) -> tuple[Line, list[tuple[str, Line]]]:
+    """The header and a row for each, in the order of the configuration; what does not fit is left out.
+
+    `last` is how traffic went in the last minutes.
+    """
     columns = next(kept for least, kept in _COLUMNS if cells >= least)
     scope = min(max((len(view.scope) for view in views), default=0), 24) if cells >= 100 else 0
     name = min(max((len(view.name) for view in views), default=0), 20 if cells >= 150 else _NAME)
@@ -127,11 +149,11 @@ def table(views: Sequence[BudgetView], cells: int, glyphs: Glyphs) -> tuple[Line
     header = span(lead + "".join(f" {head:>{width}}" for head, width in columns) + "  STATE", "muted")
     drawn: list[tuple[str, Line]] = []
     for view in views:
-        told, now = _numbers(view, glyphs), state(view, glyphs)
+        told, now = _numbers(view, glyphs, last), state(view, glyphs, last)
         label = f" {pad(view.name, name, more=glyphs.more)} "
         row = line(
             span(label + (f"{pad(view.scope, scope, more=glyphs.more)} " if scope else "")),
-            *bar(view, room, glyphs),
+            *bar(view, room, glyphs, last),
             span(f"{min(view.used, 9.99):>5.0%}", now.tone),
             span("".join(f" {told[head]:>{width}}" for head, width in columns)),
             span(f"  {now.symbol} {now.word}", now.tone),
@@ -140,8 +162,8 @@ def table(views: Sequence[BudgetView], cells: int, glyphs: Glyphs) -> tuple[Line
     return cut_line((header,), cells, glyphs.more), drawn
 
 
-def _numbers(view: BudgetView, glyphs: Glyphs) -> dict[str, str]:
-    known, ahead = view.known, forecast(view)
+def _numbers(view: BudgetView, glyphs: Glyphs, last: SeriesView | None) -> dict[str, str]:
+    known, ahead = view.known, forecast(view, lately(view, last))
     lasts = "lasts" if ahead.spent is not None else glyphs.unknown
     return {
         "LIMIT": money(view.limit, glyphs) + ("*" if view.configured is not None else ""),
@@ -158,7 +180,9 @@ def _numbers(view: BudgetView, glyphs: Glyphs) -> dict[str, str]:
     }
 
 
-def detail(view: BudgetView, now: str, cells: int, glyphs: Glyphs) -> list[Line]:
+def detail(
+    view: BudgetView, now: str, cells: int, glyphs: Glyphs, last: SeriesView | None = None
+) -> list[Line]:
     """Everything there is to know of one budget, in sentences where they say more."""
     facts = [
         ("budget", f"{view.name}, over {view.scope}"),
@@ -171,6 +195,7 @@ def detail(view: BudgetView, now: str, cells: int, glyphs: Glyphs) -> list[Line]
         ("left", money(view.left if view.known else None, glyphs)),
         ("period", f"{view.starts[:16]} to {view.resets[:16]} UTC, ends in {uptime(view.resets_in)}"),
         ("forecast", sentence(view, now, glyphs)),
+        ("lately", recently(view, now, glyphs, last)),
         ("tells at", ", ".join(f"{share:.0%}" for share in view.thresholds) or "nothing"),
         (
             "over it",
@@ -221,6 +246,22 @@ def sentence(view: BudgetView, now: str, glyphs: Glyphs) -> str:
     if ahead.runs_out <= 0:
         return f"{whole}: the limit is spent"
     return f"{whole}: the limit is spent in {uptime(ahead.runs_out)}{_when(now, ahead.runs_out)}"
+
+
+def recently(view: BudgetView, now: str, glyphs: Glyphs, last: SeriesView | None) -> str:
+    """The same by what was spent in the last minutes."""
+    pace = lately(view, last)
+    if pace is None or last is None:
+        return "not known: what the last minutes cost is known of everything and of models only"
+    told = f"{money(pace * 3600, glyphs)} {view.currency} an hour in the last {uptime(_stretch(last))}"
+    left = view.limit - view.settled
+    if left <= 0 or pace <= 0 or left / pace >= view.resets_in:
+        return told
+    return f"{told}: at that pace the limit is spent in {uptime(left / pace)}{_when(now, left / pace)}"
+
+
+def _stretch(last: SeriesView) -> float:
+    return float(len(last.whole.cost) * last.step)
 
 
 def _when(now: str, seconds: float) -> str:

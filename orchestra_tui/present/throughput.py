@@ -49,7 +49,8 @@ def windows(view: SeriesView | None, window: str, by: str, scope: str, cells: in
         parts.append((2, line(span(told, "muted"))))
         age = seconds_since(view.until, view.since)
         if age is not None and age < view.seconds:
-            parts.append((1, line(span(f"all there is: {uptime(age)}, since the engine started", "muted"))))
+            parts.append((1, line(span(f"all there is: {uptime(age)}", "muted"))))
+            parts.append((3, line(span("since the engine started", "muted"))))
     return cut_line(fit(parts, cells), cells, glyphs.more)
 
 
@@ -110,9 +111,12 @@ def charts(view: SeriesView, scope: str = "") -> tuple[Chart, ...]:
 
 
 def _length(view: SeriesView) -> float:
-    """Seconds of the axis: the window, or what there is of it, a minute at least."""
+    """Seconds of the axis: the window, or what there is of it in whole minutes, five minutes or hours."""
     age = seconds_since(view.until, view.since)
-    return float(view.seconds if age is None else min(view.seconds, max(age, 60)))
+    if age is None:
+        return float(view.seconds)
+    whole = next(step for least, step in ((7200, 3600), (600, 300), (-1, 60)) if age > least)
+    return float(min(view.seconds, max(-(-age // whole), 1) * whole))
 
 
 def _each(values: Sequence[Value], seconds: float) -> tuple[Value, ...]:

@@ -45,7 +45,7 @@ class CostScreen(TableScreen):
         self._window = 1
         self._report: usage.Report | None = None
         self._days: usage.Report | None = None
-        self._hour: SeriesView | None = None
+        self._last: SeriesView | None = None
         self._spent_at = float("-inf")
         self._error = ""
 
@@ -110,7 +110,7 @@ class CostScreen(TableScreen):
             if self.console.now() - self._spent_at >= _SPENT_SECONDS:
                 self._days = await asking.days(engine, spending.DAYS)
                 self._spent_at = self.console.now()
-                self._hour = await series.series(engine, "15m", "model")
+                self._last = await series.series(engine, "15m", "model")
         except EngineError as error:
             # What an hour costs is not worth a word where the sums came.
             self._error = "" if self._report is not None else error.message
@@ -132,13 +132,13 @@ class CostScreen(TableScreen):
         table.display = bool(views)
         cells = table.scrollable_content_region.width
         if views and cells >= 10:
-            table.show_rows(*budgets.table(views, cells, picture.glyphs))
+            table.show_rows(*budgets.table(views, cells, picture.glyphs, self._last))
             table.age(picture.stale)
             note = "  * set by an operator" if any(view.configured is not None for view in views) else ""
             table.entitle(f"Budgets  {len(views)}{note}")
 
     def _spent(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
-        found = spending.spending(self._days, self._hour) if self._days else None
+        found = spending.spending(self._days, self._last) if self._days else None
         bare = picture.snapshot is not None and not picture.snapshot.budgets
         return [spending.summary(found, cells, picture.glyphs, note=_NONE if bare else "")]
 
@@ -149,7 +149,7 @@ class CostScreen(TableScreen):
             self.say(line(span("no row selected", "warn")))
             return
         if focused.id == "budgets":
-            self.sheet("Budget", lambda picture, cells, _: _told(key, picture, cells))
+            self.sheet("Budget", lambda picture, cells, _: _told(key, picture, cells, self._last))
             return
 
         def drawn(picture: Picture, cells: int, _rows: int) -> list[Line]:
@@ -219,8 +219,8 @@ def _deed(name: str, text: str) -> Deed:
     return reset_limit(name) if value is None else set_limit(name, value)
 
 
-def _told(key: str, picture: Picture, cells: int) -> list[Line]:
+def _told(key: str, picture: Picture, cells: int, last: SeriesView | None) -> list[Line]:
     view = budgets.budget(picture.snapshot, key)
     if view is None or picture.snapshot is None:
         return [line(span(f" {key} is gone", "warn"))]
-    return budgets.detail(view, picture.snapshot.now, cells, picture.glyphs)
+    return budgets.detail(view, picture.snapshot.now, cells, picture.glyphs, last)

@@ -66,10 +66,17 @@ class ThroughputScreen(ViewScreen):
 
     def on_resize(self) -> None:
         super().on_resize()
-        self.call_after_refresh(self._draw)
+        self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        """What had the focus may have no room any more."""
+        if self.focused is None or not self.focused.region.area:
+            self.home()
+        self._draw()
 
     def home(self) -> None:
-        self.set_focus(self.query_one("#metrics" if self.has_class("-narrow") else "#chart-requests"))
+        rows = self.has_class("-narrow") or self.has_class("-low")
+        self.set_focus(self.query_one("#large" if self._large else "#metrics" if rows else "#chart-requests"))
 
     # -- what is asked
 
@@ -186,11 +193,8 @@ class ThroughputScreen(ViewScreen):
     def _enlarge(self, key: str) -> None:
         self._large = key
         self.set_class(bool(key), "-large")
-        self.set_focus(self.query_one("#large")) if key else self._return()
-        self.call_after_refresh(self._draw)
-
-    def _return(self) -> None:
         self.home()
+        self.call_after_refresh(self._draw)
 
     def action_back(self) -> None:
         if self._large:

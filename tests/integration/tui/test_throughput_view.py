@@ -187,3 +187,19 @@ async def test_what_the_engine_refuses_is_said_and_old_data_is_grey() -> None:
 def test_the_view_has_its_number() -> None:
     """As the keymap has it."""
     assert (BY_NAME["throughput"].digit, BY_NAME["throughput"].short) == ("4", "tp")
+
+
+async def test_a_smaller_terminal_takes_the_focus_along() -> None:
+    """Where the charts have no room any more keys work on the rows."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("4")
+        await sees(pilot, "By model, 5m")
+        await pilot.press("tab")
+        await pilot.resize_terminal(80, 24)
+        await sees(pilot, "first p99")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "metrics")
+        await pilot.press("enter")
+        await sees(pilot, "Requests a second")

@@ -35,6 +35,24 @@ def test_the_forecast_goes_on_at_the_pace_so_far() -> None:
     assert budgets.forecast(view("c", 5.0, 6.0)).runs_out == 0.0
 
 
+def test_what_was_spent_lately_may_end_it_sooner() -> None:
+    """Of everything and of one model, which the engine knows by the minute; of a task or key it does not."""
+    last = series_view("15m")
+    whole = view("a", 50.0, 1.0)
+    pace = budgets.lately(whole, last)
+    assert pace == pytest.approx(sum(filter(None, last.whole.cost)) / 900)
+    assert budgets.forecast(whole).runs_out is None
+    assert budgets.forecast(whole, pace * 1000).runs_out == pytest.approx(49.0 / (pace * 1000))
+    assert budgets.forecast(view("b", 50.0, 1.0, elapsed=0.001), 1.0).runs_out == pytest.approx(49.0)
+    assert budgets.lately(replace(whole, model="gpt-5-mini"), last) == pytest.approx(
+        sum(filter(None, last.rows[2].cost)) / 900
+    )
+    for unknown in (replace(whole, task="vision"), replace(whole, key="ann"), replace(whole, model="gone")):
+        assert budgets.lately(unknown, last) is None
+    told = budgets.recently(replace(whole, limit=1.005), SNAPSHOT.now, UNICODE, last)
+    assert "an hour in the last 15m 00s: at that pace the limit is spent in " in told
+
+
 @pytest.mark.parametrize("given", [{"known": False}, {"elapsed": 0.005}])
 def test_what_nobody_can_tell_is_not_told(given: dict[str, object]) -> None:
     """Neither before it is read what was spent, nor when the period has only begun."""

@@ -136,7 +136,7 @@ def test_a_young_engine_says_that_this_is_all_there_is() -> None:
     """And its axis is as long as its life."""
     view = replace(series_view("24h"), since="2026-11-22T20:00:30.000Z", step=10)
     told = plain(throughput.windows(view, "24h", "model", "", 118, UNICODE))
-    assert "all there is: 15m 00s, since the engine started" in told
+    assert "all there is: 15m 00s  since the engine started" in told
     assert throughput.charts(view)[0].seconds == 900.0
     old = plain(throughput.windows(series_view("5m"), "5m", "model", "", 118, UNICODE))
     assert "all there is" not in old

@@ -2,7 +2,7 @@
 
 from orchestra_tui.present.actions.action import Action
 from orchestra_tui.present.actions.table import ACTIONS, Keymap, of_view
-from orchestra_tui.present.actions.views import BY_NAME
+from orchestra_tui.present.actions.views import BY_NAME, VIEWS
 from orchestra_tui.present.commands import names
 from orchestra_tui.present.searching import lit
 from orchestra_tui.present.spans import Line, cut_line, line, span, wrapped
@@ -38,21 +38,22 @@ def _row(action: Action, cells: int) -> Line:
 
 
 def markdown() -> str:
-    """Every key as a table for a document: a row for each group of views, in the order of the table."""
-    groups: dict[tuple[str, ...], list[Action]] = {}
+    """Every key as a table for a document: a row for each view with its own keys, the lists' and everybody's first."""
+    groups: dict[tuple[str, ...], list[Action]] = {(): []}
     for action in ACTIONS:
-        groups.setdefault((action.place == "prompt", *action.views), []).append(action)  # type: ignore[arg-type]
-    rows = ["| where | keys |", "|---|---|"]
-    for (typed, *views), actions in groups.items():
+        if action.shown and not action.id.startswith("view."):
+            groups.setdefault((*action.views, *(["prompt"] if action.place == "prompt" else [])), []).append(
+                action
+            )
+    digits = ", ".join(f"`{view.digit}` {view.title}" for view in VIEWS)
+    rows = ["| where | keys |", "|---|---|", f"| views | {digits}, `0` the last one |"]
+    for views, actions in groups.items():
         titles = ", ".join(BY_NAME[name].title for name in views if name in BY_NAME) or "everywhere"
-        keys = ", ".join(f"{_code(action.shown)} {_escaped(action.label)}" for action in actions)
-        rows.append(f"| {titles}{' (while typing)' if typed else ''} | {keys} |")
+        typed = " (while typing)" if "prompt" in views else ""
+        rows.append(f"| {titles}{typed} | {', '.join(map(_keys, actions))} |")
     return "\n".join(rows)
 
 
-def _code(shown: str) -> str:
-    return " ".join(f"`{key}`" if key != "`" else "`` ` ``" for key in _escaped(shown).split())
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+def _keys(action: Action) -> str:
+    keys = " ".join(f"`{key}`" for key in action.shown.split())
+    return f"{keys} {action.label}".replace("|", "\\|")

@@ -11,6 +11,7 @@ from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import plain
 from orchestra_tui.present.verbs.verb import Command, Mistake
 from tests.fakes.fake_engine import World
+from tests.fakes.readme_keys import told
 
 SNAPSHOT = World().snapshot()
 
@@ -112,3 +113,9 @@ def test_candidates_are_all_that_a_line_can_become() -> None:
     assert all(each.startswith("load box2/") for each in several)
     assert candidates("nothing box2", SNAPSHOT) == candidates("", SNAPSHOT) == []
     assert candidates("load mistral-nemo:12b", SNAPSHOT) == []
+
+
+def test_the_readme_has_every_key() -> None:
+    """Its table is made of the table of actions; `python -m tests.fakes.readme_keys` makes it anew."""
+    assert told() == manual.markdown()
+    assert "`L` load" in told()

@@ -8,6 +8,7 @@ from orchestra_tui.preferences.beginning import Wishes, begin
 from orchestra_tui.preferences.kept import Kept
 from orchestra_tui.preferences.keymap import canonical, listing, mistakes, remappable
 from orchestra_tui.preferences.settings import Settings, SettingsError, parse, read
+from tests.fakes.readme_keys import README
 
 THEMES = ("orchestra-dark", "nord")
 GOOD = """
@@ -127,3 +128,14 @@ def test_slow_is_every_two_seconds_unless_said_otherwise() -> None:
     """--slow changes the interval that is remembered, not one that was asked for."""
     assert begin(Wishes(slow=True), Settings(), Kept(interval=0.5)).interval == 2.0
     assert begin(Wishes(slow=True, interval=5.0), Settings(), Kept()).interval == 5.0
+
+
+def test_the_example_of_the_readme_is_right() -> None:
+    """It can be copied as it is."""
+    example = (
+        README.read_text("utf-8")
+        .partition("no key can have two meanings:\n\n```toml\n")[2]
+        .partition("```")[0]
+    )
+    found = parse(example, "console.toml", ("orchestra-light",))
+    assert (found.interval, found.keys["model.load"]) == (2, ("L", "ctrl+l"))

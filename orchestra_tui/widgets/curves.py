@@ -120,7 +120,7 @@ def _axes(plot: Any, chart: Chart, top: float, cells: int, glyphs: Glyphs) -> No
     ticks = (0.0, top / 2, top)
     plot.yticks(list(ticks), [f"{tick(each, chart.unit, glyphs):>{_LABEL - 1}}" for each in ticks])
     parts = _PARTS.get(chart.seconds, 4)
-    parts = parts if cells >= 50 else 1 if parts % 2 else parts // 2
+    parts = parts if cells >= 40 else 1 if parts % 2 else parts // 2
     at = [-chart.seconds * part / parts for part in range(parts + 1)]
     plot.xticks(at, ["now" if not each else f"-{_ago(-each)}" for each in at])
 

@@ -35,7 +35,7 @@ async def test_what_was_used_is_in_columns(size: tuple[int, int]) -> None:
         assert "412" in cloud
         if size[0] == 200:
             nobody = row(app, "    1  ").replace("│", " ").split()
-            assert nobody == ["–", "1", "–", "0", "0", "0", "–", "–", "–", "–"]
+            assert nobody[:10] == ["–", "1", "–", "0", "0", "0", "–", "–", "–", "–"]
         assert all(len(each) <= size[0] for each in shown(app))
         assert engine.usages[0] == ("model", "7d")
 

@@ -1,6 +1,6 @@
 """The Cost view: how budgets stand and where they lead, who used what, what routing saved, what could be better."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -73,6 +73,15 @@ class CostScreen(TableScreen):
     def copied(self) -> str:
         focused = self.focused
         return (focused.selected or "") if isinstance(focused, LiveTable) else super().copied()
+
+    def kept(self) -> dict[str, str]:
+        return super().kept() | {"by": self._by, "window": usage.WINDOWS[self._window][0]}
+
+    def recall(self, kept: Mapping[str, str]) -> None:
+        super().recall(kept)
+        self._by = kept["by"] if kept.get("by") in usage.GROUPS else self._by
+        names = [name for name, _ in usage.WINDOWS]
+        self._window = names.index(kept["window"]) if kept.get("window") in names else self._window
 
     # -- what is asked
 

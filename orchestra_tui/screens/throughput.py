@@ -1,6 +1,6 @@
 """The Throughput view: requests, tokens, latency and first tokens over the last minutes or hours."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -77,6 +77,13 @@ class ThroughputScreen(ViewScreen):
     def home(self) -> None:
         rows = self.has_class("-narrow") or self.has_class("-low")
         self.set_focus(self.query_one("#large" if self._large else "#metrics" if rows else "#chart-requests"))
+
+    def kept(self) -> dict[str, str]:
+        return {"window": self._window, "by": self._by}
+
+    def recall(self, kept: Mapping[str, str]) -> None:
+        self._window = kept["window"] if kept.get("window") in WINDOWS else self._window
+        self._by = kept["by"] if kept.get("by") in throughput.BY else self._by
 
     # -- what is asked
 

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestra_tui.present.actions.views import BY_NAME
+from orchestra_tui.screens.cost import CostScreen
 from tests.fakes.budget_views import BUDGETS
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 
@@ -236,3 +237,16 @@ async def test_without_budgets_it_says_how_to_make_one() -> None:
         await sees(pilot, "no budgets: each is a [[budgets]] table")
         await pilot.press("B")
         await sees(pilot, "budget: there is none")
+
+
+async def test_what_was_chosen_is_remembered() -> None:
+    """The window and what rows are by; what makes no sense any more is left as it is."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)):
+        screen = CostScreen()
+        screen.recall({"window": "30 days", "by": "key"})
+        assert {"window": "30 days", "by": "key"}.items() <= screen.kept().items()
+        screen.recall({"window": "2 days", "by": "planet"})
+        assert {"window": "30 days", "by": "key"}.items() <= screen.kept().items()

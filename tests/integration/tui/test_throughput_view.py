@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from orchestra_tui.present.actions.views import BY_NAME
+from orchestra_tui.screens.throughput import ThroughputScreen
 from orchestra_tui.widgets.curves import ChartPane
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 
@@ -203,3 +204,16 @@ async def test_a_smaller_terminal_takes_the_focus_along() -> None:
         await until(pilot, lambda: app.focused is not None and app.focused.id == "metrics")
         await pilot.press("enter")
         await sees(pilot, "Requests a second")
+
+
+async def test_what_was_chosen_is_remembered() -> None:
+    """The window and what rows are by; what makes no sense any more is left as it is."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)):
+        screen = ThroughputScreen()
+        screen.recall({"window": "1h", "by": "backend"})
+        assert {"window": "1h", "by": "backend"}.items() <= screen.kept().items()
+        screen.recall({"window": "2h", "by": "key"})
+        assert {"window": "1h", "by": "backend"}.items() <= screen.kept().items()

@@ -11,7 +11,7 @@ from orchestra_tui.asking.audit import audit
 from orchestra_tui.engine import EngineError
 from orchestra_tui.present.copies import Copy
 from orchestra_tui.present.happenings import rows
-from orchestra_tui.present.happenings.entry import TABS, Happening, Told, merged, of_action
+from orchestra_tui.present.happenings.entry import TABS, Audit, Happening, Told, merged, of_action
 from orchestra_tui.present.happenings.subject import HAPPENINGS
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, span
@@ -22,7 +22,9 @@ from orchestra_tui.widgets.lines import Pane
 
 # Reading the audit log is a look into a file, and what operators do is rare.
 _SECONDS = 3.0
-_NOT_FOR_ALL = "no audit: that takes the scope admin"
+# Actions that are held.
+_MOST = 1000
+_NOT_FOR_ALL = "no audit: scope admin needed"
 _FORBIDDEN = ("forbidden", "insufficient_scope", "invalid_api_key")
 
 
@@ -37,7 +39,8 @@ class EventsScreen(FollowingScreen):
         super().__init__()
         self._tab = 0
         self._told = Told()
-        self._actions: tuple[Happening, ...] = ()
+        self._actions: dict[str, Happening] = {}
+        self._place: str | None = None
         self._problem = ""
         self._barred = False
         self._asking = False
@@ -73,13 +76,35 @@ class EventsScreen(FollowingScreen):
     async def _asked(self) -> None:
         try:
             page = await audit(self.console.engine)
-            self._actions, self._problem = tuple(map(of_action, page.entries)), ""
+            self._take(page, first=not self._actions)
+            self._problem = ""
         except EngineError as error:
             self._barred = error.code in _FORBIDDEN
             self._problem = _NOT_FOR_ALL if self._barred else error.message
         finally:
             self._asking = False
         if not self.picture.paused:
+            self.redraw(self.picture)
+
+    def _take(self, page: Audit, *, first: bool) -> None:
+        """Where older ones begin is told by the oldest page that was read."""
+        self._actions |= {one.key: one for one in map(of_action, page.entries)}
+        if first:
+            self._place = page.next
+
+    def reached_end(self) -> None:
+        """Older actions, as long as there are some and there is room for them."""
+        if self._place is not None and self.tab != "events" and len(self._actions) < _MOST:
+            self.run_worker(self._older(self._place), group="older", exclusive=True)
+
+    async def _older(self, place: str) -> None:
+        try:
+            page = await audit(self.console.engine, before=place)
+        except EngineError as error:
+            self.console.say(f"older actions: {error.message}", "warn")
+            return
+        if place == self._place:
+            self._take(page, first=True)
             self.redraw(self.picture)
 
     # -- what is shown
@@ -92,7 +117,7 @@ class EventsScreen(FollowingScreen):
         """As of the moment that is shown: of operators too nothing that came after it."""
         now = picture.snapshot.now if picture.snapshot else ""
         told = (*(picture.snapshot.events if picture.snapshot else ()), *self.console.happened())
-        actions = [one for one in self._actions if not now or one.at <= now]
+        actions = [one for one in self._actions.values() if not now or one.at <= now]
         return merged(self._told.rows(told), actions, self.tab)
 
     def drawn(self, things: Sequence[Happening], picture: Picture, cells: int) -> Rows:

@@ -60,10 +60,12 @@ class FollowingScreen(TableScreen):
     def action_move(self, by: int) -> None:
         if not self._started():
             super().action_move(by)
+        self._look_for_end(by)
 
     def action_page(self, by: int) -> None:
         self._started()
         super().action_page(by)
+        self._look_for_end(by)
 
     def action_edge(self, end: int) -> None:
         self._set(following=False)
@@ -71,6 +73,15 @@ class FollowingScreen(TableScreen):
         if end > 0 and keys and self.table.selected is None:
             self.table.select(keys[-1])
         super().action_edge(end)
+        self._look_for_end(end)
+
+    def _look_for_end(self, by: int) -> None:
+        keys = self.table.keys
+        if by > 0 and keys and self.table.selected == keys[-1] and not self.picture.paused:
+            self.reached_end()
+
+    def reached_end(self) -> None:
+        """The last row is selected, and the user would go on."""
 
     def action_mark(self) -> None:
         self._set(following=False)

@@ -101,7 +101,7 @@ class RequestsScreen(FollowingScreen):
         except EngineError:
             return Running()
 
-    def _older(self) -> None:
+    def reached_end(self) -> None:
         """More rows at the bottom, as long as there are some and there is room for them."""
         log = self.log_of_requests
         if log.full and log.cursor is not None:
@@ -238,23 +238,6 @@ class RequestsScreen(FollowingScreen):
         super().filter(text)
         if self.standing and self.listing.query and not self.picture.paused:
             self._ask()
-
-    def action_move(self, by: int) -> None:
-        super().action_move(by)
-        self._at_end(by)
-
-    def action_page(self, by: int) -> None:
-        super().action_page(by)
-        self._at_end(by)
-
-    def action_edge(self, end: int) -> None:
-        super().action_edge(end)
-        self._at_end(end)
-
-    def _at_end(self, by: int) -> None:
-        keys = self.table.keys
-        if by > 0 and keys and self.table.selected == keys[-1] and not self.picture.paused:
-            self._older()
 
     def _follow(self) -> None:
         super()._follow()

@@ -192,7 +192,9 @@ class RequestWorld:
     def answer(self, path: str, query: Mapping[str, str]) -> Running | Page | Report | Audit | None:
         """None: nothing is known of that."""
         if path == "/api/v1/audit":
-            return Audit(self.actions)
+            begin = int(query.get("before", "0"))
+            end = begin + int(query["limit"])
+            return Audit(self.actions[begin:end], str(end) if end < len(self.actions) else None)
         if path == "/api/v1/requests":
             if "running" not in query:
                 return self._page(query)

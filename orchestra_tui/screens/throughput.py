@@ -1,8 +1,9 @@
 """The Throughput view: requests, tokens, latency and first tokens over the last minutes or hours."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
+import msgspec
 from textual import events
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
@@ -220,6 +221,13 @@ class ThroughputScreen(ViewScreen):
     def copied(self) -> str:
         focused = self.focused
         return (focused.selected or focused.text) if isinstance(focused, LiveTable) else super().copied()
+
+    def exports(self) -> Mapping[str, tuple[str, str, Callable[[], str]]]:
+        view = self._view
+        if view is None:
+            return super().exports()
+        whole = f"JSON of {self._window} with {len(view.rows)} {view.by}s"
+        return {"j": (whole, ".json", lambda: msgspec.json.encode(view).decode() + "\n"), **super().exports()}
 
     def on_selection_lost(self, event: SelectionLost) -> None:
         event.stop()

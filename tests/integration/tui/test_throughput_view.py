@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from orchestra_core.domain.series import SeriesView
 from orchestra_tui.present.actions.views import BY_NAME
 from orchestra_tui.screens.throughput import ThroughputScreen
 from orchestra_tui.widgets.curves import ChartPane
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
+from tests.fakes.series_views import series_view
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -217,3 +220,18 @@ async def test_what_was_chosen_is_remembered() -> None:
         assert {"window": "1h", "by": "backend"}.items() <= screen.kept().items()
         screen.recall({"window": "2h", "by": "key"})
         assert {"window": "1h", "by": "backend"}.items() <= screen.kept().items()
+
+
+async def test_all_numbers_can_be_exported() -> None:
+    """As the engine told them."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("4")
+        await sees(pilot, "By model, 5m")
+        screen = app.screen
+        assert isinstance(screen, ThroughputScreen)
+        label, suffix, made = screen.exports()["j"]
+        assert (label, suffix) == ("JSON of 5m with 3 models", ".json")
+        assert msgspec.json.decode(made(), type=SeriesView) == series_view("5m")

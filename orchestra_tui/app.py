@@ -356,11 +356,6 @@ class Orchestra(App[str]):
     def action_drills(self) -> None:
         self._drilling.list()
 
-    def _narrow(self, text: str) -> None:
-        """What follows the name of a view is a filter of it."""
-        if isinstance(self.screen, TableScreen):
-            self.screen.filter(text)
-
     def go_to(self, view: str, key: str) -> None:
         """Shows one object in its view."""
         self.action_view(view)

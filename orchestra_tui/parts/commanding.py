@@ -36,6 +36,8 @@ class Commanding:
             self._app.call_after_refresh(self._choose, command.verb, command.target)
         elif command.call:
             self._app.call_later(self._run, command.call)
+            if command.target:
+                self._app.call_after_refresh(self._narrow, command.target)
         elif command.deed is not None:
             self._app.do(command.deed(self._app.fresh()))
 
@@ -69,6 +71,11 @@ class Commanding:
 
     async def _run(self, call: str) -> None:
         await self._app.run_action(call, self._app.screen)
+
+    def _narrow(self, text: str) -> None:
+        """What follows the name of a view is a filter of it."""
+        if isinstance(self._app.screen, TableScreen):
+            self._app.screen.filter(text)
 
     def _select(self, view: str, name: str) -> None:
         """The one object in its list, with the filter gone that might hide it."""

@@ -1,6 +1,7 @@
 """The line between this console and its terminal: asked how quick it is, and spared where it is slow."""
 
 from collections.abc import Callable
+from queue import Queue
 from typing import Any
 
 from textual.app import App
@@ -35,7 +36,7 @@ class Pacing:
 
     def tick(self) -> None:
         before = self.slow
-        self.pace.look(self._now())
+        self.pace.look(self._now(), self._queued())
         if not self.pace.waiting and self._now() - self._at >= PERIOD:
             self._ask()
         self._tell(before)
@@ -44,6 +45,11 @@ class Pacing:
         before = self.slow
         self.pace.answered(self._now())
         self._tell(before)
+
+    def _queued(self) -> int:
+        """Writes that wait; Textual has no other way to ask for them."""
+        queue = getattr(getattr(self._app._driver, "_writer_thread", None), "_queue", None)
+        return queue.qsize() if isinstance(queue, Queue) else 0
 
     def _ask(self) -> None:
         driver = self._app._driver

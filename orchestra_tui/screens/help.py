@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 
 from orchestra_tui.present import manual
 from orchestra_tui.present.actions.table import Keymap
+from orchestra_tui.present.actions.views import BY_NAME
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.searching import lit, places
 from orchestra_tui.present.spans import Line
@@ -57,7 +58,13 @@ class SheetScreen(ModalScreen[None]):
         return self.query_one(Pane)
 
     def compose(self) -> ComposeResult:
-        sheet = Pane(self._drawn, self._title, id="sheet")
+        view = BY_NAME.get(self.app.current_mode)
+        crumbs = [view.title] if view is not None else []
+        sheet = Pane(
+            self._drawn,
+            f" {'>' if self.app.has_class('-ascii') else '›'} ".join([*crumbs, self._title]),
+            id="sheet",
+        )
         sheet.border_title = self._title.replace("[", "\\[")
         yield sheet
 

@@ -96,7 +96,7 @@ def test_a_newcomer_asks_the_real_model_and_unloads_and_loads_it_by_key(place: P
         loaded = megabytes(terminal)
 
         terminal.keys("2")
-        terminal.sees("NEED")
+        terminal.sees("MEM")
         # What is reserved moves by some per cent when the model was measured again.
         sizes = re.findall(r"(\d+)M", terminal.row("● gemma3-270m", "ready"))
         assert any(abs(int(size) - loaded) < loaded / 10 for size in sizes), (sizes, loaded)

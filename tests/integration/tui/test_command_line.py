@@ -2,6 +2,7 @@
 
 from textual.widgets import Input
 
+from orchestra_tui.present.actions.views import VIEWS
 from orchestra_tui.widgets.prompts import CommandLine
 from tests.fakes.console_engine import ConsoleEngine, console, sees, shown, text, until
 
@@ -77,6 +78,22 @@ async def test_the_command_line_works_where_there_is_no_room() -> None:
         await pilot.resize_terminal(20, 5)
         await pilot.press("q")
         await until(pilot, lambda: app._exit)
+
+
+async def test_every_view_survives_a_terminal_that_shrinks_from_wide() -> None:
+    """From 200x60, where the rail is, straight to almost nothing and back."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await sees(pilot, "live 1s")
+        for view in VIEWS:
+            app.action_view(view.name)
+            await until(pilot, lambda view=view: app.screen.id == view.name)  # type: ignore[misc]
+            for size in ((60, 18), (200, 60), (20, 5), (100, 18), (200, 60)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause(0.1)
+        await sees(pilot, "live 1s")
 
 
 async def test_the_palette_finds_models_and_backends() -> None:

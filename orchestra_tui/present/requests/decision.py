@@ -111,6 +111,8 @@ def _expected(candidates: Sequence[Candidate], cells: int, glyphs: Glyphs) -> li
     """What the terms were made of."""
     if not candidates:
         return []
+    if cells < _APART + _EXPECTED:
+        return _expected_in_words(candidates, cells, glyphs)
     heads = f"{'TIME':>8}{'FIRST':>8}{'WAIT':>8}{'OUT':>6}{'COST':>10}  FROM"
     shown = candidates[:_SHOWN]
     name = max(len(one.endpoint) for one in shown) + 1
@@ -131,6 +133,23 @@ def _expected(candidates: Sequence[Candidate], cells: int, glyphs: Glyphs) -> li
         lead = span(f" {pad('' if apart else one.endpoint, name)}")
         found.append(line(lead, span(numbers, "muted"), mark, span(told.source, "muted")))
     return [cut_line(row, cells, glyphs.more) for row in found]
+
+
+def _expected_in_words(candidates: Sequence[Candidate], cells: int, glyphs: Glyphs) -> list[Line]:
+    """The same where there is no room for columns."""
+    found: list[Line] = [(), line(span(" expected", "muted"))]
+    for one in candidates[:_SHOWN]:
+        told = one.predicted
+        parts = [
+            f"{seconds(told.seconds, glyphs.unknown)}, first token {seconds(told.first_token, glyphs.unknown)}",
+            f"wait {seconds(told.wait, glyphs.unknown)}" if told.wait else "",
+            "" if told.cost is None else f"cost {told.cost:.4g}",
+            "overloaded" if one.overloaded else "",
+            told.source,
+        ]
+        words = f"{one.endpoint}: {', '.join(part for part in parts if part)}"
+        found += wrapped(words, cells - 2, "", "   ", "     ")
+    return found
 
 
 def _rejected(decision: Decision, cells: int) -> list[Line]:

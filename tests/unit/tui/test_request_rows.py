@@ -162,6 +162,7 @@ def test_where_the_terminal_is_narrow_the_terms_stand_below_each_other() -> None
     """Both candidates in columns, one line a term."""
     said = text(whole(ENDED[-1], report(ENDED[-1]), "", "USD", 60, UNICODE))
     assert "time it takes" in said
+    assert "box1/llama3.2:3b: 2.10s, first token 0.24s, cost" in said
     assert "against box2/llama3.2:3b" in said
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from textual.pilot import Pilot
@@ -20,6 +21,7 @@ from orchestra_tui.widgets.prompts import PromptArea
 from tests.fakes.console_engine import sees, text, until
 from tests.fakes.demo_traffic import DemoTraffic
 from tests.fakes.engine_process import ROOT, EngineProcess
+from tests.fakes.moving_picture import Frame, moving
 
 PROMPT = "What does a circuit breaker do?"
 # Name, size, keys to press or words to type, patterns to wait for: the last of each picture to appear.
@@ -28,7 +30,29 @@ SHOTS: tuple[tuple[str, tuple[int, int], tuple[str, ...], tuple[str, ...]], ...]
     ("overview-120x40", (120, 40), (), ("first token p50", "breakers")),
     ("overview-200x60", (200, 60), (), ("TTFT", "failovers")),
     ("models-120x40", (120, 40), ("2", *"jjjjj"), ("Details", "first token")),
+    ("backends-120x40", (120, 40), ("3",), ("WHY", "sim-phi")),
+    ("throughput-120x40", (120, 40), ("4",), ("TOK/S", "Latency")),
+    ("requests-120x40", (120, 40), ("5", *"jjjjjj"), ("success", "running", "Timeline|timeline|queued")),
     ("playground-120x40", (120, 40), ("6", PROMPT, "enter"), (r"\d{2,} so far", "cancel")),
+    ("alerts-120x40", (120, 40), ("7", "j"), ("firing", "limit")),
+    ("cost-120x40", (120, 40), ("8",), ("Savings", "sim-cloud-mini")),
+    ("events-120x40", (120, 40), ("9",), ("audit", "request.failed", "all")),
+)
+# What the tour says, the keys that lead there, patterns to wait for.
+TOUR: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("Everything at a glance: health, breakers, traffic, memory, problems.", (), ("first token",)),
+    ("2: every model on every machine. L loads, after its plan; U unloads.", ("2", "j", "j"), ("Details",)),
+    ("/ filters: words, expressions, fields.", ("slash", *"state:ready tok/s>20", "enter"), ("filter",)),
+    ("3: backends and breakers, each with its story.", ("3",), ("WHY",)),
+    ("B: force it open, close it, ask for one token.", ("B",), ("half-open",)),
+    ("F: a fault drill, graded at its end.", ("escape", "F"), ("Fault drill",)),
+    ("4: throughput and latency, five minutes to a day.", ("escape", "4"), ("Latency",)),
+    ("5: what runs now and what has been, live.", ("5", *"jjjjjjjjjjjj"), ("success",)),
+    ("enter: its timeline, and the decision term by term.", ("enter",), ("tokens", r"quality|term")),
+    ("6: ask a model, or two side by side.", ("escape", "6", PROMPT, "enter"), (r"\d{2,} so far",)),
+    ("8: what it cost, what budgets are left, what routing saved.", ("escape", "escape", "8"), ("Savings", "sim-cloud-mini")),
+    ("9: what happened, who did what, and the same as a command.", ("9",), ("audit",)),
+    ("? tells every key. Lower-case keys never change anything.", ("question_mark",), ("Everywhere",)),
 )
 FONT = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 # A cell of the picture: 0.61 and 1.22 of the size that Rich writes. At this size the first font fills its width.
@@ -43,7 +67,7 @@ def socket() -> Iterator[str]:
     if given:
         yield given
         return
-    with EngineProcess(demo=True) as engine, DemoTraffic(engine) as traffic:
+    with EngineProcess("", "--users", "40", demo=True) as engine, DemoTraffic(engine) as traffic:
         traffic.go_on(float(os.environ.get("ORCHESTRA_SCREENSHOT_SECONDS", "1")))
         yield str(engine.socket)
 
@@ -71,9 +95,30 @@ async def test_a_screenshot_is_written(
     assert not re.search(r"url\(\"?https?:|src=", svg)
 
 
+async def test_the_tour_is_written(folder: Path, socket: str) -> None:
+    """One console from view to view, as a picture that moves by itself; only its beginning where nobody keeps it."""
+    steps = TOUR if "ORCHESTRA_SCREENSHOTS" in os.environ else TOUR[:4]
+    app = Orchestra(EngineClient(socket))
+    frames: list[Frame] = []
+    async with app.run_test(size=(120, 36)) as pilot:
+        await sees(pilot, "live")
+        for says, keys, words in steps:
+            for key in keys:
+                await typed(pilot, key)
+            svg = solid(without_web_fonts(await taken(pilot, ("SIMULATED", *words))))
+            frames.append(Frame(svg, says))
+    tour = moving(frames, FONT)
+    (folder / "tour.svg").write_text(tour, encoding="utf-8")
+
+    assert tour.count("@keyframes") == len(steps)
+    assert not re.search(r"url\(\"?https?:|src=", tour)
+    ElementTree.fromstring(tour)
+
+
 def test_the_screenshots_of_the_readme_are_there() -> None:
     """One picture of each name is part of the project."""
-    assert {path.stem for path in (ROOT / "screenshots").glob("*.svg")} == {shot[0] for shot in SHOTS}
+    names = {"tour", *(shot[0] for shot in SHOTS)}
+    assert {path.stem for path in (ROOT / "screenshots").glob("*.svg")} == names
 
 
 async def typed(pilot: Pilot[str], key: str) -> None:
@@ -103,6 +148,8 @@ def without_web_fonts(svg: str) -> str:
     """The picture with fonts of the viewer's machine; nothing is fetched from anywhere."""
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: ?(Fira Code|arial)[^;]*;", f"font-family: {FONT};", svg)
+    # Some viewers take the spaces at the ends of a text away, no-break spaces too.
+    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
     return svg.replace("font-size: 20px", f"font-size: {SIZE}")
 
 

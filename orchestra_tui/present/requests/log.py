@@ -24,7 +24,8 @@ class Log:
         self.known = False
         self._ended: dict[str, Ended] = {}
         self._order: list[Ended] = []
-        self._awaited: set[str] = set()
+        # Ran, and are in no page yet: shown as they were seen last, so that a selection does not lose its request.
+        self._awaited: dict[str, RunningView] = {}
 
     @property
     def ended(self) -> Sequence[Ended]:
@@ -43,7 +44,7 @@ class Log:
         if identity is None:
             return None
         # One that has just ended may still be told as running by the answer before.
-        return self._ended.get(identity) or self.running.get(identity)
+        return self._ended.get(identity) or self.running.get(identity) or self._awaited.get(identity)
 
     def still(self, identity: str) -> RunningView | None:
         """One that runs, as far as is known now."""
@@ -52,7 +53,7 @@ class Log:
     def entries(self) -> list[Entry]:
         """Those that run, the newest first, then those that have ended."""
         live = [view for view in reversed(self.running.values()) if view.id not in self._ended]
-        return [*live, *self._order]
+        return [*live, *self._awaited.values(), *self._order]
 
     def forget(self) -> None:
         """Other rows are asked for from now on."""
@@ -63,7 +64,10 @@ class Log:
 
     def runs(self, answer: Running) -> None:
         now = {view.id: view for view in answer.requests}
-        self._awaited |= self.running.keys() - now.keys() - self._ended.keys()
+        seen = self._awaited | self.running
+        self._awaited = {
+            name: view for name, view in seen.items() if name not in now and name not in self._ended
+        }
         self.running, self.total = now, answer.total
 
     def newest(self, page: Page) -> None:
@@ -73,7 +77,7 @@ class Log:
         if gap or self._went_back(rows) or not self.known:
             self._ended, self._order, self.cursor = {}, [], page.next
         self._take(page)
-        self._awaited -= self._ended.keys()
+        self._awaited = {name: view for name, view in self._awaited.items() if name not in self._ended}
         if page.next is None or len(rows) >= WINDOW:
             # The whole window was looked at: what is not in it is older than that.
             self._awaited.clear()

@@ -71,6 +71,21 @@ def test_a_request_that_ran_and_is_in_no_page_is_missed() -> None:
     assert not log.missing
 
 
+def test_what_has_ended_is_shown_until_a_page_has_it() -> None:
+    """A selection never loses its request between the two answers, and none is shown twice."""
+    log = filled(1, 2, after="x")
+    log.runs(live(running(9), running(8)))
+    log.runs(live(running(8)))
+    assert sorted(ids(log)) == [1, 2, 8, 9]
+    assert log.entry(running(9).id) is not None
+    log.runs(live(running(9), running(8)))
+    assert sorted(ids(log)) == [1, 2, 8, 9]
+    log.runs(live(running(8)))
+    log.newest(page(ended(2), ended(9), after="x"))
+    assert sorted(ids(log)) == [1, 2, 8, 9]
+    assert not log.missing
+
+
 def test_other_rows_are_forgotten() -> None:
     """What runs stays: it was not asked for with them."""
     log = filled(1, 2, after="x")

@@ -50,7 +50,11 @@ TOUR: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("5: what runs now and what has been, live.", ("5", *"jjjjjjjjjjjj"), ("success",)),
     ("enter: its timeline, and the decision term by term.", ("enter",), ("tokens", r"quality|term")),
     ("6: ask a model, or two side by side.", ("escape", "6", PROMPT, "enter"), (r"\d{2,} so far",)),
-    ("8: what it cost, what budgets are left, what routing saved.", ("escape", "escape", "8"), ("Savings", "sim-cloud-mini")),
+    (
+        "8: what it cost, what is left, what routing saved.",
+        ("escape", "escape", "8"),
+        ("Savings", "sim-cloud-mini"),
+    ),
     ("9: what happened, who did what, and the same as a command.", ("9",), ("audit",)),
     ("? tells every key. Lower-case keys never change anything.", ("question_mark",), ("Everywhere",)),
 )

@@ -28,7 +28,7 @@ OUTAGE, FAILING, DOOMED = "sim-cloud", "sim-edge", "sim-phi-3.5-mini-instruct"
 CHOOSY = "auto:quality=high"
 LOADED = "sim-gemma2:2b"
 OUTAGE_SECONDS = 1.0
-RETRY_SECONDS = 2.0
+RETRY_SECONDS = 0.8
 
 
 class DemoTraffic:

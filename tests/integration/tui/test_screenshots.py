@@ -32,9 +32,9 @@ SHOTS: tuple[tuple[str, tuple[int, int], tuple[str, ...], tuple[str, ...]], ...]
     ("models-120x40", (120, 40), ("2", *"jjjjj"), ("Details", "first token")),
     ("backends-120x40", (120, 40), ("3",), ("WHY", "sim-phi")),
     ("throughput-120x40", (120, 40), ("4",), ("TOK/S", "Latency")),
-    ("requests-120x40", (120, 40), ("5", *"jjjjjj"), ("success", "running", "Timeline|timeline|queued")),
+    ("requests-120x40", (120, 40), ("5", *"jjjjjj"), ("success", "to first|attempt|waited")),
     ("playground-120x40", (120, 40), ("6", PROMPT, "enter"), (r"\d{2,} so far", "cancel")),
-    ("alerts-120x40", (120, 40), ("7", "j"), ("firing", "limit")),
+    ("alerts-120x40", (120, 40), ("7", "j"), ("firing|nothing fires",)),
     ("cost-120x40", (120, 40), ("8",), ("Savings", "sim-cloud-mini")),
     ("events-120x40", (120, 40), ("9",), ("audit", "request.failed", "all")),
 )
@@ -58,6 +58,22 @@ TOUR: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("9: what happened, who did what, and the same as a command.", ("9",), ("audit",)),
     ("? tells every key. Lower-case keys never change anything.", ("question_mark",), ("Everywhere",)),
 )
+CONFIG = """
+[discovery]
+enabled = false
+[embedded]
+enabled = false
+[[budgets]]
+name = "cloud-month"
+limit = 20
+period = "month"
+kind = "hard"
+[[budgets]]
+name = "cloud-today"
+limit = 1
+period = "day"
+kind = "soft"
+"""
 FONT = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 # A cell of the picture: 0.61 and 1.22 of the size that Rich writes. At this size the first font fills its width.
 CELL = (12.2, 24.4)
@@ -71,7 +87,7 @@ def socket() -> Iterator[str]:
     if given:
         yield given
         return
-    with EngineProcess("", "--users", "40", demo=True) as engine, DemoTraffic(engine) as traffic:
+    with EngineProcess(CONFIG, "--users", "40", demo=True) as engine, DemoTraffic(engine) as traffic:
         traffic.go_on(float(os.environ.get("ORCHESTRA_SCREENSHOT_SECONDS", "1")))
         yield str(engine.socket)
 

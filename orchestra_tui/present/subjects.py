@@ -10,6 +10,9 @@ from orchestra_tui.present.models import under_way
 from orchestra_tui.present.numbers import age, context, count, parameters, rate, seconds, since, size
 from orchestra_tui.present.states import residency
 
+# Of the calls since the engine started: a model that fails more often has a problem.
+_FAILING = 0.05
+
 
 def _idle(now: str, stamp: str | None) -> float | None:
     """Seconds since a stamp, whole: what is exported twice in a second should not differ."""
@@ -22,7 +25,9 @@ def _bytes(field: Callable[[ModelView], int | None], name: str, title: str) -> F
 
 
 def _model_problem(view: ModelView) -> bool:
-    return bool(view.circuit != "closed" or view.status == "unavailable" or view.barred or view.failed)
+    """Somebody should look: it is kept from work, or too much of its work fails. A failure now and then is none."""
+    failing = view.failed > 0 and view.failed >= _FAILING * view.calls
+    return bool(view.circuit != "closed" or view.status == "unavailable" or view.barred or failing)
 
 
 MODELS = Subject(

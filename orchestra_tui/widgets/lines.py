@@ -14,6 +14,9 @@ from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import EMPTY, TONES, Line, plain
 from orchestra_tui.widgets.tones import Tones
 
+# What has a near relative in ASCII; a question mark for what is not known would be a question.
+_IN_ASCII = str.maketrans("–—…·‘’“”›", "--~.''\"\">")
+
 Draw = Callable[[Picture, int, int], Sequence[Line]]
 
 
@@ -130,7 +133,9 @@ class Lines(ScrollView):
     def _printable(self, text: str) -> str:
         if text.isascii():
             return text if text.isprintable() else ascii(text)
-        return text.encode("ascii", "replace").decode() if self.app.has_class("-ascii") else text
+        if not self.app.has_class("-ascii"):
+            return text
+        return text.translate(_IN_ASCII).encode("ascii", "replace").decode()
 
     @staticmethod
     def _at(lines: Sequence[Line], index: int) -> Line:

@@ -185,3 +185,23 @@ async def test_what_half_a_word_hides_is_selected_again() -> None:
         await pilot.press("escape")
         await sees(pilot, "10/10")
         assert screen.table.selected == BUSY
+
+
+async def test_what_opens_over_a_view_is_ascii_where_that_is_all_there_is() -> None:
+    """Menus, JSON, marks and arrows too; what is not known is a dash and never a question."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine, terminal=Terminal(ascii=True))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await sees(pilot, "MODEL")
+        assert not any(" ? " in row for row in shown(app)[3:20])
+        await pilot.press(">", ">", "space")
+        await sees(pilot, "STATE^")
+        await sees(pilot, "# ")
+        for key in ("y", "J"):
+            assert [row for row in shown(app) if not row.isascii()] == []
+            await pilot.press(key)
+            await sees(pilot, "esc")
+            assert [row for row in shown(app) if not row.isascii()] == []
+            await pilot.press("escape")

@@ -306,10 +306,10 @@ async def test_only_changed_rows_are_painted() -> None:
 
 
 def test_models_are_problems_when_somebody_must_look() -> None:
-    """Open breakers, unreachable and failed ones are; a ready one without failures is not."""
+    """Open breakers, unreachable and failing ones are; a ready one that failed now and then is not."""
     engine = ConsoleEngine()
     views: dict[str, ModelView] = {view.id: view for view in engine.world.snapshot().models}
-    quiet = msgspec.structs.replace(views[BUSY], failed=0)
+    quiet = msgspec.structs.replace(views[BUSY], calls=100, failed=4)
     assert not MODELS.problem(quiet)
-    for values in ({"failed": 1}, {"circuit": "open"}, {"status": "unavailable"}, {"barred": "no room"}):
+    for values in ({"failed": 5}, {"circuit": "open"}, {"status": "unavailable"}, {"barred": "no room"}):
         assert MODELS.problem(msgspec.structs.replace(quiet, **values))

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -65,8 +65,20 @@ class ViewScreen(Screen[None]):
         # A new screen gets its styles as it is mounted. Without this all style sheets are read again before, which
         # takes longer than all the rest; Textual has no other way to say so.
         self._css_update_count = self.app._css_update_count
+        self._styled = self._style_source()
         self._picture = Picture()
         self._before: Widget | None = None
+
+    def _style_source(self) -> tuple[object, ...]:
+        """What styles depend on outside of this screen."""
+        return self.app._css_update_count, frozenset(self.app.classes), self.app.size
+
+    @on(events.ScreenResume)
+    def keep_styles(self, event: events.ScreenResume) -> None:
+        """Styles are not worked out anew where nothing has changed that they depend on: that takes longer than
+        drawing the view."""
+        source = self._style_source()
+        event.refresh_styles, self._styled = source != self._styled, source
 
     def _sized(self, size: Size) -> set[str]:
         """The classes Textual will find for this size: with them from the beginning styles are applied once."""

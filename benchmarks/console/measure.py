@@ -29,7 +29,7 @@ VIEWS = (
     ("cost", "8"),
     ("events", "9"),
 )
-_SETTLING = 4.0
+_SETTLING = 3.0
 # Prints once Textual is there, then waits to be read out: what any console on Textual pays.
 _TEXTUAL = "import sys, textual.app; print('ready', flush=True); sys.stdin.read()"
 
@@ -229,16 +229,17 @@ def press(running: PtyProgram, key: str, seen: Callable[[], bool]) -> Press:
     return Press(key, time.monotonic() - begun, running.received - received, running.cpu - cpu)
 
 
-def growth(socket: Path, seconds: float) -> Growth:
-    """Memory over a long run at two updates a second, with a look at every view that is there."""
+def growth(socket: Path, seconds: float, look: float = 2.0) -> Growth:
+    """Memory over a long run at two updates a second, after a look at every view that is there."""
+    part = max(seconds / 10, 1.5)
     with console(socket) as running:
         running.sees("live")
-        running.type("-" if "- faster" in running.screen.text else "+")
+        running.type("+")
         for _, key in (*VIEWS, VIEWS[0]):
             if show(running, key):
-                running.run(2.0)
+                running.run(look)
         running.run(min(30.0, seconds / 4))
-        before, early = running.resident, rate(running, "early", seconds / 10)
+        before, early = running.resident, rate(running, "early", part)
         running.run(seconds * 0.8)
-        late = rate(running, "late", seconds / 10)
+        late = rate(running, "late", part)
         return Growth(seconds, before, running.resident, early.bytes_a_second, late.bytes_a_second)

@@ -1,5 +1,5 @@
-"""What the console costs to look at, through a pty: scenarios 14 and 15 in short. Bytes are exact enough for their budget;
-CPU has slack for the tests beside these, and is the process's own, not time that passes."""
+"""What the console costs to look at, through a pty: scenarios 14 and 15 in short. Bytes are exact enough for their
+budget; CPU has slack for the tests beside these, and is the process's own, not time that passes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from benchmarks.console.measure import (
     rate,
     serving,
     show,
-    starts,
+    start,
 )
 from benchmarks.console.report import FIRST_PAINT_CPU, IDLE_BYTES, OVERVIEW_BYTES, OVERVIEW_CPU
 
@@ -34,21 +34,21 @@ def socket() -> Iterator[Path]:
 
 def test_the_first_paint_is_cheap(socket: Path) -> None:
     """Beyond importing Textual; on a machine that others use too, the cheapest of three."""
-    assert min(starts(socket, 1).beyond for _ in range(3)) < SLACK * FIRST_PAINT_CPU
+    assert min(start(socket).beyond for _ in range(3)) < SLACK * FIRST_PAINT_CPU
 
 
 def test_views_write_little_and_cost_little(socket: Path) -> None:
     """The Overview stays within its budget of bytes, and no other view writes twice as much."""
     with console(socket) as running:
         running.sees("live")
-        running.run(2.0)
+        running.run(1.0)
         overview = rate(running, "overview", SECONDS)
         assert 0 < overview.bytes_a_second <= OVERVIEW_BYTES
         assert overview.cpu < SLACK * OVERVIEW_CPU
         for name, key in VIEWS[1:]:
             if show(running, key):
-                running.run(1.0)
-                assert rate(running, name, 2.0).bytes_a_second <= 2 * OVERVIEW_BYTES, name
+                running.run(0.5)
+                assert rate(running, name, 1.2).bytes_a_second <= 2 * OVERVIEW_BYTES, name
 
 
 def test_where_nothing_happens_nothing_is_written() -> None:
@@ -58,16 +58,16 @@ def test_where_nothing_happens_nothing_is_written() -> None:
 
 def test_a_key_is_seen_with_few_bytes(socket: Path) -> None:
     """On a line of 64 kB/s what a key shows takes less than the 150 ms by its bytes, and half a frame's CPU."""
-    typed = presses(socket, 3)
+    typed = presses(socket, 2)
     assert min(each.bytes / SLOW_LINE for each in typed) < 0.15
     assert min(each.cpu for each in typed) < 0.1
 
 
 def test_memory_does_not_grow_without_end(socket: Path) -> None:
     """A short soak; what is kept of the last ten minutes grows by a few kB a snapshot."""
-    found = growth(socket, 12.0)
+    found = growth(socket, 6.0, look=0.5)
     assert found.after - found.before < 8e6
-    assert found.bytes_late < 2 * found.bytes_early + 4000
+    assert found.bytes_late <= 2 * OVERVIEW_BYTES
 
 
 def test_the_made_up_fleet_changes_as_traffic_would() -> None:

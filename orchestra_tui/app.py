@@ -295,6 +295,8 @@ class Orchestra(App[str]):
 
     def action_view(self, view: str) -> None:
         if view != self.current_mode:
+            # What is not in front is not looked at any more.
+            self._remembering.collect()
             self._last_view = self.current_mode
             self.switch_mode(view)
 

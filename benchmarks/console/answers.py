@@ -1,14 +1,10 @@
-"""What a made-up engine answers to the questions of single views."""
-
-from collections.abc import Callable
-from math import sin
-
-import msgspec
+"""What a made-up engine answers to the questions of single views, in the shapes of the API."""
 
 from benchmarks.console.fleet import Fleet, stamp
 from orchestra_core.domain.series import WINDOWS, Course, SeriesView, Spread
 
-_ROWS = 8
+_STRETCHES = 60
+_BUSIEST = 8
 
 
 def answer(method: str, path: str, asked: dict[str, str], fleet: Fleet, second: int) -> object | None:
@@ -17,61 +13,61 @@ def answer(method: str, path: str, asked: dict[str, str], fleet: Fleet, second: 
         return {"model": path.split("/")[-2], "backend": "be-00", "plan": {"fits": True, "frees_bytes": 1}}
     if method != "GET":
         return None
-    if path == "/api/v1/usage":
-        return _usage(asked, fleet, second)
     if path == "/api/v1/series":
-        return msgspec.to_builtins(_series(asked, fleet, second))
+        return _series(asked.get("window", "5m"), asked.get("by", "model"), fleet, second)
+    if path == "/api/v1/requests":
+        return _requests("running" in asked, int(asked.get("limit", "100")), fleet, second)
+    if path == "/api/v1/usage":
+        groups = [
+            {"model": _model(fleet, at), "requests": 1000 - at, "cost": 3.0 - at / 10} for at in range(20)
+        ]
+        return {"by": [asked.get("by", "model")], "groups": groups}
     return None
 
 
-def _usage(asked: dict[str, str], fleet: Fleet, second: int) -> object:
-    by, now = asked.get("by", "model"), stamp(second)
-    names = [now[:10]] if by == "day" else [view.model for view in fleet.at(second).models[:20]]
+def _model(fleet: Fleet, index: int) -> str:
+    return fleet.name(index % fleet.size.models)
+
+
+def _requests(running: bool, limit: int, fleet: Fleet, second: int) -> object:
+    """So many of one second: all of them are new in the next one."""
+    rate = int(fleet.size.rate)
+    first = second * rate
+    if running:
+        return {"requests": [], "total": 0}
     rows = [
-        {by: name, "requests": 1000 - place + second, "cost": 3.0 + (second - place) / 10}
-        for place, name in enumerate(names)
-    ]
-    return {"by": [by], "rows": rows, "totals": rows[0], "currency": "USD", "until": now[:10]}
+        {
+            "id": f"req-{first - at:010}", "at": stamp(second - at / max(rate, 1)),
+            "verdict": "timeout" if at % 97 == 5 else "success", "status": 504 if at % 97 == 5 else 200,
+            "surface": "openai", "kind": "chat", "model": _model(fleet, at * 7), "backend": "be-00",
+            "tokens_in": 410, "tokens_out": 60 + at % 30, "first_token_ms": 90.0 + at, "total_ms": 400.0 + at * 3,
+            "attempts": 1, "cost": 0.0002,
+        }
+        for at in range(min(limit, rate))
+    ]  # fmt: skip
+    return {"requests": rows, "next": None, "currency": "USD", "timestamp": stamp(second)}
 
 
-def _series(asked: dict[str, str], fleet: Fleet, second: int) -> SeriesView:
-    """Every stretch that ends brings a new one, as with an engine that has run for a day."""
-    window, step = (
-        asked.get("window", "5m"),
-        {"5m": 1, "15m": 10, "1h": 10, "6h": 60}.get(asked["window"], 300),
-    )
-    spread, row = max(step, 10), {1: 10, 10: 60}.get(step, 300)
-    length = WINDOWS[window]
-    models = [view.model for view in fleet.at(second).models[:_ROWS]]
-
-    def course(name: str, step: int, spread: int, rate: float) -> Course:
-        end = second // step
-        asked = tuple(int(step * rate * (1 + 0.3 * sin(at / 9))) for at in range(end - length // step, end))
-        return Course(
-            name,
-            asked,
-            tuple(int(each % 17 == 0) for each in asked),
-            tuple(300 * each for each in asked),
-            tuple(90 * each for each in asked),
-            tuple(each * 1e-4 for each in asked),
-            tuple(0 for _ in asked),
-            tuple(each // 4 for each in asked),
-            tuple(each // 20 for each in asked),
-            _spread(second // spread, length // spread, 0.1),
-            _spread(second // spread, length // spread, 0.9),
-        )
-
-    until: Callable[[int], str] = lambda step: stamp(second // step * step)  # noqa: E731  three times the same
-    rows = tuple(course(name, row, row, 60.0 / (place + 1)) for place, name in enumerate(models))
-    whole = course("", step, spread, 500.0)
+def _series(window: str, by: str, fleet: Fleet, second: int) -> SeriesView:
+    seconds = WINDOWS.get(window, 300)
+    step = seconds // _STRETCHES
+    until = second - second % step
+    now = stamp(until)
     return SeriesView(
-        window, length, stamp(second - 90_000), until(step), step, until(spread), spread, until(row), row,
-        whole, asked.get("by"), rows,
+        window, seconds, stamp(0), now, step, now, step, now, step,
+        whole=_course("", fleet, until, step, 1.0),
+        by=by,
+        rows=tuple(_course(_model(fleet, at), fleet, until, step, 0.1 - at / 100) for at in range(_BUSIEST)),
     )  # fmt: skip
 
 
-def _spread(end: int, number: int, base: float) -> Spread:
-    def times(factor: float) -> tuple[float, ...]:
-        return tuple(base * factor * (1 + 0.3 * sin(at / 4)) for at in range(end - number, end))
-
-    return Spread(times(1), times(2.5), times(6))
+def _course(name: str, fleet: Fleet, until: int, step: int, share: float) -> Course:
+    stretches = range(until - _STRETCHES * step, until, step)
+    requests = tuple(int(fleet.requests(at) * step * share) for at in stretches)
+    slow = tuple(0.4 + each % 17 / 40 for each in requests)
+    spread = Spread(slow, tuple(each * 3 for each in slow), tuple(each * 6 for each in slow))
+    return Course(
+        name, requests, tuple(each // 300 for each in requests), tuple(each * 410 for each in requests),
+        tuple(each * 74 for each in requests), tuple(each * 0.0002 for each in requests), (0,) * _STRETCHES,
+        tuple(each % 90 for each in requests), (0,) * _STRETCHES, spread, spread,
+    )  # fmt: skip

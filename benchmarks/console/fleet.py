@@ -77,7 +77,7 @@ class Fleet:
         by_backend: dict[str, list[ModelView]] = {}
         for view in models:
             by_backend.setdefault(view.backend, []).append(view)
-        requests = tuple(self._requests(second - 299 + each) for each in range(300))
+        requests = tuple(self.requests(second - 299 + each) for each in range(300))
         return Snapshot(
             sequence=self.sequence,
             now=stamp(second),
@@ -126,7 +126,7 @@ class Fleet:
 
     # -- the parts
 
-    def _name(self, index: int) -> str:
+    def name(self, index: int) -> str:
         names = self.size.names
         if names:
             return names[index % len(names)]
@@ -137,12 +137,12 @@ class Fleet:
         return f"be-{index % self.size.backends:02}"
 
     def _id(self, index: int) -> str:
-        return f"{self._backend_of(index)}/{self._name(index)}"
+        return f"{self._backend_of(index)}/{self.name(index)}"
 
     def _wave(self, second: int, period: float) -> float:
         return math.sin(second / period) if self.size.rate else 0.0
 
-    def _requests(self, second: int) -> int:
+    def requests(self, second: int) -> int:
         rate = self.size.rate
         return max(round(rate * (1 + 0.2 * math.sin(second / 23) + 0.1 * (_noise(second) - 0.5))), 0)
 
@@ -155,7 +155,7 @@ class Fleet:
         identity = self._id(index)
         return ModelView(
             id=identity,
-            model=self._name(index),
+            model=self.name(index),
             backend=self._backend_of(index),
             residency="ready" if ready else "absent",
             status="running" if ready else "available",

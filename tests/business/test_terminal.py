@@ -98,7 +98,7 @@ def test_a_newcomer_asks_the_real_model_and_unloads_and_loads_it_by_key(place: P
         terminal.keys("2")
         terminal.sees("MEM")
         # What is reserved moves by some per cent when the model was measured again.
-        sizes = re.findall(r"(\d+)M", terminal.row("● gemma3-270m", "ready"))
+        sizes = re.findall(r"(\d+)M", terminal.row("│ need ", "M"))
         assert any(abs(int(size) - loaded) < loaded / 10 for size in sizes), (sizes, loaded)
         terminal.keys("U")
         terminal.sees("Unload gemma3-270m from local?")

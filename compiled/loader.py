@@ -30,7 +30,7 @@ class Build(MetaPathFinder):
         self,
         fullname: str,
         path: Sequence[str] | None,  # noqa: ARG002  Python's signature
-        target: ModuleType | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002  Python's signature
     ) -> ModuleSpec | None:
         if fullname not in self._names:
             return None

@@ -161,8 +161,8 @@ def _describe(root: Path, modules: Sequence[str], built: Path) -> None:
 def compile_here(place: Path, sources: Sequence[str]) -> None:
     """The step that `compiled.step` is: sources below the current directory to `place/orchestra_fast`."""
     from mypyc.build import mypycify  # noqa: PLC0415  slow to import, and not there where nobody compiles
-    from setuptools import Distribution  # noqa: PLC0415
-    from setuptools.command.build_ext import build_ext  # noqa: PLC0415
+    from setuptools import Distribution  # noqa: PLC0415  as above
+    from setuptools.command.build_ext import build_ext  # noqa: PLC0415  as above
 
     extensions = mypycify(
         [f"--cache-dir={place / 'cache'}", *sources],

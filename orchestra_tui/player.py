@@ -103,7 +103,7 @@ class Player:
 
     # -- the engine of then
 
-    async def watch(self, interval: float) -> AsyncIterator[Update]:  # noqa: ARG002
+    async def watch(self, interval: float) -> AsyncIterator[Update]:  # noqa: ARG002  the protocol's
         """The moments at their pace; while it stands still the same one again and again. `interval` is not ours."""
         while not self._closed:
             yield self.snapshot
@@ -182,10 +182,10 @@ class Player:
         document = self._documents["requests"]
         return {"timestamp": self.snapshot.now, **document, **requests(document["requests"], asked)}
 
-    async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:  # noqa: ARG002
+    async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:  # noqa: ARG002  the protocol's
         raise EngineError(f"{REFUSED}: nothing can be changed", "replayed")
 
-    async def route(self, wish: Mapping[str, object]) -> AsyncGenerator[Piece, None]:  # noqa: ARG002
+    async def route(self, wish: Mapping[str, object]) -> AsyncGenerator[Piece, None]:  # noqa: ARG002  the protocol's
         yield Failed(f"{REFUSED}: there is no engine to ask", "replayed")
 
     def retry_now(self) -> None:

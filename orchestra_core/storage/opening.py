@@ -18,8 +18,8 @@ def store_at(url: str, *, busy_timeout: float = 5.0, retention: Retention = FORE
     """Nothing is connected to yet. StoreUnusable for a URL that names no database of ours."""
     if url.partition(":")[0].startswith("postgres"):
         # Here, not above: most have no PostgreSQL, and no driver for it.
-        from orchestra_core.storage.postgres.reader import PostgresReader  # noqa: PLC0415
-        from orchestra_core.storage.postgres.store import PostgresStore  # noqa: PLC0415
+        from orchestra_core.storage.postgres.reader import PostgresReader  # noqa: PLC0415  see above
+        from orchestra_core.storage.postgres.store import PostgresStore  # noqa: PLC0415  see above
 
         return Opened(PostgresStore(url, retention), PostgresReader(url))
     path = locate(url)

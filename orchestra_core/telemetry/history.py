@@ -220,4 +220,4 @@ def _whole(column: Iterable[Number | None]) -> tuple[int | None, ...]:
 
 def _known(value: Number) -> float | None:
     """NaN is what nobody knows."""
-    return value if value == value else None  # noqa: PLR0124
+    return value if value == value else None  # noqa: PLR0124  false for NaN alone

@@ -11,7 +11,7 @@ from tests.fakes.console_engine import ConsoleEngine
 
 if __name__ == "__main__":
     engine = ConsoleEngine()
-    engine.push(msgspec.structs.replace(engine.world.snapshot(), host="no memory"))  # type: ignore[arg-type]
+    engine.push(msgspec.structs.replace(engine.world.snapshot(), host="no memory"))  # type: ignore[arg-type]  # wrong on purpose
     app = Orchestra(engine, beginning=Beginning(log=Path(sys.argv[1])))
     app.run()
     sys.exit(app.return_code)

@@ -36,14 +36,14 @@ class Remains:
 
     def _page(self, limit: int, *, failed: bool | None) -> list[dict[str, Any]]:
         from orchestra_core.accounting.listing import Wanted  # noqa: PLC0415  costs the start
-        from orchestra_core.server.facades.reports import told  # noqa: PLC0415
+        from orchestra_core.server.facades.reports import told  # noqa: PLC0415  costs the start
 
         page = self._queries().page(Wanted(since=self._since, limit=limit, failed=failed))
         return [told(row) for row in page.rows]
 
     def decision(self, request_id: str) -> dict[str, Any]:
         from orchestra_core.engine.reports import whole  # noqa: PLC0415  costs the start
-        from orchestra_core.server.facades.reports import told  # noqa: PLC0415
+        from orchestra_core.server.facades.reports import told  # noqa: PLC0415  costs the start
 
         found = self._queries().recorded(request_id)
         if found is None:
@@ -53,7 +53,7 @@ class Remains:
 
     def _queries(self) -> Any:
         from orchestra_core.storage.opening import store_at  # noqa: PLC0415  costs the start
-        from orchestra_core.storage.queries import Queries  # noqa: PLC0415
+        from orchestra_core.storage.queries import Queries  # noqa: PLC0415  costs the start
 
         return Queries(store_at(self._config.storage.url).reader)
 

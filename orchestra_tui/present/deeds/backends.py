@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from orchestra_core.domain.snapshot import BackendView
 from orchestra_tui.present.deeds.deed import Call, Deed, Question, Refusal, Risk, path, refused
 from orchestra_tui.present.deeds.reach import Reach, reach, routes, work
-from orchestra_tui.present.deeds.several import LeftOut, counted, left_out, listed
+from orchestra_tui.present.deeds.several import counted, left_out, listed, sorted_out
 from orchestra_tui.present.deeds.unload import DRAIN_SECONDS
 from orchestra_tui.present.picture import Picture, backend
 from orchestra_tui.present.plans import Fact
@@ -43,8 +43,8 @@ def _deed(verb: str, names: Sequence[str], asked: Asked, done: str, all_done: st
 
 
 def _drain(names: Sequence[str], picture: Picture) -> Question | Refusal:
-    views, others = _sorted_out(
-        names, picture, lambda view: f"{view.name} is draining already" if view.draining else ""
+    views, others = sorted_out(
+        names, picture, lambda view: f"{view.name} is draining already" if view.draining else "", backend
     )
     if not views:
         return Refusal(f"drain: {others[0].reason}")
@@ -60,8 +60,8 @@ def _drain(names: Sequence[str], picture: Picture) -> Question | Refusal:
 
 
 def _resume(names: Sequence[str], picture: Picture) -> Question | Refusal:
-    views, others = _sorted_out(
-        names, picture, lambda view: "" if view.draining else f"{view.name} is not drained"
+    views, others = sorted_out(
+        names, picture, lambda view: "" if view.draining else f"{view.name} is not drained", backend
     )
     if not views:
         return Refusal(f"resume: {others[0].reason}")
@@ -72,7 +72,7 @@ def _resume(names: Sequence[str], picture: Picture) -> Question | Refusal:
 
 
 def _restart(names: Sequence[str], picture: Picture) -> Question | Refusal:
-    views, others = _sorted_out(names, picture, lambda view: _not_restarted(view, picture))
+    views, others = sorted_out(names, picture, lambda view: _not_restarted(view, picture), backend)
     if not views:
         return Refusal(f"restart: {others[0].reason}")
     at = _reach(views, picture)
@@ -102,20 +102,6 @@ def _not_restarted(view: BackendView, picture: Picture) -> str:
     if moving:
         return f"{moving[0]} is being loaded or unloaded; wait until that has ended"
     return "" if any(each.residency == "ready" for each in own) else f"no process of {view.name} runs"
-
-
-def _sorted_out(
-    names: Sequence[str], picture: Picture, barred: Barred
-) -> tuple[list[BackendView], list[LeftOut]]:
-    views, others = [], []
-    for name in names:
-        view = backend(picture.snapshot, name)
-        reason = f"{name} is gone" if view is None else barred(view)
-        if view is None or reason:
-            others.append(LeftOut(name, reason))
-        else:
-            views.append(view)
-    return views, others
 
 
 def _reach(views: Sequence[BackendView], picture: Picture) -> Reach:

@@ -1,12 +1,12 @@
 """Deeds on the breakers of endpoints: forced open, reset, probed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from orchestra_core.domain.snapshot import BreakerView
 from orchestra_tui.present.deeds.deed import Answer, Call, Deed, Question, Refusal, Risk, path, refused
 from orchestra_tui.present.deeds.reach import reach, routes, work
-from orchestra_tui.present.deeds.several import LeftOut, counted, left_out, listed
+from orchestra_tui.present.deeds.several import counted, left_out, listed, sorted_out
 from orchestra_tui.present.numbers import age
 from orchestra_tui.present.picture import Picture, breaker, model
 from orchestra_tui.present.plans import Fact
@@ -57,22 +57,8 @@ def probe(ids: Sequence[str]) -> Deed:
     )
 
 
-def _sorted_out(
-    ids: Sequence[str], picture: Picture, barred: Callable[[BreakerView], str]
-) -> tuple[list[BreakerView], list[LeftOut]]:
-    views, others = [], []
-    for identity in ids:
-        view = breaker(picture.snapshot, identity)
-        reason = f"{identity} is gone" if view is None else barred(view)
-        if view is None or reason:
-            others.append(LeftOut(identity, reason))
-        else:
-            views.append(view)
-    return views, others
-
-
 def _trip(ids: Sequence[str], held: str, picture: Picture) -> Question | Refusal:
-    views, others = _sorted_out(ids, picture, lambda _: "")
+    views, others = sorted_out(ids, picture, lambda _: "", breaker)
     if not views:
         return Refusal(f"trip: {others[0].reason}")
     at = reach([view.endpoint for view in views], picture.snapshot)
@@ -98,7 +84,7 @@ def _trip(ids: Sequence[str], held: str, picture: Picture) -> Question | Refusal
 
 
 def _reset(ids: Sequence[str], picture: Picture) -> Question | Refusal:
-    views, others = _sorted_out(ids, picture, _quiet)
+    views, others = sorted_out(ids, picture, _quiet, breaker)
     if not views:
         return Refusal(f"reset: {others[0].reason}")
     one = views[0].endpoint if len(views) == 1 else ""
@@ -125,7 +111,7 @@ def _quiet(view: BreakerView) -> str:
 
 
 def _probe(ids: Sequence[str], picture: Picture) -> Question | Refusal:
-    views, others = _sorted_out(ids, picture, partial(_unable, picture))
+    views, others = sorted_out(ids, picture, partial(_unable, picture), breaker)
     if not views:
         return Refusal(f"probe: {others[0].reason}")
     held = [view.endpoint for view in views if view.tripped]

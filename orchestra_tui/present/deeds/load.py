@@ -48,7 +48,7 @@ def _call(view: ModelView, **more: object) -> Call:
 
 
 def _asked(ids: Sequence[str], picture: Picture, plans: Mapping[str, Planned] | None) -> Question | Refusal:
-    views, others = sorted_out(ids, picture, _barred)
+    views, others = sorted_out(ids, picture, _barred, model)
     if not views:
         return Refusal(f"load: {others[0].reason}")
     if len(ids) == 1:

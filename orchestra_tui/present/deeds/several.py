@@ -1,14 +1,17 @@
 """Deeds on several models at once: which of them it can be done to, and why not to the others."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from orchestra_core.domain.result import Plan
-from orchestra_core.domain.snapshot import ModelView
+from orchestra_core.domain.snapshot import ModelView, Snapshot
 from orchestra_tui.present.deeds.deed import Answer
-from orchestra_tui.present.picture import Picture, model
+from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.plans import Fact, accepted
+
+T = TypeVar("T")
 
 _MOVING = {"loading": "it is loading", "reserved": "it is about to load", "unloading": "it is unloading",
            "draining": "it is draining"}  # fmt: skip
@@ -22,12 +25,15 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 def sorted_out(
-    ids: Sequence[str], picture: Picture, barred: Callable[[ModelView], str]
-) -> tuple[list[ModelView], list[LeftOut]]:
+    ids: Sequence[str],
+    picture: Picture,
+    barred: Callable[[T], str],
+    find: Callable[[Snapshot | None, str], T | None],
+) -> tuple[list[T], list[LeftOut]]:
     """Those it can be done to as things are now, and the others; `barred` says why not, or nothing."""
     views, others = [], []
     for identity in ids:
-        view = model(picture.snapshot, identity)
+        view = find(picture.snapshot, identity)
         reason = f"{identity} is gone" if view is None else barred(view)
         if view is None or reason:
             others.append(LeftOut(identity, reason))

@@ -35,7 +35,7 @@ def unload(ids: Sequence[str], picture: Picture) -> Deed:
 
 
 def _asked(ids: Sequence[str], picture: Picture) -> Question | Refusal:
-    views, others = sorted_out(ids, picture, _barred)
+    views, others = sorted_out(ids, picture, _barred, model)
     if not views:
         return Refusal(f"unload: {others[0].reason}")
     return _one(views[0], picture) if len(ids) == 1 else _several(views, others)

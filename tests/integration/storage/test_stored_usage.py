@@ -188,7 +188,7 @@ def test_a_row_is_summed_once_and_in_small_steps(store: Store, queries: Queries,
     store.write([Entry(row) for row in every])
 
     def broken(connection: object) -> None:
-        assert fold(connection, 50) == 50  # type: ignore[arg-type]
+        assert fold(connection, 50) == 50  # type: ignore[arg-type]  # SQLite's own connection
         raise KeyError
 
     with pytest.raises(KeyError):

@@ -157,7 +157,7 @@ class Newer(World):
     """A world of an engine that has other words for its state."""
 
     def snapshot(self) -> Snapshot:
-        return {"version": "9.0.0", "state": {}}  # type: ignore[return-value]
+        return {"version": "9.0.0", "state": {}}  # type: ignore[return-value]  # an engine of another version
 
 
 async def test_an_engine_that_cannot_be_read_is_told_with_its_version(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ async def test_the_command_line_works_where_there_is_no_room() -> None:
         await sees(pilot, "live 1s")
         for size in ((59, 18), (60, 17), (40, 10), (20, 5), (10, 2), (1, 1), (20, 5)):
             await pilot.resize_terminal(*size)
-            await until(pilot, lambda size=size: app.size == size)  # type: ignore[misc]
+            await until(pilot, lambda size=size: app.size == size)  # type: ignore[misc]  # bound by its default
             await pilot.pause()
         await sees(pilot, "live 1s")
         await pilot.press("colon", *"mo")
@@ -89,7 +89,7 @@ async def test_every_view_survives_a_terminal_that_shrinks_from_wide() -> None:
         await sees(pilot, "live 1s")
         for view in VIEWS:
             app.action_view(view.name)
-            await until(pilot, lambda view=view: app.screen.id == view.name)  # type: ignore[misc]
+            await until(pilot, lambda view=view: app.screen.id == view.name)  # type: ignore[misc]  # bound by its default
             for size in ((60, 18), (200, 60), (20, 5), (100, 18), (200, 60)):
                 await pilot.resize_terminal(*size)
                 await pilot.pause(0.1)

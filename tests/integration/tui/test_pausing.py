@@ -116,7 +116,7 @@ async def test_keys_that_change_something_act_on_the_newest_state() -> None:
         await minutes(pilot, engine, clock, 1)
         await pilot.press("comma")
         await sees(pilot, "PAUSED")
-        app.screen.query_one("#table").select("box1/mistral-nemo:12b")  # type: ignore[attr-defined]
+        app.screen.query_one("#table").select("box1/mistral-nemo:12b")  # type: ignore[attr-defined]  # the view's table
         await pilot.press("L")
         await sees(pilot, "already")
         assert not engine.operated
@@ -131,6 +131,6 @@ async def test_the_box_says_that_it_is_about_now() -> None:
         await minutes(pilot, engine, clock, 2)
         await pilot.press("comma")
         await sees(pilot, "PAUSED -0:01")
-        app.screen.query_one("#table").select("box1/qwen2.5-coder:7b")  # type: ignore[attr-defined]
+        app.screen.query_one("#table").select("box1/qwen2.5-coder:7b")  # type: ignore[attr-defined]  # the view's table
         await pilot.press("U")
         await sees(pilot, f"the display is paused at -0:01, {at(engine, 1)}; this is about now")

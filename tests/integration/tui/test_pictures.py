@@ -65,7 +65,7 @@ async def test_every_view_stands_in_every_state(size: tuple[int, int]) -> None:
                 clock.at += 30
             for view in VIEWS:
                 app.action_view(view.name)
-                await until(pilot, lambda view=view: app.screen.id == view.name)  # type: ignore[misc]
+                await until(pilot, lambda view=view: app.screen.id == view.name)  # type: ignore[misc]  # bound by its default
                 await sees(pilot, state)
                 await until(pilot, lambda: "quit" in shown(app)[-1])
                 rows = shown(app)

@@ -36,7 +36,7 @@ async def press_all(pilot: Pilot[Any], why: str) -> None:
         await pilot.pause()
         await pilot.press("g", action.keys[0])
         await sees(pilot, why)
-        pilot.app.say("next", "muted")  # type: ignore[attr-defined]
+        pilot.app.say("next", "muted")  # type: ignore[attr-defined]  # the console
         await sees(pilot, " next")
     for command in TYPED:
         await pilot.press(*f":{command}", "enter")

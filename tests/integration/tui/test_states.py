@@ -121,7 +121,7 @@ class Broken(ConsoleEngine):
     """An engine whose state breaks the console."""
 
     def tick(self, seconds: int = 1) -> Snapshot:
-        snapshot = msgspec.structs.replace(self.world.snapshot(), host="not memory")  # type: ignore[arg-type]
+        snapshot = msgspec.structs.replace(self.world.snapshot(), host="not memory")  # type: ignore[arg-type]  # wrong on purpose
         self.push(snapshot)
         return snapshot
 

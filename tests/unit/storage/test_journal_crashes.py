@@ -20,8 +20,8 @@ class Client:
         """Enough for several segments, removed ones too; one request stays open over all of it."""
         yield lambda: self._send(life, "open")
         for number in range(12):
-            yield lambda number=number: self._send(life, f"r{number}")  # type: ignore[misc]
-            yield lambda number=number: self._answer(life, f"r{number}")  # type: ignore[misc]
+            yield lambda number=number: self._send(life, f"r{number}")  # type: ignore[misc]  # bound by its default
+            yield lambda number=number: self._answer(life, f"r{number}")  # type: ignore[misc]  # bound by its default
             if number % 5 == 4:
                 yield life.fold
 

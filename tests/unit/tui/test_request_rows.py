@@ -27,9 +27,9 @@ def test_every_row_fits_every_width(cells: int, glyphs: object) -> None:
     head, rows = Painter().table(EVERY, cells, glyphs, NOW)  # type: ignore[arg-type]  # the strategy's type is wider
     drawn = [head, *(row for _, row in rows)]
     for entry in EVERY:
-        drawn += about(entry, "USD", cells, glyphs)  # type: ignore[arg-type]
+        drawn += about(entry, "USD", cells, glyphs)  # type: ignore[arg-type]  # of either kind
     for one in (RETRIED, report(ENDED[-1]), report(ENDED[1], decision=None, what_if=())):
-        drawn += whole(one.request, one, "", "USD", cells, glyphs)  # type: ignore[arg-type]
+        drawn += whole(one.request, one, "", "USD", cells, glyphs)  # type: ignore[arg-type]  # of either kind
     assert [plain(row) for row in drawn if width(row) > cells] == []
 
 

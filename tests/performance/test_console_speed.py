@@ -41,7 +41,7 @@ def test_views_write_little_and_cost_little(socket: Path) -> None:
     """The Overview stays within its budget of bytes, and no other view writes twice as much."""
     with console(socket) as running:
         running.sees("live")
-        running.run(1.0)
+        running.run(3.0)
         overview = rate(running, "overview", SECONDS)
         assert 0 < overview.bytes_a_second <= OVERVIEW_BYTES
         assert overview.cpu < SLACK * OVERVIEW_CPU

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
+from rich.cells import cell_len
 
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import rate, seconds
@@ -98,7 +99,21 @@ def summary(answer: Answer, cells: int, glyphs: Glyphs) -> list[Line]:
         f"{answer.counted} tokens",
         *([f"cost {cost(answer)}"] if answer.ended == "done" else []),
     ]
-    return wrapped("  ".join(texts), cells, "muted", " ", "   ")
+    return _flowing(texts, cells)
+
+
+def _flowing(texts: Sequence[str], cells: int) -> list[Line]:
+    """As many texts in a line as it holds whole; one that is longer than a line is wrapped."""
+    rows = [""]
+    for text in texts:
+        if rows[-1] and cell_len(rows[-1]) + 2 + cell_len(text) > cells - 3:
+            rows.append("")
+        rows[-1] += f"  {text}" if rows[-1] else text
+    first, *rest = rows
+    return [
+        *wrapped(first, cells, "muted", " ", "   "),
+        *(piece for row in rest for piece in wrapped(row, cells, "muted", "   ", "   ")),
+    ]
 
 
 def facts(

@@ -132,3 +132,14 @@ def test_two_answers_stand_in_two_columns_of_numbers() -> None:
         ["next", "asks", "a"],
         ["next", "asks", "b"],
     ]
+
+
+def test_what_an_answer_took_is_never_broken_in_the_middle() -> None:
+    """Under a narrow column each number stays with its word."""
+    answer = streamed()
+    answer.model, answer.backend, answer.ended, answer.cost = "gemma3-270m", "local", "done", 0.0
+    for cells in range(30, 100):
+        rows = [plain(row) for row in transcript([answer], cells)]
+        assert any("cost 0" in row for row in rows)
+        assert any("first token 0.50s" in row for row in rows)
+        assert all(len(row) <= cells for row in rows)

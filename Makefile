@@ -17,7 +17,7 @@ ARGS ?=
 PHASES := structure dependencies unit integration business performance
 PHASE ?= $(PHASES)
 # Processes that share the tests; 0 runs them in one, in order. Tests wait more than they compute.
-JOBS ?= 3
+JOBS ?= 6
 
 .PHONY: help run test check format bench bench-availability bench-overload bench-memory bench-console screenshots fast lock clean install dev
 

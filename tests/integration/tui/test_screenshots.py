@@ -48,7 +48,7 @@ TOUR: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("F: a fault drill, graded at its end.", ("escape", "F"), ("Fault drill",)),
     ("4: throughput and latency, five minutes to a day.", ("escape", "4"), ("Latency",)),
     ("5: what runs now and what has been, live.", ("5", *"jjjjjjjjjjjj"), ("success",)),
-    ("enter: its timeline, and the decision term by term.", ("enter",), ("tokens", r"quality|term")),
+    ("enter: its timeline, and the decision term by term.", ("enter",), ("tokens", "POINTS")),
     ("6: ask a model, or two side by side.", ("escape", "6", PROMPT, "enter"), (r"\d{2,} so far",)),
     (
         "8: what it cost, what is left, what routing saved.",
@@ -59,6 +59,8 @@ TOUR: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("? tells every key. Lower-case keys never change anything.", ("question_mark",), ("Everywhere",)),
 )
 CONFIG = """
+[server]
+grace_seconds = 0.5
 [discovery]
 enabled = false
 [embedded]

@@ -298,6 +298,7 @@ class Orchestra(App[str]):
             # What is not in front is not looked at any more.
             self._remembering.collect()
             self._last_view = self.current_mode
+            self._speech.leave()
             self.switch_mode(view)
 
     def action_last_view(self) -> None:

@@ -122,7 +122,8 @@ class Drilling:
                 return [line(span(f" {id} is gone", "warn"))]
             return report(found, cells, picture.glyphs)
 
-        sheet = SheetScreen("Fault drill", drawn)
+        endpoint = self._reports[id].endpoint if id in self._reports else ""
+        sheet = SheetScreen("Fault drill", drawn, [part for part in ("Fault drill", id, endpoint) if part])
         self._open = id, sheet
         self._app.push_screen(sheet)
         self._app.call_after_refresh(lambda: sheet.show(self._app.picture()))

@@ -43,6 +43,11 @@ class Speech:
         self._overtaken = True
         self.forget()
 
+    def leave(self) -> None:
+        """Another view is shown: a hint or a refusal was about the one that is left."""
+        if {part.tone for part in self.message} <= {"warn", "muted"}:
+            self.message = ()
+
     def forget(self) -> None:
         """What was said makes room for the news: at once, but a warning or an error not before it could be read.
 

@@ -50,7 +50,7 @@ def backend_rows(snapshot: Snapshot, views: Sequence[BackendView], cells: int, g
                 (each.name for each in fleet),
                 (health(each, glyphs).word for each in fleet),
                 (tripped[each.name].text for each in fleet),
-                (_busy(each) for each in fleet),
+                (_busy(each, glyphs) for each in fleet),
                 (_ready(each) for each in fleet),
             )
         )
@@ -73,7 +73,7 @@ def _backend_row(view: BackendView, tripped: Span, columns: _Columns, cells: int
     parts = [
         span(f"  {pad(state.word, columns.health)}", state.tone),
         span(f"  {pad(tripped.text, columns.tripped)}", tripped.tone),
-        span(f"  {_busy(view):>{columns.busy}} busy"),
+        span(f"  {_busy(view, glyphs):>{columns.busy}} busy"),
         span(f"  {_ready(view):>{columns.ready}} ready"),
     ]
     if cells >= 66:
@@ -220,7 +220,7 @@ def backend_detail(view: BackendView, now: str, cells: int, glyphs: Glyphs) -> l
         ("address", view.address, ""),
         ("version", view.version or glyphs.unknown, ""),
         ("probe", f"{seconds(view.latency, glyphs.unknown)}, {age(probed, glyphs.unknown)} ago", ""),
-        ("in flight", f"{view.inflight} of {view.slots} slots", ""),
+        ("in flight", _in_flight(view), ""),
         ("models", f"{view.ready} ready of {view.models}", ""),
     ]
     if view.memory is not None:
@@ -250,8 +250,15 @@ def _worst(states: Sequence[str], glyphs: Glyphs) -> Span:
     return span(f"{state.symbol} {states.count(worst)} {state.word}", state.tone)
 
 
-def _busy(view: BackendView) -> str:
-    return f"{view.inflight}/{view.slots}"
+def _busy(view: BackendView, glyphs: Glyphs) -> str:
+    """Slots are those of models that are ready: while the first one loads, how many there will be is not known."""
+    return f"{view.inflight}/{view.slots or glyphs.unknown}"
+
+
+def _in_flight(view: BackendView) -> str:
+    if view.slots:
+        return f"{view.inflight} of {view.slots} slots"
+    return f"{view.inflight}; it has slots once a model is ready"
 
 
 def _ready(view: BackendView) -> str:

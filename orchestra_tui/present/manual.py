@@ -6,6 +6,8 @@ from orchestra_tui.present.actions.views import BY_NAME, VIEWS
 from orchestra_tui.present.commands import names
 from orchestra_tui.present.searching import lit
 from orchestra_tui.present.spans import Line, cut_line, line, span, wrapped
+from orchestra_tui.present.verbs.table import BY_NAME as BY_VERB
+from orchestra_tui.present.verbs.table import VERBS
 
 
 def lines(view: str, cells: int, keymap: Keymap | None = None, words: str = "") -> list[Line]:
@@ -20,17 +22,27 @@ def lines(view: str, cells: int, keymap: Keymap | None = None, words: str = "") 
             drawn.append(line(span(f" {title}", "title")))
             drawn += lit([_row(action, cells) for action in fitting], words.strip())
             drawn.append(())
+    said = [f":{verb.usage}" for verb in VERBS if _has(words, verb.usage)]
+    if said:
+        drawn.append(line(span(" Commands that take words", "title")))
+        drawn += lit([cut_line(line(span(f"   {one}", "key")), cells) for one in said], words.strip())
+        drawn.append(())
     if words:
         return drawn or [line(span(f" no key has to do with {words.strip()!r}", "warn"))]
-    drawn += wrapped(f"Commands: {' '.join(f':{name}' for name in names())}", cells - 1, "muted", " ", " ")
+    alone = [f":{name}" for name in names() if name not in BY_VERB]
+    drawn += wrapped(f"Other commands: {' '.join(alone)}", cells - 1, "muted", " ", " ")
     drawn += wrapped("Lower-case keys never change the engine.", cells - 1, "muted", " ", " ")
     return drawn
 
 
 def _fits(action: Action, words: str) -> bool:
     """Every word is in its key, its name, what it does or its command."""
-    told = f"{action.shown} {action.label} {action.help} {action.command} {action.id}".lower()
-    return all(word in told for word in words.lower().split())
+    told = f"{action.shown} {action.label} {action.help} {action.command} {action.id}"
+    return _has(words, told)
+
+
+def _has(words: str, told: str) -> bool:
+    return all(word in told.lower() for word in words.lower().split())
 
 
 def _row(action: Action, cells: int) -> Line:

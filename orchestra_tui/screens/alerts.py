@@ -43,7 +43,7 @@ class AlertsScreen(TableScreen):
             view = alerts.alert(picture.snapshot, key)
             return alerts.detail(view, picture, cells) if view else [line(span(f" {key} is gone", "warn"))]
 
-        self.sheet("Alert", drawn)
+        self.sheet("Alert", drawn, key)
 
     # -- saying something to it
 

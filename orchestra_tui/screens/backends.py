@@ -61,7 +61,7 @@ class BackendsScreen(TableScreen):
             told = [row for each in own for row in ((), *health.timeline(each, cells, picture.glyphs))]
             return [*rows, *told]
 
-        self.sheet("Backend", drawn)
+        self.sheet("Backend", drawn, name)
 
     # -- changing something
 

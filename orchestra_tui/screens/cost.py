@@ -158,7 +158,9 @@ class CostScreen(TableScreen):
             self.say(line(span("no row selected", "warn")))
             return
         if focused.id == "budgets":
-            self.sheet("Budget", lambda picture, cells, _: _told(key, picture, cells, self._last))
+            self.sheet(
+                "Budget", lambda picture, cells, _: _told(key, picture, cells, self._last), "Budget", key
+            )
             return
 
         def drawn(picture: Picture, cells: int, _rows: int) -> list[Line]:
@@ -168,7 +170,7 @@ class CostScreen(TableScreen):
                 return [line(span(f" {key} is gone", "warn"))]
             return usage.detail(row, by, self._report.currency, cells, picture.glyphs)
 
-        self.sheet("Usage", drawn)
+        self.sheet("Usage", drawn, key)
 
     def on_selection_lost(self, event: SelectionLost) -> None:
         event.stop()

@@ -145,17 +145,18 @@ class EventsScreen(FollowingScreen):
         self._renew()
 
     def action_detail(self) -> None:
-        """Goes to what it happened to; what has no view of its own is told in full."""
+        """Goes to what it happened to, of the newest where it follows; what has no view of its own is told in full."""
+        self._started()
         one: Happening | None = self.thing(self.table.selected)
         if one is None:
-            words = "following: j selects the newest" if self.following else "nothing selected"
-            self.console.say(words, "warn")
+            self.console.say("nothing selected", "warn")
         elif one.target is not None:
             self.console.go_to(one.target.view, one.target.key)
         else:
             self._open_sheet(one)
 
     def action_describe(self) -> None:
+        self._started()
         one: Happening | None = self.thing(self.table.selected)
         if self.has_class("-narrow") and one is not None:
             self._open_sheet(one)
@@ -166,7 +167,7 @@ class EventsScreen(FollowingScreen):
         def drawn(picture: Picture, cells: int, _rows: int) -> list[Line]:
             return rows.detail(one, cells, picture.glyphs)
 
-        self.sheet("Event", drawn)
+        self.sheet("Event", drawn, one.what)
 
     def copies(self) -> Sequence[Copy]:
         """First the commands that do it again, where there are some: the key of an event says nothing to anybody."""

@@ -8,14 +8,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from orchestra_core.domain.text import one_line
 from orchestra_tui.present import manual
 from orchestra_tui.present.actions.table import Keymap
 from orchestra_tui.present.actions.views import BY_NAME
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.searching import lit, places
-from orchestra_tui.present.spans import Line
-from orchestra_tui.widgets.lines import Draw, Pane
+from orchestra_tui.present.spans import Line, plain
+from orchestra_tui.widgets.lines import Draw
 from orchestra_tui.widgets.prompts import after_escape
+from orchestra_tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from orchestra_tui.app import Orchestra
@@ -40,13 +42,16 @@ class SheetScreen(ModalScreen[None]):
         Binding("ctrl+u,pageup", "move(-10)", show=False),
         Binding("g,home", "move(-10000)", show=False),
         Binding("G,end", "move(10000)", show=False),
+        Binding("w", "fold", show=False),
     ]
-    HINT: ClassVar[str] = "/ search  y copy  esc closes"
+    HINT: ClassVar[str] = "/ search  w {fold}  y copy  esc closes"
     SEARCHED_BY_SLASH: ClassVar[bool] = True
 
-    def __init__(self, title: str, draw: Draw) -> None:
+    def __init__(self, title: str, draw: Draw, crumbs: Sequence[str] = ()) -> None:
+        """`crumbs` name what it is about, below the view; without them the title does."""
         super().__init__()
         self._title = title
+        self._crumbs = tuple(crumbs) or (title,)
         self._draw = draw
         self._words = ""
         self._typing = False
@@ -54,19 +59,14 @@ class SheetScreen(ModalScreen[None]):
         self._at = -1
 
     @property
-    def sheet(self) -> Pane:
-        return self.query_one(Pane)
+    def sheet(self) -> Sheet:
+        return self.query_one(Sheet)
 
     def compose(self) -> ComposeResult:
         view = BY_NAME.get(self.app.current_mode)
-        crumbs = [view.title] if view is not None else []
-        sheet = Pane(
-            self._drawn,
-            f" {'>' if self.app.has_class('-ascii') else '›'} ".join([*crumbs, self._title]),
-            id="sheet",
-        )
-        sheet.border_title = self._title.replace("[", "\\[")
-        yield sheet
+        crumbs = [*([view.title] if view is not None else []), *map(one_line, self._crumbs)]
+        sign = ">" if self.app.has_class("-ascii") else "›"
+        yield Sheet(self._drawn, f" {sign} ".join(crumbs), id="sheet")
 
     def on_mount(self) -> None:
         self.sheet.focus()
@@ -98,6 +98,11 @@ class SheetScreen(ModalScreen[None]):
     def action_move(self, by: int) -> None:
         self.sheet.scroll_relative(y=by, animate=False)
 
+    def action_fold(self) -> None:
+        """Leaves long lines whole, to be scrolled sideways, or lets them go on in the next row again."""
+        self.sheet.fold(not self.sheet.folded)
+        self._hint()
+
     def action_search(self) -> None:
         self._typing, self._words, self._at = True, "", -1
         self._redraw()
@@ -107,7 +112,9 @@ class SheetScreen(ModalScreen[None]):
         found = places(self.sheet.lines, self._words)
         if found:
             self._at = (self._at + by) % len(found)
-            self.sheet.scroll_to(y=max(found[self._at] - 2, 0), animate=False, immediate=True)
+            place = found[self._at]
+            self.sheet.scroll_to(y=max(place - 2, 0), animate=False, immediate=True)
+            self.sheet.show_column(plain(self.sheet.lines[place]).lower().find(self._words.lower()))
         self._hint()
 
     def action_copy(self) -> None:
@@ -145,7 +152,7 @@ class SheetScreen(ModalScreen[None]):
 
     def _hint(self) -> None:
         found = len(places(self.sheet.lines, self._words))
-        text = self.HINT
+        text = self.HINT.format(fold="whole lines" if self.sheet.folded else "folded lines")
         if self._typing:
             text = f"/{self._words}{' ' if self._words else ''}  {found} found  enter  esc"
         elif self._words:

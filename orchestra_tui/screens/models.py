@@ -47,7 +47,7 @@ class ModelsScreen(TableScreen):
             view = model(picture.snapshot, key)
             return models.detail(view, picture, cells) if view else [line(span(f" {key} is gone", "warn"))]
 
-        self.sheet("Model", drawn)
+        self.sheet("Model", drawn, key)
 
     def action_load(self) -> None:
         self.console.do(load(self.chosen(), self.console.fresh()))

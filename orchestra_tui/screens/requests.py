@@ -210,10 +210,11 @@ class RequestsScreen(FollowingScreen):
     # -- keys
 
     def action_detail(self) -> None:
+        """Of the newest one, where it follows."""
+        self._started()
         key = self.table.selected
         if key is None:
-            words = "following: j selects the newest" if self.following else "no request selected"
-            self.console.say(words, "warn")
+            self.console.say("no request selected", "warn")
             return
         self._open_sheet(key)
 
@@ -222,7 +223,7 @@ class RequestsScreen(FollowingScreen):
             self._explain(key)
             return self._whole(key, picture, cells)
 
-        self.sheet("Request", drawn)
+        self.sheet("Request", drawn, key)
 
     def action_cancel_requests(self) -> None:
         self.console.do(cancel(self.chosen(), self.log_of_requests.still))

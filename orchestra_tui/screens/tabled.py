@@ -340,7 +340,7 @@ class TableScreen(ViewScreen):
             thing = next((thing for thing in things if self.SUBJECT.identity(thing) == key), None)
             return [line(span(f" {key} is gone", "warn"))] if thing is None else raw.lines(thing, cells)
 
-        self.sheet(f"JSON of {key}", drawn)
+        self.sheet(f"JSON of {key}", drawn, key, "JSON")
 
     def action_describe(self) -> None:
         """Details beside the table, or away; over it where there is no room beside it."""
@@ -349,9 +349,9 @@ class TableScreen(ViewScreen):
         else:
             self.toggle_class("-alone")
 
-    def sheet(self, title: str, drawn: Callable[[Picture, int, int], list[Line]]) -> None:
-        """Everything about one row, over the view."""
-        sheet = SheetScreen(title, drawn)
+    def sheet(self, title: str, drawn: Callable[[Picture, int, int], list[Line]], *crumbs: str) -> None:
+        """Everything about one row, over the view; `crumbs` name it."""
+        sheet = SheetScreen(title, drawn, crumbs)
         self.app.push_screen(sheet)
         self.call_after_refresh(lambda: sheet.show(self.picture))
 

@@ -80,6 +80,8 @@ async def test_while_it_follows_nothing_is_selected_and_the_newest_is_on_top() -
         assert now.screen.table.selected is None
         await now.pilot.press("j")
         assert now.screen.table.selected == ended(3001).id
+        await now.pilot.press("f", "enter")
+        await now.sees(f"Requests › {ended(3001).id}")
 
 
 async def test_new_rows_do_not_move_what_is_looked_at() -> None:

@@ -9,6 +9,7 @@ from orchestra_tui.present.actions.views import BY_NAME, VIEWS
 from orchestra_tui.present.commands import candidates, complete, names, parse
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import plain
+from orchestra_tui.present.verbs.table import VERBS
 from orchestra_tui.present.verbs.verb import Command, Mistake
 from tests.fakes.fake_engine import World
 from tests.fakes.readme_keys import told
@@ -38,6 +39,13 @@ def test_help_tells_every_key_of_the_view(view: str) -> None:
     assert ("rows by model or by backend" in words) == (view == "throughput")
 
 
+def test_help_tells_what_words_commands_take() -> None:
+    """Every verb with its usage, found by searching too."""
+    words = "\n".join(plain(row) for row in manual.lines("models", 78))
+    assert all(f":{verb.usage}" in words for verb in VERBS)
+    assert ":back SPAN" in "\n".join(plain(row) for row in manual.lines("models", 78, words="back span"))
+
+
 def test_digits_are_those_of_the_keymap() -> None:
     """Views keep their numbers; numbers of views that do not exist are not shown."""
     assert {view.name: view.digit for view in VIEWS} == {
@@ -58,6 +66,9 @@ def test_digits_are_those_of_the_keymap() -> None:
     [
         ("mo", Command("mo", "", "app.view('models')")),
         (":q", Command("q", "", "app.leave")),
+        ("back 2m", Command("back", "", "app.goto('-2m')")),
+        ("back", Mistake("back: how far? 90s, 2m or 1h; esc shows what is now")),
+        ("back x') or app.bell('", Mistake("back: how far? 90s, 2m or 1h; esc shows what is now")),
         ("quit", Command("q", "", "app.leave")),
         ("load mistral-nemo:12b", Command("load", "box1/mistral-nemo:12b")),
         ("unload box2/llama3.2:3b", Command("unload", "box2/llama3.2:3b")),

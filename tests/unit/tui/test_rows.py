@@ -303,3 +303,13 @@ def test_a_price_says_whose_word_it_is() -> None:
     assert models.price(PriceView(0.0, 0.0, 0.0, 0.0, 0.0, source="local")) == "free (local)"
     assert models.price(PriceView(0.0, 0.0, 0.0, 0.5, 0.0, source="local")) == "0.5 an hour USD (local)"
     assert models.price(PriceView()) == "unknown"
+
+
+def test_slots_that_are_not_known_yet_are_not_none() -> None:
+    """While its first model loads, a backend has requests and no slots: 10 of an unknown number, not of zero."""
+    now = World().snapshot()
+    loading = msgspec.structs.replace(now.backends[0], inflight=10, slots=0, ready=0)
+    fleet = msgspec.structs.replace(now, backends=(loading, *now.backends[1:]))
+    assert "10/– busy" in plain(health.backend_rows(fleet, fleet.backends, 100, UNICODE)[0])
+    told = [plain(row) for row in health.backend_detail(loading, now.now, 100, UNICODE)]
+    assert " in flight  10; it has slots once a model is ready" in told

@@ -42,5 +42,5 @@ def test_help_finds_keys_by_what_they_do() -> None:
     found = "\n".join(plain(row) for row in manual.lines("models", 78, words="sort before"))
     assert "sort by the column before" in found
     assert "sort by the next column" not in found
-    assert "Commands:" not in found
+    assert "Other commands:" not in found
     assert "no key has to do with 'xyzzy'" in plain(manual.lines("models", 78, words="xyzzy")[0])

@@ -14,8 +14,8 @@ from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.snapshot import ModelView, Snapshot
 
 _GOAL = {"load": "ready", "unload": "absent"}
-_MOVING = frozenset({"reserved", "loading", "draining", "unloading"})
-_ENDS_BADLY = ("model.failed", "model.refused")
+MOVING = frozenset({"reserved", "loading", "draining", "unloading"})
+ENDS_BADLY = ("model.failed", "model.refused")
 # A line is told again only to say that it goes on.
 _AGAIN_SECONDS = 10.0
 
@@ -33,7 +33,7 @@ def follow(
     for kind, data in happening:
         if kind == "event":
             event = msgspec.json.decode(data, type=Event)
-            if event.subject in (endpoint, operation.get("model")) and event.kind in _ENDS_BADLY:
+            if event.subject in (endpoint, operation.get("model")) and event.kind in ENDS_BADLY:
                 raise Failure(f"{action} failed: {event.message}")
             continue
         view = _view(data, endpoint)
@@ -41,9 +41,9 @@ def follow(
             raise Failure(f"{action} ended without success: {endpoint} is no longer there")
         if view.residency == _GOAL[action]:
             return view
-        if moved and view.residency not in _MOVING:
+        if moved and view.residency not in MOVING:
             raise Failure(f"{action} ended without success: {endpoint} is {residency(view.residency)}")
-        moved = moved or view.residency in _MOVING
+        moved = moved or view.residency in MOVING
         telling.tell(view)
     raise Failure(f"{engine.target.label} stopped talking before {endpoint} was {residency(_GOAL[action])}")
 
@@ -51,8 +51,10 @@ def follow(
 class Telling:
     """Says where it stands when that changes, and now and then how long it has taken."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, what: str = "") -> None:
+        """`what` is put before each line."""
         self._session = session
+        self._what = what
         self._state = ""
         self._told = 0.0
 
@@ -62,7 +64,7 @@ class Telling:
         if state == self._state and (elapsed or 0.0) - self._told < _AGAIN_SECONDS:
             return
         self._state, self._told = state, elapsed or 0.0
-        self._session.out.talk(progress_words(view.residency, view.progress, elapsed))
+        self._session.out.talk(self._what + progress_words(view.residency, view.progress, elapsed))
 
 
 def _view(data: bytes, endpoint: str) -> ModelView | None:

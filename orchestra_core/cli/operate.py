@@ -9,6 +9,7 @@ from orchestra_core.cli.client import connect, named_path
 from orchestra_core.cli.durations import duration as spelled_time
 from orchestra_core.cli.failure import Code, Failure
 from orchestra_core.cli.options import Session, talks_to_engine
+from orchestra_core.cli.restarting import follow_restart
 from orchestra_core.domain.snapshot import BackendView, Snapshot
 
 
@@ -50,13 +51,17 @@ def resume(session: Session, backend: str) -> None:
     metavar="SECONDS",
     help="Let running requests finish for so long; those that are left are ended.",
 )
+@click.option("--wait/--no-wait", default=True, help="Return when its models are loaded again, or at once.")
 @talks_to_engine
-def restart(session: Session, backend: str, drain: float | None) -> None:
+def restart(session: Session, backend: str, drain: float | None, wait: bool) -> None:
     """End the processes of a managed backend and start them again.
 
     Refused while it answers requests, unless --drain is given; other kinds are restarted where they run.
     """
     with connect(session) as engine:
+        # Listen before acting, so that nothing that happens in between is missed.
+        happening = engine.events("GET", "/api/v1/events?snapshots=1&interval=0.5") if wait else iter(())
+        next(happening, None)
         try:
             state = engine.post(
                 named_path("backends", backend, "restart"), {} if drain is None else {"drain_seconds": drain}
@@ -65,8 +70,11 @@ def restart(session: Session, backend: str, drain: float | None) -> None:
             if failure.reason == "busy":
                 failure.message += "; on the command line --drain SECONDS"
             raise
-    models = ", ".join(state["models"])
-    _show(session, state, f"{backend} is restarting: {models}")
+        models = ", ".join(state["models"])
+        if wait:
+            session.out.talk(f"{backend} is restarting: {models}")
+            follow_restart(session, engine, backend, state["models"], happening)
+    _show(session, state, f"{backend} {'has restarted' if wait else 'is restarting'}: {models}")
 
 
 @click.command()

@@ -102,9 +102,8 @@ def error(code: str, message: str) -> dict[str, object]:
     return {"error": {"type": "x", "code": code, "message": message, "param": None, "request_id": "r"}}
 
 
-def snapshot(*models: ModelView) -> Snapshot:
+def snapshot(*models: ModelView, now: str = "2026-01-01T00:00:00.000Z") -> Snapshot:
     """A whole snapshot of a small engine with these models."""
-    now = "2026-01-01T00:00:00.000Z"
     return Snapshot(
         sequence=1,
         now=now,

@@ -165,7 +165,7 @@ class Engine:
         )
 
         self.alerts = self._watching(config)
-        self.running, self.drills = self._running(), drills(self)
+        self.running, self.drills = self._running(), drills(self, config.paths.state_dir)
         self._operators_side(config, read)
         self.snapshots = picture(self, simulated=simulated)
         self.recorder = flight_recorder(lambda: self.config, clock, self.snapshots.lately, self.hub.publish)
@@ -338,6 +338,7 @@ class Engine:
         self.hub.close()
         self.journals.close()
         await self.supervisor.close()
+        self.drills.conclude()
         self.alerts.close()
         self.watchdog.close()
         self.loading.close()

@@ -1,6 +1,6 @@
 """Fault drills of a running engine: begun, ended in time whatever happens, watched until all is well, and reported.
 
-Nothing of them outlives the engine: they are in memory only, and an engine that starts again has none.
+No drill outlives the engine: they are in memory only, and an engine that starts again has none. Their reports do.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +24,7 @@ from orchestra_core.domain.drills import DrillPlan, DrillReport, DrillView, Dril
 from orchestra_core.domain.errors import NotFound, OperationFailed, OrchestraError
 from orchestra_core.domain.outcome import Outcome
 from orchestra_core.domain.result import Tried
+from orchestra_core.engine.drill_reports import DrillReports
 from orchestra_core.engine.drill_traffic import Traffic
 from orchestra_core.engine.drill_words import costs, fate
 from orchestra_core.engine.members import Member
@@ -44,8 +46,8 @@ _TIME = "its time was over"
 STOPPING = "the engine stopped"
 
 
-def drills(engine: "Engine") -> "Drills":
-    """Those of this engine, whose pipeline is there already."""
+def drills(engine: "Engine", state: Path) -> "Drills":
+    """Those of this engine, whose pipeline is there already; their reports are kept in the directory `state`."""
     return Drills(
         clock=engine.clock,
         catalog=engine.catalog,
@@ -56,6 +58,7 @@ def drills(engine: "Engine") -> "Drills":
         member=engine.members.get,
         page=engine.accounts.reports.page,
         currency=lambda: engine.config.accounting.currency,
+        kept=DrillReports(state / "drills.json", engine.tidings.publish),
     )
 
 
@@ -101,6 +104,7 @@ class Drills:
         member: Callable[[str], Member | None],
         page: Callable[[Wanted], Awaitable[Page]],
         currency: Callable[[], str],
+        kept: DrillReports,
     ) -> None:
         self._clock = clock
         self._catalog = catalog
@@ -112,7 +116,8 @@ class Drills:
         self._page = page
         self._currency = currency
         self._rng = random.Random()
-        self._board = Board()
+        self._kept = kept
+        self._board = Board(kept.load())
         self._running: dict[str, _Running] = {}
         self._traffic = Traffic(clock, service, supervisor)
         self._usual = (service.complete, service.refused)
@@ -212,6 +217,14 @@ class Drills:
         for drill in tuple(self._board.drills.values()):
             self._end(drill, STOPPING)
 
+    def conclude(self) -> None:
+        """Nothing runs any more: what was observed until now is what is reported, and all of it is written down."""
+        for drill in tuple(self._board.drills.values()):
+            drill.finish()
+            self._board.keep(drill, self.report(drill))
+        if self._board.reports:
+            self._kept.last(self._board.reports)
+
     def _find(self, name: str) -> Endpoint:
         endpoint = self._catalog.get(name)
         if endpoint is None:
@@ -270,6 +283,7 @@ class Drills:
         report = self.report(drill)
         self._board.keep(drill, report)
         del self._running[drill.id]
+        self._supervisor.start(self._kept.keep(self._board.reports), "keeping reports of drills")
         grade = f"grade {report.grade}" if report.grade else report.hint
         self._say("drill.reported", report.endpoint, f"{report.id}: {grade}", "info")
 

@@ -1,7 +1,7 @@
 """Which drills run: one on each endpoint, a few at once, and the reports of the last ones."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestra_core.domain.drills import MOST, DrillReport
 from orchestra_core.domain.errors import OperationFailed
@@ -11,11 +11,13 @@ KEPT = 20
 
 
 class Board:
-    """`drills` are those that are not done, by endpoint; `reports` of those that are, newest first."""
+    """`drills` are those that are not done, by endpoint; `reports` of those that are, newest first, with the ones of
+    before at the end.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Sequence[DrillReport] = ()) -> None:
         self.drills: dict[str, Drill] = {}
-        self.reports: deque[DrillReport] = deque(maxlen=KEPT)
+        self.reports: deque[DrillReport] = deque(before[:KEPT], maxlen=KEPT)
 
     def check(self, endpoint: str) -> None:
         """Raises OperationFailed where none may be begun."""

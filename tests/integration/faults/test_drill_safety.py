@@ -110,8 +110,8 @@ async def test_a_late_timer_makes_it_no_longer(stage: Stage, leap: Leap) -> None
     assert len(first.calls) == 1
 
 
-async def test_an_engine_that_stops_ends_it_and_another_has_none(stage: Stage, tmp_path: Path) -> None:
-    """Held requests go on within the grace; nothing of a drill is stored."""
+async def test_an_engine_that_stops_ends_it_and_another_has_its_report(stage: Stage, tmp_path: Path) -> None:
+    """Held requests go on within the grace; the next engine has no drill, and knows what was observed of it."""
     first = await stage.backend("first")
     async with EngineHere(tmp_path, [first]) as engine:
         drill = await begin(engine, "silence", seconds=600)
@@ -122,12 +122,15 @@ async def test_an_engine_that_stops_ends_it_and_another_has_none(stage: Stage, t
             assert (await client.answer()).backend == "first"
             await stopping
         assert not engine.engine.execution.drills
-        (left,) = engine.engine.drills.all()[0]
-        assert (left.id, left.ended_by) == (drill["id"], "the engine stopped")
+        running, (left,) = engine.engine.drills.all()
+        assert (running, left.id, left.ended_by) == ([], drill["id"], "the engine stopped")
         engine.engine, other = EngineHere(tmp_path, [first]).engine, engine.engine
         assert other is not engine.engine
         await engine.engine.start()
-        assert (await engine.get("/api/v1/drills")).json == {"running": [], "reports": []}
+        told = (await engine.get("/api/v1/drills")).json
+        assert (told["running"], [one["id"] for one in told["reports"]]) == ([], [drill["id"]])
+        assert told["reports"][0]["requests"] == 1
+        assert not engine.engine.execution.drills
 
 
 async def test_an_endpoint_that_leaves_takes_its_drill_along(stage: Stage, leap: Leap) -> None:

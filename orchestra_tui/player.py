@@ -27,6 +27,22 @@ class Shot(Protocol):
     def snapshot(self) -> Snapshot: ...
 
 
+class Summed(Protocol):
+    @property
+    def asked(self) -> Mapping[str, str]: ...
+
+    @property
+    def told(self) -> Mapping[str, Any]: ...
+
+
+class Beside(Protocol):
+    @property
+    def series(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]: ...
+
+    @property
+    def usage(self) -> Sequence[Summed]: ...
+
+
 class Tape(Protocol):
     """A recording that was read: the moments at places from 0, `times` in Unix seconds, `flaws` in sentences."""
 
@@ -41,6 +57,10 @@ class Tape(Protocol):
     def events(self, place: int) -> tuple[Event, ...]: ...
 
     def place(self, at: float) -> int: ...
+
+    def beside(self, place: int) -> Beside:
+        """Answers of the engine about traffic and usage, from not long before the moment at a place."""
+        ...
 
 
 class Player:
@@ -157,14 +177,34 @@ class Player:
         if subject == "audit" and "audit" in self._documents:
             return {"entries": ended(self._documents["audit"], self.span.here), "next": None}
         if subject == "series":
-            if asked.get("window") != TRAFFIC_WINDOW:
-                raise EngineError(f"{REFUSED}: it holds {TRAFFIC_WINDOW} of traffic, no more", "not_recorded")
-            return msgspec.to_builtins(traffic(self.snapshot, asked.get("by")))
+            return self._series(asked)
+        if subject == "usage":
+            return self._usage(asked)
         if subject == "snapshot":
             return msgspec.to_builtins(self.snapshot)
         if subject == "budgets":
             return {"budgets": msgspec.to_builtins(self.snapshot.budgets)}
         raise EngineError(f"{REFUSED}: it does not hold {name}", "not_recorded")
+
+    def _series(self, asked: Mapping[str, str]) -> object:
+        """Of the last minutes to the second, as the snapshot of then tells; of longer ones as of a minute before."""
+        window, by = asked.get("window", ""), asked.get("by")
+        if window == TRAFFIC_WINDOW:
+            return msgspec.to_builtins(traffic(self.snapshot, by))
+        found = self.tape.beside(self.place).series.get(window, {}).get(by or "model")
+        if found is None:
+            raise EngineError(
+                f"{REFUSED}: here it holds {TRAFFIC_WINDOW} of traffic, no more", "not_recorded"
+            )
+        return found
+
+    def _usage(self, asked: Mapping[str, str]) -> object:
+        known = self.tape.beside(self.place).usage
+        found = next((one.told for one in known if one.asked == asked), None)
+        if found is None:
+            held = "usage of today and of 7 days, no more" if known else "no usage"
+            raise EngineError(f"{REFUSED}: here it holds {held}", "not_recorded")
+        return found
 
     def _requests(self, request_id: str, asked: Mapping[str, str]) -> object:
         if "requests" not in self._documents:

@@ -1,8 +1,10 @@
 """[Flight recorder]: once a second what the engine looks like, into files that outlive it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
+
+import msgspec
 
 from orchestra_core.background.recording_files import RecordingFiles, segments
 from orchestra_core.background.supervisor import Supervisor
@@ -17,6 +19,8 @@ from orchestra_core.recording.lines import VERSION, Header
 LOOK_SECONDS = 1.0
 # After what could not be written.
 _RETRY_SECONDS = 15.0
+# What a file begins with may take so much of all room, before it is compressed to a tenth.
+_SHARES = 32
 # The alerts need a snapshot each second too: one is made for both.
 _FRESH_SECONDS = 0.9
 
@@ -24,7 +28,8 @@ _FRESH_SECONDS = 0.9
 class Recorder:
     """`snapshot` gives one that is at most so many seconds old, with the number of events by then.
 
-    `bounds` None: nothing is recorded. `problem` is told what cannot be written.
+    `bounds` None: nothing is recorded. `problem` is told what cannot be written. `beside` is JSON that each file begins
+    with, unless it is larger than its share.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Recorder:
         snapshot: Callable[[float], tuple[Snapshot, int]],
         bounds: Callable[[], ring.Bounds | None],
         problem: Callable[[str], None],
+        beside: Callable[[], Awaitable[bytes]] | None = None,
     ) -> None:
         self._files = files
         self._header = header
@@ -43,6 +49,7 @@ class Recorder:
         self._snapshot = snapshot
         self._bounds = bounds
         self._problem = problem
+        self._beside = beside
         self._differ = Differ()
         self._block: Writing | None = None
         self._began = 0.0
@@ -78,15 +85,19 @@ class Recorder:
         if snapshot.sequence == self._recorded:
             return
         now, block = datetime.fromisoformat(snapshot.now).timestamp(), self._block
-        first = b""
+        first, more = b"", {}
         if block is None or ring.full(block.size, self._began, now, bounds.bytes):
             await self._end()
             self._differ.begin()
             block, self._began = Writing(), now
-            first = lines.spell(self._header(now))
-        line = first + lines.spell(self._differ.tell(snapshot, happened, now))
+            first, more = lines.spell(self._header(now)), await self._more(bounds)
+        line = first + lines.spell({**self._differ.tell(snapshot, happened, now), **more})
         await asyncio.to_thread(self._write, block, line, now, bounds if first else None)
         self._block, self._recorded, self._told = block, snapshot.sequence, ""
+
+    async def _more(self, bounds: ring.Bounds) -> dict[str, msgspec.Raw]:
+        found = b"" if self._beside is None else await self._beside()
+        return {"beside": msgspec.Raw(found)} if 0 < len(found) <= bounds.bytes // _SHARES else {}
 
     def _write(self, block: Writing, line: bytes, now: float, bounds: ring.Bounds | None) -> None:
         """In a thread; `bounds` where this begins a new file."""

@@ -23,6 +23,7 @@ from orchestra_core.domain.outcome import Outcome
 from orchestra_core.engine.accounting import Accounts
 from orchestra_core.engine.alerts import Alerts
 from orchestra_core.engine.answers import Answers
+from orchestra_core.engine.beside import Beside
 from orchestra_core.engine.checkup import checkup
 from orchestra_core.engine.drills import drills
 from orchestra_core.engine.intake import Intake
@@ -168,7 +169,10 @@ class Engine:
         self.running, self.drills = self._running(), drills(self, config.paths.state_dir)
         self._operators_side(config, read)
         self.snapshots = picture(self, simulated=simulated)
-        self.recorder = flight_recorder(lambda: self.config, clock, self.snapshots.lately, self.hub.publish)
+        self.beside = Beside(clock, self.traffic.series, self.accounts.reports)
+        self.recorder = flight_recorder(
+            lambda: self.config, clock, self.snapshots.lately, self.hub.publish, self.beside
+        )
         self.journals = Journals(config, clock, self.tidings.journal_problem)
         self.routes = Routes(ports(self), self.gate, self.journals.audit)
         self.listener: Listener | None = None
@@ -300,6 +304,7 @@ class Engine:
         self.supervisor.keep(partial(self.housekeeping.run, self.listener), "housekeeping")
         self.alerts.start()
         self.recorder.start(self.supervisor)
+        self.beside.start(self.supervisor)
         self.supervisor.keep(self.keys.keep_noting, "when keys were used")
         self.hub.publish("engine.started", "engine", f"{self.address} and {settings.socket}")
         await asyncio.gather(*(self._begin(backend, "configured") for backend in self.config.backends))

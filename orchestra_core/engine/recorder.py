@@ -1,6 +1,6 @@
 """The flight recorder of this engine: where it writes, and what of the configuration it follows."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from orchestra_core import __version__
 from orchestra_core.background.recorder import Recorder, header
@@ -16,8 +16,9 @@ def flight_recorder(
     clock: Clock,
     lately: Callable[[float], tuple[Snapshot, int]],
     say: Callable[[str, str, str, str], None],
+    beside: Callable[[], Awaitable[bytes]],
 ) -> Recorder:
-    """`say` publishes what cannot be recorded."""
+    """`say` publishes what cannot be recorded; `beside` is what each part of it holds beside the states."""
 
     def bounds() -> Bounds | None:
         wanted = config().recorder
@@ -32,5 +33,6 @@ def flight_recorder(
         clock=clock,
         snapshot=lately,
         bounds=bounds,
+        beside=beside,
         problem=lambda told: say("engine.recorder", "recorder", told, "warning"),
     )

@@ -32,13 +32,29 @@ class Moment(msgspec.Struct, frozen=True):
     missed: int = 0
 
 
+class Summed(msgspec.Struct, frozen=True):
+    """What the engine was asked about usage, and its answer."""
+
+    asked: dict[str, str]
+    told: dict[str, Any]
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """How traffic had gone, by window and by model or backend, and who had used what; as the engine tells it."""
+
+    series: dict[str, dict[str, dict[str, Any]]] = {}
+    usage: tuple[Summed, ...] = ()
+
+
 class Part(msgspec.Struct, frozen=True):
-    """One block that can be read: whose it is, the times of its moments, and its events by the place of theirs."""
+    """One block that can be read: whose it is, the times of its moments, its events by the place of theirs, and what it
+    holds beside them (JSON; empty: nothing)."""
 
     header: Header
     block: Block
     times: tuple[float, ...]
     events: tuple[tuple[int, Event], ...]
+    beside: bytes = b""
 
 
 class Recording:
@@ -75,6 +91,16 @@ class Recording:
         """What had happened until the moment at a place, oldest first."""
         end = bisect_right(self._events, place, key=lambda each: each[0])
         return tuple(event for _, event in self._events[:end])
+
+    def beside(self, place: int) -> Beside:
+        """What the engine would have answered about a minute before the moment at a place, two at most."""
+        number = bisect_right(self._starts, place) - 1
+        parts = self._parts[max(number - 1, 0) : number + 1]
+        found = next((part.beside for part in reversed(parts) if part.beside), b"{}")
+        try:
+            return msgspec.json.decode(found, type=Beside)
+        except msgspec.MsgspecError:
+            return Beside()  # of a version that writes it otherwise
 
     def place(self, at: float) -> int:
         """That of the last moment not after `at`; the first where there is none."""
@@ -148,7 +174,7 @@ def read(data: bytes) -> Recording:
             continue
         times, events, flaw = _index(text[1:])
         if times:
-            parts.append(Part(header, block, times, events))
+            parts.append(Part(header, block, times, events, _beside(text[1])))
         if flaw or block.flaw:
             flaws.append(_spoken(flaw or block.flaw, times))
     if not parts:
@@ -159,6 +185,12 @@ def read(data: bytes) -> Recording:
 def _header(text: list[bytes]) -> Header | None:
     fields = lines.read(text[0]) if text else None
     return None if fields is None else lines.header(fields)
+
+
+def _beside(line: bytes) -> bytes:
+    """Of the first line of a part."""
+    told = lines.read(line) or {}
+    return msgspec.json.encode(told["beside"]) if "beside" in told else b""
 
 
 def _index(text: list[bytes]) -> tuple[tuple[float, ...], tuple[tuple[int, Event], ...], str]:

@@ -28,17 +28,19 @@ class Film:
         self.shot: list[Snapshot] = []
         self.blocks: list[bytes] = []
 
-    def shoot(self, snapshot: Snapshot, happened: int) -> None:
-        line = b""
+    def shoot(self, snapshot: Snapshot, happened: int, beside: object = None) -> None:
+        """`beside` is put into the first line of a block."""
+        line, more = b"", {}
         if len(self.shot) % self._per_block == 0:
             self.end()
             self._differ.begin()
             self._writing = Writing()
             self.blocks.append(b"")
+            more = {} if beside is None else {"beside": beside}
             line = lines.spell(
                 Header(self._version, "0.6.0", self._engine, "2026-03-02T12:58:00.000Z", at(snapshot))
             )
-        line += lines.spell(self._differ.tell(snapshot, happened, at(snapshot)))
+        line += lines.spell({**self._differ.tell(snapshot, happened, at(snapshot)), **more})
         self.blocks[-1] += self._writing.add(line)
         self.shot.append(snapshot)
 

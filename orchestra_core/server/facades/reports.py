@@ -6,12 +6,12 @@ from datetime import datetime
 import msgspec
 
 from orchestra_core.accounting.listing import spell
-from orchestra_core.accounting.usage import By
+from orchestra_core.accounting.usage import By, UsageQuery
 from orchestra_core.clock import rfc3339
 from orchestra_core.domain.errors import Forbidden, NotFound
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.exchange import Exchange, Request
-from orchestra_core.server.ports import Ports
+from orchestra_core.server.ports import Ports, Reports
 from orchestra_core.server.questions import read_listing, read_running, read_usage, wants_running
 from orchestra_core.server.refusals import given_before
 
@@ -35,18 +35,7 @@ class ReportsFacade:
         # Advice is about the whole; to whoever asks about a part it would look like advice about that.
         advise = now.date().toordinal() if own is None and not query.where else None
         told = await reports.usage(query, limit, advise=advise)
-        body = {
-            "by": [by.value for by in query.by],
-            "since": _date(query.since),
-            "until": _date(query.until),
-            "where": {by.value: value for by, value in query.where.items()},
-            "currency": reports.currency,
-            "timezone": reports.timezone,
-            "timestamp": rfc3339(self._ports.clock.wall()),
-            "pending": reports.pending,
-            **told,
-        }
-        _send(exchange, request_id, body)
+        _send(exchange, request_id, usage_body(reports, query, self._ports.clock.wall(), told))
 
     async def requests(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """GET /api/v1/requests"""
@@ -100,6 +89,23 @@ class ReportsFacade:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._ports.clock.wall(), self._ports.reports.zone)
+
+
+def usage_body(
+    reports: Reports, query: UsageQuery, now: float, told: Mapping[str, object]
+) -> dict[str, object]:
+    """The whole answer about who used what; `now` in Unix seconds."""
+    return {
+        "by": [by.value for by in query.by],
+        "since": _date(query.since),
+        "until": _date(query.until),
+        "where": {by.value: value for by, value in query.where.items()},
+        "currency": reports.currency,
+        "timezone": reports.timezone,
+        "timestamp": rfc3339(now),
+        "pending": reports.pending,
+        **told,
+    }
 
 
 def _missing(name: str, asking: str) -> NotFound:

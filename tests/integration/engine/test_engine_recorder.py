@@ -4,9 +4,12 @@ import gzip
 import os
 import stat
 from pathlib import Path
+from urllib.parse import urlencode
+
+import msgspec
 
 from orchestra_core.background.recording_files import DIRECTORY, segments
-from orchestra_core.recording.reading import NotARecording, Recording, read
+from orchestra_core.recording.reading import Beside, NotARecording, Recording, read
 from tests.fakes.engine_here import EngineHere
 from tests.fakes.engine_process import EngineProcess
 from tests.fakes.outside import wait_outside
@@ -49,6 +52,23 @@ async def test_what_happened_is_recorded_and_streamed(tmp_path: Path) -> None:
         assert recording.flaws == ()
         last = recording.moment(len(recording) - 1).snapshot
         assert (last.pid, last.sequence) == (os.getpid(), here.snapshot().sequence)
+
+
+async def test_what_throughput_and_cost_ask_lies_beside(tmp_path: Path) -> None:
+    """The same as the engine answers to the console's questions, for when nobody can ask it any more."""
+    async with EngineHere(tmp_path, []) as here:
+        await here.engine.beside.sum()
+        held = msgspec.json.decode(await here.engine.beside(), type=Beside)
+        for window in ("15m", "1h", "6h", "24h"):
+            for by in ("model", "backend"):
+                answer = await here.get(f"/api/v1/series?window={window}&by={by}")
+                assert held.series[window][by].keys() == answer.json.keys()
+        questions = [one.asked for one in held.usage]
+        assert {"by": "day", "since": "31d", "until": "today"} in questions
+        assert {"by": "key", "since": "today"} in questions
+        for one in held.usage:
+            answer = await here.get(f"/api/v1/usage?{urlencode(one.asked)}")
+            assert {**one.told, "timestamp": ""} == {**answer.json, "timestamp": ""}
 
 
 async def test_files_are_private_and_end_with_the_engine(tmp_path: Path) -> None:

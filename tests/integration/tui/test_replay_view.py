@@ -117,7 +117,7 @@ async def test_what_it_does_not_hold_is_said() -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await sees(pilot, "REPLAY")
         await pilot.press("8")
-        await sees(pilot, "a recording is replayed: it does not hold usage")
+        await sees(pilot, "a recording is replayed: here it holds no usage")
 
 
 async def test_flaws_are_said_at_the_beginning() -> None:

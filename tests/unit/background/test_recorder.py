@@ -17,7 +17,7 @@ from tests.fakes.world import World
 class Bench:
     """A recorder whose time, snapshots and disk are the test's."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, beside: bytes = b"") -> None:
         self.clock = ManualClock()
         self.directory = directory
         self.problems: list[str] = []
@@ -29,11 +29,16 @@ class Bench:
             snapshot=self.snapshot,
             bounds=lambda: Bounds(1800, 32_000_000),
             problem=self.problems.append,
+            beside=self.beside,
         )
+        self.lies_beside = beside
 
     def snapshot(self, _fresh: float) -> tuple[Snapshot, int]:
         now = rfc3339(self.clock.wall())
         return msgspec.structs.replace(World().snapshot(), sequence=self.made, now=now), 6
+
+    async def beside(self) -> bytes:
+        return self.lies_beside
 
     async def second(self, seconds: float = 1.0) -> None:
         """Time passes, a snapshot is made, and the recorder looks."""
@@ -85,3 +90,19 @@ async def test_each_minute_stands_by_itself(tmp_path: Path) -> None:
     files = sorted(bench.directory.glob("*.gz"))
     assert [len(read(file.read_bytes())) for file in files] == [60, 60, 30]
     assert bench.recording().flaws == ()
+
+
+async def test_each_file_begins_with_what_lies_beside(tmp_path: Path) -> None:
+    """As of its beginning; what is larger than its share of the room is left out, and counts as before."""
+    bench = Bench(tmp_path / "recording", b'{"series": {"1h": {"model": {"window": "1h"}}}}')
+    for _ in range(61):
+        await bench.second()
+    bench.lies_beside = b'{"series": {"1h": {"model": "%b"}}}' % (b"x" * 1_000_000)
+    for _ in range(120):
+        await bench.second()
+    await bench.recorder.close()
+    recording = bench.recording()
+    assert len(recording) == 181
+    assert recording.beside(70).series == {"1h": {"model": {"window": "1h"}}}
+    assert recording.beside(170).series == {"1h": {"model": {"window": "1h"}}}
+    assert recording.beside(180).series == {}

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestra_core.domain.series import SeriesView
@@ -14,11 +15,12 @@ from orchestra_tui.history import History
 from orchestra_tui.parts.pausing import Pausing
 from orchestra_tui.pieces import Failed
 from orchestra_tui.player import Player
-from orchestra_tui.present.replay import Span, badge, is_time, meant
+from orchestra_tui.present.replay import Span, badge, is_time, meant, traffic
 from tests.fakes.filmed import Film, film
 from tests.fakes.world import World
 
 FILM = film(40)
+SERIES = msgspec.to_builtins(traffic(FILM.shot[9], "model"))
 
 
 def stamp(text: str) -> float:
@@ -143,9 +145,7 @@ async def refusal(player: Player, path: str) -> str:
 async def test_it_says_what_it_does_not_hold_and_refuses_every_change() -> None:
     """Plainly, for each subject; nothing is asked of anybody."""
     player = Player(read(FILM.data), "a")
-    assert (
-        await refusal(player, "/api/v1/usage?by=model") == "a recording is replayed: it does not hold usage"
-    )
+    assert "here it holds no usage" in await refusal(player, "/api/v1/usage?by=model")
     assert "it does not hold drills" in await refusal(player, "/api/v1/drills")
     assert "`ai-orchestra incident` does" in await refusal(player, "/api/v1/requests?limit=5")
     with pytest.raises(EngineError, match="a recording is replayed: nothing can be changed"):
@@ -205,6 +205,36 @@ async def test_how_traffic_went_is_told_as_far_as_it_is_known() -> None:
     assert told.whole.requests == was.throughput.requests[:-1]
     assert told.whole.tokens_out == was.throughput.tokens[:-1]
     assert set(told.whole.inflight) == set(told.whole.latency.p95) == {None}
+
+
+async def test_longer_traffic_and_usage_are_told_as_they_were_recorded() -> None:
+    """Of the part that is played, or of the one before it; what was not recorded is said."""
+    usage = [{"asked": {"by": "model", "since": "7d"}, "told": {"rows": [], "currency": "EUR"}}]
+    hour = {**SERIES, "whole": {"requests": [7]}}
+    beside = {"series": {"1h": {"model": hour}}, "usage": usage}
+    film = Film(per_block=1)
+    for second in range(3):
+        film.shoot(World(second).snapshot(), 0, None if second else beside)
+    film.end()
+    player = Player(read(film.data), "a")
+    for place in (0, 1):
+        player.go(place)
+        assert (await player.get("/api/v1/series?window=1h&by=model", SeriesView)).whole.requests == (7,)
+        assert (await player.get("/api/v1/usage?by=model&since=7d", dict))["currency"] == "EUR"
+        assert "usage of today and of 7 days, no more" in await refusal(player, "/api/v1/usage?by=model")
+        assert "5m of traffic, no more" in await refusal(player, "/api/v1/series?window=6h&by=model")
+    player.go(2)
+    assert "here it holds no usage" in await refusal(player, "/api/v1/usage?by=model&since=7d")
+
+
+@pytest.mark.parametrize("beside", [{"series": []}, {"usage": [1]}, [], "x"])
+async def test_what_lies_beside_in_another_shape_is_as_if_it_were_not_there(beside: object) -> None:
+    """A recording of another version, or a tampered one, still plays."""
+    film = Film()
+    film.shoot(World(0).snapshot(), 0, beside)
+    film.end()
+    player = Player(read(film.data), "a")
+    assert "here it holds no usage" in await refusal(player, "/api/v1/usage?by=model&since=7d")
 
 
 async def test_an_answer_of_another_shape_is_said() -> None:

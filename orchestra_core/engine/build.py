@@ -170,9 +170,7 @@ class Engine:
         self._operators_side(config, read)
         self.snapshots = picture(self, simulated=simulated)
         self.beside = Beside(clock, self.traffic.series, self.accounts.reports)
-        self.recorder = flight_recorder(
-            lambda: self.config, clock, self.snapshots.lately, self.hub.publish, self.beside
-        )
+        self.recorder = flight_recorder(self)
         self.journals = Journals(config, clock, self.tidings.journal_problem)
         self.routes = Routes(ports(self), self.gate, self.journals.audit)
         self.listener: Listener | None = None

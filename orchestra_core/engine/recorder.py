@@ -1,38 +1,35 @@
 """The flight recorder of this engine: where it writes, and what of the configuration it follows."""
 
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from orchestra_core import __version__
 from orchestra_core.background.recorder import Recorder, header
 from orchestra_core.background.recording_files import DIRECTORY, RecordingFiles
-from orchestra_core.clock import Clock
-from orchestra_core.config import Config
-from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.recording.ring import Bounds
 
+if TYPE_CHECKING:
+    from orchestra_core.engine.build import Engine
 
-def flight_recorder(
-    config: Callable[[], Config],
-    clock: Clock,
-    lately: Callable[[float], tuple[Snapshot, int]],
-    say: Callable[[str, str, str, str], None],
-    beside: Callable[[], Awaitable[bytes]],
-) -> Recorder:
-    """`say` publishes what cannot be recorded; `beside` is what each part of it holds beside the states."""
+
+def flight_recorder(engine: "Engine") -> Recorder:
+    """Of an engine that has its snapshots, and what lies beside them."""
 
     def bounds() -> Bounds | None:
-        wanted = config().recorder
+        wanted = engine.config.recorder
         return Bounds(wanted.minutes * 60, wanted.bytes) if wanted.enabled else None
 
-    started = clock.wall()
+    def problem(told: str) -> None:
+        engine.hub.publish("engine.recorder", "recorder", told, "warning")
+
+    started = engine.clock.wall()
     # Tells the lives of engines apart, and names no machine.
-    engine = f"{int(started * 1000):x}"
+    id = f"{int(started * 1000):x}"
     return Recorder(
-        RecordingFiles(config().paths.state_dir / DIRECTORY, engine),
-        header(__version__, engine, started),
-        clock=clock,
-        snapshot=lately,
+        RecordingFiles(engine.config.paths.state_dir / DIRECTORY, id),
+        header(__version__, id, started),
+        clock=engine.clock,
+        snapshot=engine.snapshots.lately,
         bounds=bounds,
-        beside=beside,
-        problem=lambda told: say("engine.recorder", "recorder", told, "warning"),
+        beside=engine.beside,
+        problem=problem,
     )

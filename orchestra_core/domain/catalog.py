@@ -111,14 +111,16 @@ class Speed(msgspec.Struct, frozen=True, gc=False):
 class Reliability(msgspec.Struct, frozen=True, gc=False):
     """Beta counts of failures and successes as of `at` (monotonic seconds), decayed when read.
 
-    `recent` is the share of failures among the last ten or so results: after a thousand good answers the counts
-    would take minutes to tell that every third one fails now.
+    The counts are for an endpoint that seems well: of failures in a row only the first is in them. `failing`: the
+    last result was one. `recent` is the share of failures among the last ten or so results: after a thousand good
+    answers the counts would take minutes to tell that every third one fails now.
     """
 
     failures: float = 0.0
     successes: float = 0.0
     at: float = 0.0
     recent: float = 0.0
+    failing: bool = False
 
 
 # What is that old counts for 1/e.
@@ -129,16 +131,21 @@ _NEGLIGIBLE = 0.01
 # An endpoint nobody has tried is taken to fail once in a hundred calls, with the force of five calls.
 _PRIOR_FAILURES = 0.05
 _PRIOR_CALLS = 5.0
+_PRIOR = _PRIOR_FAILURES / _PRIOR_CALLS
 
 
 def failure_probability(reliability: Reliability, now: float) -> float:
     """That the next call fails, 0..1: mean of the Beta posterior after forgetting (routing.md 4.2), or what was
     seen just now if that is worse.
+
+    Never less than of an endpoint nobody has tried. In the calls of ten minutes, what is rarer is luck, and who has had
+    it would get all the calls: the more of them end well the better it looks, while nobody tries the others.
     """
     at = reliability.at
     kept = exp((at - now) / MEMORY_SECONDS) if now > at else 1.0
     failures = reliability.failures * kept
     usual = (failures + _PRIOR_FAILURES) / (failures + reliability.successes * kept + _PRIOR_CALLS)
+    usual = usual if usual > _PRIOR else _PRIOR
     return usual if reliability.recent < _NEGLIGIBLE else max(usual, lately(reliability, now))
 
 

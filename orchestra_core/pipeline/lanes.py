@@ -7,6 +7,7 @@ from orchestra_core.domain.catalog import Circuit, Endpoint
 from orchestra_core.domain.snapshot import BreakerView, QueueView
 from orchestra_core.resilience.admission import ModelQueue, Permits, Room
 from orchestra_core.resilience.breaker import Breaker
+from orchestra_core.telemetry.performance import recovered
 
 
 class Lane:
@@ -61,7 +62,9 @@ class Lanes:
     def changed(self, lane: Lane, circuit: Circuit, now: float) -> None:
         """The breaker changed: publishes it, and who waits in vain goes elsewhere."""
         lane.endpoint.circuit = circuit
-        if circuit is Circuit.OPEN:
+        if circuit is Circuit.CLOSED:
+            lane.endpoint.reliability = recovered(lane.endpoint.reliability)
+        elif circuit is Circuit.OPEN:
             lane.permits.queue.close(lane.endpoint.id, f"the breaker of {lane.endpoint.id} has opened")
         lane.permits.start_slowly(lane.breaker.allowance(now), now)
 

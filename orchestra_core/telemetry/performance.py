@@ -7,6 +7,8 @@ failed or cancelled one says nothing of speed, and a fast failure must never loo
 
 from math import exp, log
 
+from msgspec.structs import replace
+
 from orchestra_core.domain.catalog import MEMORY_SECONDS, Reliability, Speed, lately
 
 # Averages over everything until there are 20 observations, then with a half-life of about 14.
@@ -60,13 +62,27 @@ def output_average(old: float | None, tokens: int) -> float:
 
 
 def reliability(old: Reliability, ok: bool, now: float) -> Reliability:
-    """The counts after one more result, the old ones faded to `now` (monotonic seconds)."""
+    """The counts after one more result, the old ones faded to `now` (monotonic seconds).
+
+    Failures come in bouts: a server that hangs or crashes loses whatever was under way, once. Ten of those say no more
+    of the hours to come than one does, so only a failure that follows a success counts for long; how bad the bout is
+    while it lasts, `recent` and the breaker tell.
+    """
     at = old.at
     kept = exp((at - now) / MEMORY_SECONDS) if now > at else 1.0
     recent = lately(old, now) if old.recent else 0.0
     return Reliability(
-        failures=old.failures * kept + (not ok),
+        failures=old.failures * kept + (not ok and not old.failing),
         successes=old.successes * kept + ok,
         at=now if now > at else at,
         recent=recent * (1 - _RECENT_STEP) if ok else recent + _RECENT_STEP * (1 - recent),
+        failing=not ok,
     )
+
+
+def recovered(old: Reliability) -> Reliability:
+    """The breaker has closed again, so the bout is over: from here on its slow start is the caution there is.
+
+    Else an endpoint that was shunned would stay so although it is well: without calls nothing says so.
+    """
+    return replace(old, recent=0.0, failing=False) if old.recent else old

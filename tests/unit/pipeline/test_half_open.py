@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orchestra_core.domain.catalog import Circuit, Residency
+from orchestra_core.domain.catalog import Circuit, Reliability, Residency
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.result import Result
 from orchestra_core.resilience.budget import Retries
@@ -143,3 +143,26 @@ async def test_a_forced_probe_that_was_never_sent_frees_its_place() -> None:
     world.clock.advance(Policy().force_every)
     assert (await world.ask()).outcome.ok
     assert world.endpoint("a").circuit is Circuit.HALF_OPEN
+
+
+async def test_an_endpoint_that_has_recovered_gets_its_share_again() -> None:
+    """It was shunned while it failed; once its breaker has closed, the next request beside another goes there."""
+    world = World(ScriptedExecution(a=[Verdict.FAILED] * 5), ("a", "b"), SLOTS, retries=Retries(attempts=1))
+    a, b = world.endpoint("a"), world.endpoint("b")
+    a.reliability = b.reliability = Reliability(successes=200.0, at=world.clock.monotonic())
+    b.draining = True
+    for _ in range(5):
+        await world.ask()
+    world.clock.advance(5.0)
+    list(world.lanes.refresh(world.clock.monotonic()))
+    assert a.circuit is Circuit.HALF_OPEN
+    for _ in range(2):
+        await world.ask()
+    assert a.circuit is Circuit.CLOSED
+    b.draining = False
+    b.speed, b.outputs = a.speed, a.outputs
+    world.execution.gate = asyncio.Event()
+    asking = await asked(world, 2)
+    assert {attempt.partition("/")[0] for attempt in world.execution.attempts[-2:]} == {"a", "b"}
+    world.execution.gate.set()
+    await asyncio.gather(*asking)

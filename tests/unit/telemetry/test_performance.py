@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestra_core.domain.catalog import Reliability, Speed, failure_probability
-from orchestra_core.telemetry.performance import observe, output_average, reliability
+from orchestra_core.telemetry.performance import observe, output_average, recovered, reliability
 
 
 def learn(speed: Speed, factor: float, times: int, tpot: float | None = 0.1) -> Speed:
@@ -122,6 +122,41 @@ def test_failures_after_a_thousand_good_answers_are_noticed_within_ten() -> None
     for number in range(10):
         known = reliability(known, number % 3 != 0, 100.0 + 0.1 * number)
     assert failure_probability(known, 101.0) > 0.2
+
+
+def test_a_bout_of_failures_counts_once_for_long() -> None:
+    """Ten requests lost in one crash say no more of the hours to come than one; ten crashes do."""
+    well = Reliability(successes=200.0)
+    one = crashed = flaky = well
+    one = reliability(one, False, 0.0)
+    for _ in range(10):
+        crashed = reliability(crashed, False, 0.0)
+        flaky = reliability(reliability(flaky, True, 0.0), False, 0.0)
+    assert crashed.failures == one.failures == 1.0
+    assert flaky.failures == 10.0
+    later = 120.0
+    assert failure_probability(crashed, later) == pytest.approx(failure_probability(one, later), abs=0.01)
+    assert failure_probability(flaky, later) > 0.03
+
+
+def test_luck_does_not_tell_good_endpoints_apart() -> None:
+    """A thousand good answers, or a hundred and twenty and one failure: neither is worth all the calls."""
+    busy = Reliability(successes=1000.0)
+    unlucky = Reliability(failures=1.0, successes=120.0)
+    assert failure_probability(busy, 0.0) == failure_probability(unlucky, 0.0) == pytest.approx(0.01)
+    assert failure_probability(Reliability(failures=3.0, successes=120.0), 0.0) > 0.02
+
+
+def test_an_endpoint_that_has_recovered_is_believed() -> None:
+    """What was seen just now is over; that it failed once more than it had is not."""
+    failing = Reliability(successes=200.0)
+    for _ in range(10):
+        failing = reliability(failing, False, 0.0)
+    assert failure_probability(failing, 0.0) > 0.5
+    well = recovered(failing)
+    assert failure_probability(well, 0.0) == failure_probability(Reliability(), 0.0)
+    assert well.failures == 1.0
+    assert reliability(well, False, 0.0).failures == 2.0
 
 
 def test_a_clock_that_stands_or_steps_back_does_not_raise_counts() -> None:

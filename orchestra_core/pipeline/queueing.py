@@ -44,8 +44,9 @@ class Queueing:
         # Who cannot be answered in the time that is left after waiting would only keep others from theirs.
         service = option.candidate.work if option.candidate.observations else 0.0
         limit = min(self._seconds, deadline - now - service)
-        wait = self._expected(queue, lanes, call, option)
-        if wait > limit and option.candidate.observations:
+        wait, doubt = self._expected(queue, lanes, call, option)
+        # At the very edge every second one would have waited for nothing, and be told so at the end of it.
+        if wait + doubt > limit and option.candidate.observations:
             return _busy(option, f"the wait would be about {wait:.0f} s", min(wait, _COME_BACK))
         waiter = await self._wait(call, sink, queue, option, set(accepted), limit)
         if waiter.granted:
@@ -55,9 +56,12 @@ class Queueing:
             wait = reopens - self._clock.monotonic()
         return _busy(option, waiter.refused, min(max(wait, 1.0), _COME_BACK))
 
-    def _expected(self, queue: ModelQueue, lanes: Sequence[Lane], call: Call, option: Option) -> float:
-        running = sum(lane.endpoint.work for lane in lanes) - queue.line.work
-        return queue.expected_wait(call.priority, call.key, option.candidate.work, max(0.0, running))
+    def _expected(
+        self, queue: ModelQueue, lanes: Sequence[Lane], call: Call, option: Option
+    ) -> tuple[float, float]:
+        at = option.candidate
+        running = max(0.0, sum(lane.endpoint.work for lane in lanes) - queue.line.work)
+        return queue.expected_wait(call.priority, call.key, at.work, running, at.variance)
 
     async def _wait(
         self,

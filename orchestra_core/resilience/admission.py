@@ -6,6 +6,8 @@ is never free in between, so nobody who arrives then can take it, and no wake-up
 in the queue, or it holds a slot, or it was refused, or it has withdrawn. No waiter accepts a slot that is free.
 """
 
+from math import sqrt
+
 from orchestra_core.domain.snapshot import QueueView
 from orchestra_core.resilience.limit import Limit
 from orchestra_core.resilience.waiting import Line, Waiter
@@ -125,12 +127,18 @@ class ModelQueue:
         self._room.taken += 1
         return True
 
-    def expected_wait(self, priority: int, key: str, work: float, running: float) -> float:
-        """Predicted seconds for one who came now and needs `work` seconds; of `running` half is taken to be over."""
+    def expected_wait(
+        self, priority: int, key: str, work: float, running: float, variance: float = 0.0
+    ) -> tuple[float, float]:
+        """Predicted seconds for one who came now and needs `work` seconds, and how far off that may well be.
+
+        Of `running` half is taken to be over. `variance` is that of the logarithm of a service time: what is not
+        known of those ahead adds up as independent errors do.
+        """
         ahead = self.line.ahead(priority, key)
         each = self.line.work / len(self.line) if self.line else work
-        allowed = sum(permits.allowed for permits in self.permits.values())
-        return (running / 2 + ahead * each) / max(1, allowed)
+        allowed = max(1, sum(permits.allowed for permits in self.permits.values()))
+        return (running / 2 + ahead * each) / allowed, each * sqrt(variance * ahead) / allowed
 
     def withdraw(self, waiter: Waiter) -> bool:
         """Leaves the queue. False: not in it, and if `granted`, that slot is held and must be released."""

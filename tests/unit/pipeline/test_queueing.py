@@ -75,6 +75,28 @@ async def test_a_wait_that_would_be_too_long_is_refused_at_once() -> None:
     await busy.open()
 
 
+async def test_who_may_well_wait_in_vain_is_refused_at_once() -> None:
+    """Nine ahead would take just less than there is time; where service times vary that is refused, else not."""
+    world = World(ScriptedExecution(), ("a",))
+    endpoint = world.change("a", decode_rate=100.0)
+    endpoint.speed = Speed(observations=9, variance=0.0)
+    busy = Busy(world)
+    await busy.fill(10)
+    work = world.pipeline.planning(world.call()).ranked[0].work
+    due = world.clock.monotonic() + endpoint.work
+    sure = busy.ask(deadline=due + 0.75 * work)
+    await settle()
+    assert not sure.done()
+    sure.cancel()
+    await settle()
+    busy.tasks.remove(sure)
+    endpoint.speed = Speed(observations=9, variance=0.25)
+    refused = await world.ask(deadline=due + 0.75 * work)
+    assert refused.outcome.verdict is Verdict.BUSY
+    assert "the wait would be" in refused.outcome.message
+    await busy.open()
+
+
 async def test_nobody_waits_for_longer_than_allowed() -> None:
     """The queue's own limit ends a wait with 503, and the place is free."""
     world = World(ScriptedExecution(), ("a",), queue_seconds=0.01)

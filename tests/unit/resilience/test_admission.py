@@ -192,9 +192,21 @@ def test_the_wait_is_predicted_from_the_work_ahead() -> None:
     for number in range(4):
         place.arrive(str(number), key="greedy")
     queue = place.queue
-    assert queue.expected_wait(0, "greedy", 1.0, running=2.0) == (1.0 + 4) / 2
-    assert queue.expected_wait(0, "modest", 1.0, running=2.0) == (1.0 + 1) / 2
-    assert queue.expected_wait(1, "greedy", 1.0, running=2.0) == 1.0 / 2
+    assert queue.expected_wait(0, "greedy", 1.0, running=2.0) == ((1.0 + 4) / 2, 0.0)
+    assert queue.expected_wait(0, "modest", 1.0, running=2.0) == ((1.0 + 1) / 2, 0.0)
+    assert queue.expected_wait(1, "greedy", 1.0, running=2.0) == (1.0 / 2, 0.0)
+
+
+def test_what_is_not_known_of_those_ahead_adds_up_as_errors_do() -> None:
+    """Four ahead are twice as uncertain as one, and whoever is next has only the prediction's own half to fear."""
+    place = full(slots=2)
+    for number in range(4):
+        place.arrive(str(number), key="greedy")
+    doubts = [
+        place.queue.expected_wait(priority, key, 1.0, running=2.0, variance=0.04)[1]
+        for priority, key in ((0, "greedy"), (0, "modest"), (1, "greedy"))
+    ]
+    assert doubts == pytest.approx([0.2, 0.1, 0.0])
 
 
 def test_positions_tell_the_order_in_which_they_are_served() -> None:

@@ -17,7 +17,8 @@ from benchmarks.availability.experiment import Arrival, Load, arrivals
 from benchmarks.availability.strategies import MAKE, Strategy
 from benchmarks.open_loop import Reply, quantile, send_when_due
 
-_SHOWN = 400
+# Of one reason in one run: at ten times capacity a thousand refusals say no more than these. The others are counted.
+_LISTED = 400
 _REFUSED = (429, 503)
 
 
@@ -47,6 +48,7 @@ class Run(msgspec.Struct):
     """One seed with one strategy. Latencies and lateness of sending in seconds; `refused` with 429 or 503.
 
     `good_meanwhile` ended while load was still offered: the others say what the queue held, not how fast it went.
+    `failures` are all that were not good, but for the `unlisted` ones, of whose reason there are very many.
     """
 
     strategy: str
@@ -65,6 +67,7 @@ class Run(msgspec.Struct):
     lag_max: float = 0.0
     reasons: dict[str, int] = {}
     failures: list[Failure] = []
+    unlisted: int = 0
 
     @property
     def availability(self) -> float:
@@ -114,15 +117,18 @@ class Generator:
             run.good_meanwhile += arrival.at + seconds <= self._order.load.seconds
             run.streamed_good += arrival.stream
             return
-        self._reasons[f"{why}{', streamed' if arrival.stream else ''}"] += 1
-        if len(run.failures) < _SHOWN:
+        reason = f"{why}{', streamed' if arrival.stream else ''}"
+        self._reasons[reason] += 1
+        if self._reasons[reason] > _LISTED:
+            run.unlisted += 1
+        else:
             run.failures.append(
                 Failure(arrival.id, round(arrival.at, 3), round(seconds, 3), arrival.stream, why, detail)
             )
 
     def _wrong(self, arrival: Arrival, reply: Reply, late: bool) -> tuple[str, str]:
         """Why this is not the complete valid answer, in few words and in detail; empty if it is."""
-        said = reply.body[-300:].decode("utf-8", "replace")
+        said = reply.body[-200:].decode("utf-8", "replace")
         if late:
             return f"deadline, {'some' if reply.body else 'no'} text", said[-120:]
         if not reply.complete:

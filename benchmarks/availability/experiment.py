@@ -9,6 +9,7 @@ import msgspec
 from orchestra_core.simulation.dialogue import ask_chat
 from orchestra_core.simulation.faults import FaultMix
 from orchestra_core.simulation.text import span
+from orchestra_core.simulation.trace import Request
 
 FILE = Path(__file__).with_name("mix.toml")
 NATURE = "simulated"
@@ -71,6 +72,13 @@ class Arrival(msgspec.Struct, frozen=True):
     def body(self, model: str) -> bytes:
         fields = {"model": model, "messages": self.messages, "max_tokens": self.tokens, "stream": self.stream}
         return msgspec.json.encode(fields)
+
+    def request(self, model: str) -> Request:
+        """The same for the service-time model, without sockets."""
+        asked = ask_chat(model, self.messages)
+        return Request(
+            self.id, model, asked.tokens, max_tokens=self.tokens, stream=self.stream, content=asked.content
+        )
 
     def expected(self, model: str) -> str:
         """The one text that is a complete answer."""

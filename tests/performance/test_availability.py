@@ -40,6 +40,7 @@ def test_ten_times_too_much_leaves_goodput() -> None:
     results = measure_overload(settings, print)
     for one in results.levels:
         assert one.run.good + sum(one.run.reasons.values()) == one.run.offered
+        assert one.run.good + len(one.run.failures) + one.run.unlisted == one.run.offered
     most = results.levels[-1].run
     assert results.late or most.refused > most.offered / 2
     # Looser than what the benchmark publishes, and nothing where requests were not even sent when they were due.

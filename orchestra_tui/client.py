@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from orchestra_core import __version__
+from orchestra_core.domain.difference import Following, Unfit
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.engine import UNANSWERED, EngineError, Foreign, Lost, Update
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 DELAYS = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
 SILENCE = 15.0
+# An engine whose differences do not fit so often is asked for whole snapshots.
+_MISFITS = 3
 _AFTER = (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError)
 
 
@@ -40,6 +43,7 @@ class EngineClient:
         self.target = url or socket
         self._delays = delays
         self._wake = asyncio.Event()
+        self._misfits = 0
         # Certificates take 20 ms to read: only where there is TLS.
         verify = bool(url and url.lower().startswith("https:"))
         transport = httpx.AsyncHTTPTransport(uds=None if url else socket, verify=verify)
@@ -65,6 +69,12 @@ class EngineClient:
                 async for update in self._stream(interval):
                     attempt = 0
                     yield update
+            except Unfit as error:
+                self._misfits += 1
+                if self._misfits <= _MISFITS:
+                    # Opened anew, the stream begins with a whole one.
+                    continue
+                reason = str(error)
             except (httpx.HTTPError, OSError) as error:
                 reason, absent = _why(error), _absent(error)
             except Foreign as error:
@@ -73,6 +83,7 @@ class EngineClient:
                 reason = str(error)
             attempt += 1
             delay = self._delays[min(attempt, len(self._delays)) - 1]
+            self._misfits = 0
             yield Lost(attempt, delay, reason, absent, foreign)
             await self._pause(delay)
 
@@ -116,19 +127,22 @@ class EngineClient:
         self._wake.set()
 
     async def _stream(self, interval: float) -> AsyncIterator[Update]:
-        frames = Frames()
+        frames, following = Frames(), Following()
         timeout = httpx.Timeout(10.0, connect=3.0, read=SILENCE + 3 * interval)
         params = {"snapshots": "1", "interval": f"{interval:g}"}
+        if self._misfits < _MISFITS:
+            params["differences"] = "1"
         async with self._http.stream("GET", "/api/v1/events", params=params, timeout=timeout) as response:
+            if response.status_code == 400 and "differences" in params:
+                # So says an engine that is older than they are.
+                self._misfits = _MISFITS - 1
+                raise Unfit("the engine knows no differences")
             await _check(response)
             async for data in response.aiter_bytes():
                 for name, payload in frames.feed(data):
-                    if name == "snapshot":
-                        yield _snapshot(payload)
-                    elif name == "event":
-                        # A kind that is not known yet is told by the next snapshot as well.
-                        with contextlib.suppress(msgspec.MsgspecError):
-                            yield _EVENT.decode(payload)
+                    update = _update(name, payload, following)
+                    if update is not None:
+                        yield update
 
     async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
         try:
@@ -165,6 +179,18 @@ def _snapshot(payload: bytes) -> Snapshot:
         with contextlib.suppress(msgspec.MsgspecError):
             version = msgspec.json.decode(payload, type=_Versioned).version
         raise Foreign(f"its snapshot cannot be read: {error}", version) from error
+
+
+def _update(name: str, payload: bytes, following: Following) -> Snapshot | Event | None:
+    """What a frame of the stream tells. Raises Unfit."""
+    if name == "snapshot":
+        return following.whole(_snapshot(payload))
+    if name == "difference":
+        return following.changed(msgspec.json.decode(payload))
+    # A kind that is not known yet is told by the next snapshot as well.
+    with contextlib.suppress(msgspec.MsgspecError):
+        return _EVENT.decode(payload) if name == "event" else None
+    return None
 
 
 def _read(content: bytes, answer: type[T]) -> T:

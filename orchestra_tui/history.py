@@ -1,8 +1,8 @@
 """The last minutes: every snapshot and event that came, so that a display can be stopped and stepped through.
 
-A snapshot of 200 models on 50 backends is some 200 kB as text and 28 kB as it is kept here (MessagePack, compressed;
-1 ms to keep, 1 ms to see again); one of five backends 4 kB. Ten minutes of the large fleet are 16 MB at most: then the
-oldest make room before their time.
+A snapshot of 200 models on 50 backends is some 200 kB as text and 28 kB as it is kept here (MessagePack, compressed);
+what has changed a second later is 5 kB, or next to nothing where nobody wants anything. Ten minutes of the large and
+busy fleet are 5 MB; where there is more than there is room for, the oldest go before their time.
 """
 
 import zlib
@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from orchestra_core.domain.difference import advance, difference
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 
@@ -19,6 +20,8 @@ SECONDS = 600.0
 MOST = 1200
 BYTES = 16 * 1024 * 1024
 EVENTS = 2000
+# One in so many is kept whole: the others are seen again by going on from there.
+STRIDE = 10
 _LEVEL = 1  # three times the work for a tenth less is not worth it on the loop
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -56,9 +59,30 @@ class Timeline(Protocol):
         ...
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    at: float
-    data: bytes
+class _Part:
+    """Snapshots in a row: the first whole, the others as what has changed."""
+
+    def __init__(self, first: int, at: float, snapshot: Snapshot) -> None:
+        self.first = first
+        self.times: list[float] = []
+        self.size = 0
+        self._data: list[bytes] = []
+        self._keep(at, snapshot)
+
+    def add(self, at: float, before: Snapshot, snapshot: Snapshot) -> None:
+        self._keep(at, difference(before, snapshot))
+
+    def snapshot(self, index: int) -> Snapshot:
+        state = _DECODER.decode(zlib.decompress(self._data[0]))
+        for data in self._data[1 : index + 1]:
+            state = advance(state, msgspec.msgpack.decode(zlib.decompress(data)))
+        return state
+
+    def _keep(self, at: float, told: object) -> None:
+        data = zlib.compress(_ENCODER.encode(told), _LEVEL)
+        self.times.append(at)
+        self._data.append(data)
+        self.size += len(data)
 
 
 class History:
@@ -73,13 +97,15 @@ class History:
         self._seconds = seconds
         self._most = most
         self._limit = limit
-        self._kept: deque[_Kept] = deque()
+        self._parts: deque[_Part] = deque()
+        self._times: deque[float] = deque()
+        self._last: Snapshot | None = None
         self._events: deque[tuple[float, Event]] = deque(maxlen=events)
         self._first = 0
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._times)
 
     @property
     def oldest(self) -> int:
@@ -87,42 +113,64 @@ class History:
 
     @property
     def newest(self) -> int:
-        return self._first + len(self._kept) - 1
+        return self._first + len(self._times) - 1
 
     def add(self, at: float, snapshot: Snapshot) -> None:
         """Keeps a snapshot that came at `at`."""
-        kept = _Kept(at, zlib.compress(_ENCODER.encode(snapshot), _LEVEL))
-        self._kept.append(kept)
-        self.bytes += len(kept.data)
-        while len(self._kept) > 1 and self._too_much(at):
-            self.bytes -= len(self._kept.popleft().data)
-            self._first += 1
+        before, self._last = self._last, snapshot
+        part = self._parts[-1] if self._parts else None
+        self._times.append(at)
+        if part is None or before is None or len(part.times) >= STRIDE:
+            self._begin(at, snapshot)
+        else:
+            self.bytes -= part.size
+            part.add(at, before, snapshot)
+            self.bytes += part.size
+            if self.bytes > self._limit and len(self._parts) == 1:
+                # Only without the others of its part has it room.
+                self._begin(at, snapshot)
+        self._forget(at)
 
     def happened(self, at: float, event: Event) -> None:
         self._events.append((at, event))
 
     def moment(self, place: int) -> Moment | None:
-        if not self._kept:
+        if not self._times:
             return None
         place = min(max(place, self.oldest), self.newest)
-        kept = self._kept[place - self._first]
-        return Moment(place, _DECODER.decode(zlib.decompress(kept.data)), self._kept[-1].at - kept.at)
+        part = next(each for each in reversed(self._parts) if each.first <= place)
+        behind = self._times[-1] - self._times[place - self._first]
+        return Moment(place, part.snapshot(place - part.first), behind)
 
     def events(self, place: int) -> tuple[Event, ...]:
-        if not self._kept:
+        if not self._times:
             return ()
         place = min(max(place, self.oldest), self.newest)
-        end = self._kept[place - self._first].at
+        end = self._times[place - self._first]
         return tuple(event for at, event in self._events if at <= end)
 
     def place_before(self, seconds: float) -> int:
         """The last place that is at least so many seconds before the newest."""
-        if not self._kept:
+        if not self._times:
             return self._first
-        times = [kept.at for kept in self._kept]
+        times = list(self._times)
         return self._first + max(bisect_right(times, times[-1] - seconds) - 1, 0)
 
-    def _too_much(self, now: float) -> bool:
-        return (
-            len(self._kept) > self._most or self.bytes > self._limit or now - self._kept[0].at > self._seconds
-        )
+    def _begin(self, at: float, snapshot: Snapshot) -> None:
+        self._parts.append(_Part(self.newest, at, snapshot))
+        self.bytes += self._parts[-1].size
+
+    def _forget(self, now: float) -> None:
+        """What is beyond the bounds is not there any more; its bytes go with the last of its part."""
+        while len(self._times) > 1 and (
+            len(self._times) > self._most or now - self._times[0] > self._seconds
+        ):
+            self._drop()
+        while len(self._parts) > 1 and (self.bytes > self._limit or self._parts[1].first <= self._first):
+            self.bytes -= self._parts.popleft().size
+            while self._first < self._parts[0].first:
+                self._drop()
+
+    def _drop(self) -> None:
+        self._times.popleft()
+        self._first += 1

@@ -212,7 +212,8 @@ class Fleet:
                 view.id, "open", float(second % 30), 5, 2, float(left), "5 timeouts in 30 s",
                 "+++++++++x+++xxxxx", history=(TripView(float(second % 30), "5 timeouts in 30 s", ("r1", "r2")),),
             )  # fmt: skip
-        since = float(second) if view.calls else 0.0
+        # Also where nobody wants anything now, most have been used once: their ages go on.
+        since = float(second) if view.residency == "ready" else 0.0
         recent = "".join("x" if _noise(index, second - each) < 0.004 else "+" for each in range(20))
         return BreakerView(view.id, "closed", since, 0, recent=recent if view.calls else "")
 

@@ -11,6 +11,7 @@ import msgspec
 
 from benchmarks.console.answers import answer
 from benchmarks.console.fleet import Fleet, Size
+from orchestra_core.domain.difference import Telling
 
 _BEGUN = 4000
 _STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -48,7 +49,8 @@ class Serving:
         url = urlsplit(target)
         asked = {name: values[-1] for name, values in parse_qs(url.query).items()}
         if url.path == "/api/v1/events" and "snapshots" in asked:
-            await self._feed(writer, float(asked.get("interval", "1")))
+            telling = Telling() if "differences" in asked else None
+            await self._feed(writer, float(asked.get("interval", "1")), telling)
         elif url.path == "/api/v1/route":
             await self._stream(writer)
         elif url.path == "/api/v1/snapshot":
@@ -62,7 +64,7 @@ class Serving:
                 msgspec.json.encode(missing if found is None else found),
             )
 
-    async def _feed(self, writer: asyncio.StreamWriter, interval: float) -> None:
+    async def _feed(self, writer: asyncio.StreamWriter, interval: float, telling: Telling | None) -> None:
         loop = asyncio.get_running_loop()
         writer.write(_STREAM)
         told, due = self.second, loop.time()
@@ -72,7 +74,10 @@ class Serving:
                 for event in self._fleet.events(second):
                     await _chunk(writer, b"event", msgspec.json.encode(event))
             told = now
-            await _chunk(writer, b"snapshot", msgspec.json.encode(self._fleet.at(now)))
+            state = self._fleet.at(now)
+            said = state if telling is None else telling.tell(state)
+            name = b"difference" if isinstance(said, dict) else b"snapshot"
+            await _chunk(writer, name, msgspec.json.encode(said))
             due = max(due + interval, loop.time() - interval)
             await asyncio.sleep(due - loop.time())
 

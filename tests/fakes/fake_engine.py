@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
+from orchestra_core.domain.difference import Telling
 from tests.fakes.usage_reports import usage_report
 from tests.fakes.world import GIB, World
 
@@ -26,13 +27,20 @@ STORY = (
 
 
 class FakeEngine:
-    """Serves a World over HTTP/1.1 on a Unix socket; `period` is real seconds per tick."""
+    """Serves a World over HTTP/1.1 on a Unix socket; `period` is real seconds per tick.
+
+    `streams` are the queries of its streams; of their differences so many as `lost` says never arrive, and without
+    `differences` it is an engine that knows none.
+    """
 
     def __init__(self, path: str, world: World | None = None, period: float = 1.0) -> None:
         self.path = path
         self.world = world or World()
         self.period = period
         self.asked: list[str] = []
+        self.streams: list[dict[str, list[str]]] = []
+        self.differences = True
+        self.lost = 0
         self.wished: list[dict[str, object]] = []
         self.stopped = asyncio.Event()
         self.cancelled = asyncio.Event()
@@ -76,8 +84,13 @@ class FakeEngine:
         parts = urlsplit(target)
         self.asked.append(f"{method} {parts.path}")
         if parts.path == "/api/v1/events":
-            interval = float(parse_qs(parts.query).get("interval", ["1"])[0])
-            await self._events(writer, interval)
+            query = parse_qs(parts.query)
+            self.streams.append(query)
+            if "differences" in query and not self.differences:
+                _refuse(writer, "unknown parameter 'differences'")
+                return True
+            interval = float(query.get("interval", ["1"])[0])
+            await self._events(writer, interval, Telling() if "differences" in query else None)
             return False
         if parts.path == "/api/v1/route":
             await self._route(writer, msgspec.json.decode(body))
@@ -115,10 +128,14 @@ class FakeEngine:
         error = {"type": "invalid_request_error", "code": "not_found", "message": f"no {unquote(path)} here"}
         return 404, {"error": error}
 
-    async def _events(self, writer: asyncio.StreamWriter, interval: float) -> None:
+    async def _events(self, writer: asyncio.StreamWriter, interval: float, telling: Telling | None) -> None:
         _begin(writer)
         while not self.stopped.is_set():
-            _send(writer, "snapshot", self.world.snapshot())
+            told = self.world.snapshot() if telling is None else telling.tell(self.world.snapshot())
+            if isinstance(told, dict) and "after" in told and self.lost:
+                self.lost -= 1
+                told = telling.tell(self.world.snapshot()) if telling is not None else told
+            _send(writer, "difference" if isinstance(told, dict) and "after" in told else "snapshot", told)
             await writer.drain()
             await self._pace(interval)
             for event in self.world.advance(max(round(interval), 1)):
@@ -156,6 +173,12 @@ class FakeEngine:
 
 def _begin(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+
+
+def _refuse(writer: asyncio.StreamWriter, message: str) -> None:
+    error = {"type": "invalid_request_error", "code": "invalid_request", "message": message}
+    body = msgspec.json.encode({"error": error})
+    writer.write(b"HTTP/1.1 400 X\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
 
 def _send(writer: asyncio.StreamWriter, name: str, value: object) -> None:

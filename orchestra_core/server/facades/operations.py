@@ -6,6 +6,7 @@ from contextlib import aclosing
 import msgspec
 
 from orchestra_core.clock import rfc3339
+from orchestra_core.domain.difference import Telling
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.principal import Scope
@@ -17,6 +18,7 @@ from orchestra_core.wire.native import event, read_load, read_unload
 
 _GIB = 1024**3
 _MIB = 1024**2
+_YES = ("1", "true")
 
 
 def size_text(size: int | None) -> str | None:
@@ -125,11 +127,12 @@ class Operations:
         self._send(exchange, request_id, self._ports.snapshot())
 
     async def events(self, request: Request, exchange: Exchange, request_id: str) -> None:
-        """SSE: events as they happen; with `?snapshots=1` also the whole state every `interval` seconds.
+        """SSE: events as they happen; with `?snapshots=1` also the whole state every `interval` seconds, with
+        `&differences=1` most of the time only what has changed of it.
 
         It ends with the key it was asked with; a change of the keys is an event, so a silent one ends too.
         """
-        interval = _interval(request.arguments)
+        interval, told = _wanted(request.arguments)
         exchange.start(200, [("x-request-id", request_id)])
         if request.method == "HEAD":
             exchange.finish()
@@ -138,7 +141,7 @@ class Operations:
             async for item in items:
                 if not self._ports.still_welcome(request):
                     break
-                exchange.write(event("event" if isinstance(item, Event) else "snapshot", item))
+                exchange.write(_told(item, told))
                 await exchange.drain()
         exchange.finish()
 
@@ -180,22 +183,31 @@ class Operations:
         self._ports.shutdown()
 
 
-def _interval(arguments: Mapping[str, str]) -> float:
-    """Seconds between snapshots; 0 means none."""
-    unknown = arguments.keys() - {"snapshots", "interval"}
+def _wanted(arguments: Mapping[str, str]) -> tuple[float, Telling | None]:
+    """Seconds between snapshots, 0 means none; and what tells them as differences, where they are wanted so."""
+    unknown = arguments.keys() - {"snapshots", "interval", "differences"}
     if unknown:
         raise InvalidRequest(
-            f"unknown parameter {min(unknown)[:32]!r}; allowed: snapshots, interval", param=min(unknown)
+            f"unknown parameter {min(unknown)[:32]!r}; allowed: snapshots, interval, differences",
+            param=min(unknown),
         )
-    if arguments.get("snapshots", "0") not in ("1", "true"):
-        return 0.0
+    if arguments.get("snapshots", "0") not in _YES:
+        return 0.0, None
     try:
         interval = float(arguments.get("interval", "1"))
     except ValueError:
         interval = 0.0
     if not 0.5 <= interval <= 10:
         raise InvalidRequest("`interval` is seconds between 0.5 and 10", param="interval")
-    return interval
+    return interval, Telling() if arguments.get("differences", "0") in _YES else None
+
+
+def _told(item: Snapshot | Event, telling: Telling | None) -> bytes:
+    """One frame of the stream."""
+    if isinstance(item, Event):
+        return event("event", item)
+    told = item if telling is None else telling.tell(item)
+    return event("snapshot" if isinstance(told, Snapshot) else "difference", told)
 
 
 def _services(snapshot: Snapshot) -> dict[str, str]:

@@ -252,7 +252,7 @@ def test_an_unknown_path_is_404(client: httpx.Client, path: str, said: str) -> N
 @pytest.mark.parametrize(
     ("query", "param", "said"),
     [
-        ("?x=1", "x", "allowed: snapshots, interval"),
+        ("?x=1", "x", "allowed: snapshots, interval, differences"),
         ("?snapshots=1&interval=99", "interval", "between 0.5 and 10"),
         ("?snapshots=1&interval=soon", "interval", "between 0.5 and 10"),
     ],

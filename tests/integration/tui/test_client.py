@@ -51,6 +51,41 @@ async def test_snapshots_and_events_arrive(client: EngineClient) -> None:
     assert isinstance(found[-1], Event)
 
 
+async def test_a_lost_difference_is_noticed(engine: FakeEngine, client: EngineClient) -> None:
+    """The stream is opened anew, and begins with the whole state; nobody is told of a loss, and no state is wrong."""
+    seen: list[Snapshot] = []
+    async with asyncio.timeout(20):
+        async for update in client.watch(1.0):
+            if isinstance(update, Snapshot):
+                seen.append(update)
+                engine.lost = len(seen) == 3
+                if len(seen) == 6:
+                    break
+            else:
+                assert isinstance(update, Event)
+    assert len(engine.streams) == 2
+    ticks = [snapshot.uptime for snapshot in seen]
+    assert ticks == sorted(ticks)
+    assert seen[1].models[-1] is seen[0].models[-1]
+
+
+@pytest.mark.parametrize("knows", [False, True], ids=["knows none", "tells nonsense"])
+async def test_an_engine_without_differences_tells_everything(
+    engine: FakeEngine, client: EngineClient, knows: bool
+) -> None:
+    """An engine that is older than differences, or whose differences never fit, is asked for whole snapshots."""
+    engine.differences, engine.lost = knows, 99
+    seen = 0
+    async with asyncio.timeout(20):
+        async for update in client.watch(1.0):
+            assert not isinstance(update, Lost)
+            seen += isinstance(update, Snapshot)
+            if seen == 8:
+                break
+    asked = ["differences" in query for query in engine.streams]
+    assert asked == ([True, True, True, False] if knows else [True, False])
+
+
 async def test_a_broken_stream_is_tried_again_for_ever(engine: FakeEngine, client: EngineClient) -> None:
     """Every failure is told with its number and the delay; success counts from the beginning again."""
     seen: list[tuple[int, bool]] = []
@@ -175,6 +210,23 @@ async def test_an_engine_that_cannot_be_read_is_told_with_its_version(tmp_path: 
     finally:
         await client.close()
         await engine.stop()
+
+
+async def test_what_is_told_unasked_is_no_reason_to_hurry(tmp_path: Path) -> None:
+    """An engine that tells of nothing but changes, whatever it is asked for, is lost as any other, with a delay."""
+
+    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\n\r\nevent: difference\ndata: {"after": 1}\n\n')
+        writer.close()
+
+    path = str(tmp_path / "odd.sock")
+    client = EngineClient(path)
+    async with await asyncio.start_unix_server(tell, path):
+        update = await asyncio.wait_for(anext(client.watch(1.0)), 20)
+    await client.close()
+    assert isinstance(update, Lost)
+    assert "a difference is missing" in update.reason
 
 
 async def test_a_question_without_an_answer_is_told_from_one_that_never_went_out(tmp_path: Path) -> None:

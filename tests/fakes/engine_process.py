@@ -7,7 +7,6 @@ the test's own, ports are the system's choice. Readiness is what the process say
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,8 @@ import httpx
 
 from tests.fakes.fleet_process import FleetProcess
 from tests.fakes.happenings import Happening, sse
-from tests.fakes.processes import PLAIN, ROOT, START_SECONDS, Lines, clean_environment, run_cli
+from tests.fakes.processes import PLAIN, START_SECONDS, Lines, clean_environment, run_cli
+from tests.fakes.programs import PIPE, ROOT, Program, start
 
 __all__ = [
     "PLAIN",
@@ -59,7 +59,7 @@ class EngineProcess:
         self._arguments = [*(["--demo"] if demo else []), *arguments]
         self._clients: list[httpx.Client] = []
         self.url = ""
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Program | subprocess.Popen[str] | None = None
         self.log: Lines
 
     # -- life ------------------------------------------------------------------------------------------
@@ -73,20 +73,18 @@ class EngineProcess:
 
     def launch(self) -> None:
         """Starts the process and waits for nothing."""
-        argv = [sys.executable, "-m", "orchestra_core", "serve", "--config", str(self.config)]
+        argv = ["serve", "--config", str(self.config)]
         if "--port" not in self._arguments:
             argv += ["--port", "0"]
         if "--socket" not in self._arguments:
             argv += ["--socket", str(self.socket)]
-        self.process = subprocess.Popen(
+        self.process = start(
+            "orchestra_core",
             [*argv, *self._arguments],
             cwd=self.home,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+            stderr=PIPE,
+            new_session=True,
         )
         self.log = Lines(self.process.stderr)
 

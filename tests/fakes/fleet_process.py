@@ -1,9 +1,7 @@
 """A real simulated fleet as a process of its own."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,22 +9,22 @@ from typing import Any
 import httpx
 
 from tests.fakes.outside import wait_outside
-from tests.fakes.processes import PLAIN, ROOT, START_SECONDS, Lines
+from tests.fakes.processes import PLAIN, START_SECONDS, Lines, clean_environment
+from tests.fakes.programs import PIPE, ROOT, start
 
 
 class FleetProcess:
     """A simulated fleet in a process of its own, with its faults and its state over HTTP."""
 
     def __init__(self, fleet: str, *, time_scale: float = 20.0, seed: int = 1) -> None:
-        argv = [sys.executable, "-m", "orchestra_core.simulation"]
-        argv += ["--fleet", fleet, "--seed", str(seed), "--time-scale", str(time_scale)]
-        self._process = subprocess.Popen(
-            argv,
+        arguments = ["--fleet", fleet, "--seed", str(seed), "--time-scale", str(time_scale)]
+        self._process = start(
+            "orchestra_core.simulation",
+            arguments,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            env=clean_environment(ROOT),
+            stdin=PIPE,
+            stdout=PIPE,
         )
         self._out = Lines(self._process.stdout)
         announced = json.loads(self._out.wait_for(r"^\{.*\}$", START_SECONDS)[0])

@@ -1,14 +1,16 @@
 """Processes of tests: their environment, what they write, and one command run to its end."""
 
+import contextlib
 import os
 import re
 import subprocess
-import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.fakes.programs import USUAL, start
+
 # Loopback and plain HTTP only; certificates, which take 25 ms to load for each client, are not needed.
 PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
 START_SECONDS = 40.0
@@ -21,14 +23,7 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
         for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
         if name in os.environ
     }
-    return {
-        **kept,
-        "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
-        "NO_COLOR": "1",
-        **more,
-    }
+    return {**kept, "HOME": str(home), **USUAL, "NO_COLOR": "1", **more}
 
 
 class Lines:
@@ -79,13 +74,19 @@ def run_cli(
     *arguments: str, home: Path, text: str | None = None, seconds: float = 40, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """`ai-orchestra` with these arguments, its output captured."""
-    return subprocess.run(
-        [sys.executable, "-m", "orchestra_core", *arguments],
-        cwd=home,
-        env=clean_environment(home, **more),
-        input=text if text is not None else "",
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+    with contextlib.ExitStack() as stack:
+        given, out, wrong = (
+            stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(3)
+        )
+        given.write(text or "")
+        given.seek(0)
+        streams = {"stdin": given.fileno(), "stdout": out.fileno(), "stderr": wrong.fileno()}
+        program = start("orchestra_core", arguments, cwd=home, env=clean_environment(home, **more), **streams)
+        try:
+            code = program.wait(seconds)
+        except BaseException:
+            program.kill()
+            raise
+        for written in (out, wrong):
+            written.seek(0)
+        return subprocess.CompletedProcess(arguments, code, out.read(), wrong.read())

@@ -25,7 +25,8 @@ from tests.fakes.chaos_steps import end, finish, hang, head, token, tokens
 from tests.fakes.engine_here import described
 from tests.fakes.outside import wait_outside
 from tests.fakes.plain_client import PlainClient
-from tests.fakes.processes import ROOT, START_SECONDS, Lines
+from tests.fakes.processes import START_SECONDS, Lines
+from tests.fakes.programs import ROOT
 
 STRACE = shutil.which("strace")
 PATIENCE = 20.0

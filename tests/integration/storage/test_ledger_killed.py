@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.processes import ROOT
+from tests.fakes.programs import ROOT
 from tests.integration.storage.ledgers import PATIENCE, QUICK, opened
 
 # More operations than one life has; the last ones are never reached, and so the process ends by itself.

@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.driver import TerminalDriver
 from orchestra_tui.engine import Engine
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import CommandGiven, EventArrived, LinkLost, SnapshotArrived
@@ -75,7 +76,7 @@ class Orchestra(App[str]):
         beginning: Beginning = Beginning(),  # noqa: B008 - frozen
     ) -> None:
         # Whether NO_COLOR takes all colour away or leaves greys is decided here, by this; later the theme decides.
-        super().__init__(ansi_color=terminal.basic_colors or None)
+        super().__init__(driver_class=TerminalDriver, ansi_color=terminal.basic_colors or None)
         self.set_reactive(App.ansi_color, None)
         self.beginning = beginning
         self.keymap: Keymap = beginning.keys

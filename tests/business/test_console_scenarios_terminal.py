@@ -91,6 +91,25 @@ def test_a_connection_that_is_cut_leaves_nothing_running(place: Path, demo: Engi
         assert demo.get("/api/v1/health").status_code == 200
 
 
+def test_a_continuation_without_a_suspension_starts_nothing_twice(place: Path, demo: EngineProcess) -> None:
+    """SIGCONT comes with a cut line and after SIGSTOP too: the terminal is read by one thread still, and given back."""
+    with console_at(place, "--socket", str(demo.socket)) as terminal:
+        terminal.row("● live")
+        program = psutil.Process(terminal.pid)
+        before = program.num_threads()
+        for view, title in (("2", "Models  12/12"), ("3", "ENDPOINT   ")):
+            program.send_signal(signal.SIGCONT)
+
+            def shown(view: str = view, title: str = title) -> bool:
+                # What is typed while the terminal is taken anew is thrown away with it.
+                terminal.keys(view)
+                return title in terminal.text
+
+            terminal.until(shown, title)
+        assert program.num_threads() <= before + 1
+        left(terminal)
+
+
 def test_it_is_suspended_and_continued_like_any_other_job(place: Path, demo: EngineProcess) -> None:
     """ctrl+z gives the shell and its settings back, fg the console with fresh data; both as often as one likes."""
     with Terminal(

@@ -33,6 +33,7 @@ from orchestra_tui.parts.reloading import Reloading
 from orchestra_tui.parts.remembering import Remembering
 from orchestra_tui.parts.replaying import Replaying
 from orchestra_tui.parts.speech import Clipboard, Speech
+from orchestra_tui.parts.typing import Typing
 from orchestra_tui.player import Player
 from orchestra_tui.preferences.beginning import Beginning
 from orchestra_tui.present.actions.table import Keymap
@@ -96,6 +97,7 @@ class Orchestra(App[str]):
         self._options = Options(self)
         self._commanding = Commanding(self)
         self._drilling = Drilling(self)
+        self._typing = Typing(self, super().on_event)
         self._last_view = "models"
         self.animation_level = "none"
 
@@ -291,6 +293,12 @@ class Orchestra(App[str]):
     def press(self, key: str) -> None:
         """As if the user had pressed it. Sent as the driver sends: a key of a screen's own does not bubble."""
         self.post_message(events.Key(key, key).set_sender(self))
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._typing.typed(event)
+        else:
+            await super().on_event(event)
 
     # -- actions of every view
 

@@ -116,8 +116,10 @@ class Orchestra(App[str]):
 
     def picture(self) -> Picture:
         """What the views show: while paused the data is that of the moment of pausing, the link is live."""
+        shown = self._pausing.shown()
         return Picture(
-            snapshot=self._pausing.shown(),
+            snapshot=shown,
+            activity=self._feed.activity.until(shown),
             link=self._feed.link(),
             launch=self._feed.launch(),
             glyphs=self.looks.glyphs,

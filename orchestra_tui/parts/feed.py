@@ -9,6 +9,7 @@ from textual.app import App
 
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.activity import Activity
 from orchestra_tui.engine import Engine, EngineError, Lost
 from orchestra_tui.history import History
 from orchestra_tui.launch import Launcher
@@ -34,6 +35,7 @@ class Feed:
         self.chosen = 1.0
         self.slow = False
         self.history = History()
+        self.activity = Activity()
         self._app = app
         self._now = now
         self._say = say
@@ -137,11 +139,12 @@ class Feed:
     def arrived(self, snapshot: Snapshot) -> None:
         before, self.snapshot = self.snapshot, snapshot
         self.history.add(self._now(), snapshot)
+        self.activity.add(snapshot)
         self._connection.arrived(self._now())
         if before is not None and (before.pid, before.started) != (snapshot.pid, snapshot.started):
             self._say("the engine was restarted; connected again", "warn")
         if before is None and self._launched is None and self.launcher is not None and self.launcher.wishes:
-            words = f"attached to the engine that runs already: {self.launcher.wishes} change nothing there"
+            words = f"attached to the running engine: {self.launcher.wishes} change nothing there"
             self._say(words, "warn")
         if snapshot.events and self.latest is None:
             self.latest = max(snapshot.events, key=lambda each: each.at)

@@ -59,6 +59,17 @@ def spark(values: Sequence[float], cells: int, glyphs: Glyphs, top: float | None
     return drawn.rjust(cells)
 
 
+def activity(values: Sequence[int], cells: int, glyphs: Glyphs, top: int) -> str:
+    """The last values on a scale from zero to `top`, one cell each; a dot is none, and the lowest step at least one."""
+    steps, high = glyphs.spark, max(top, 1)
+    shown = values[-cells:]
+    drawn = (
+        steps[min((value * len(steps) - 1) // high, len(steps) - 1)] if value > 0 else glyphs.dot
+        for value in shown
+    )
+    return "".join(drawn).rjust(cells)
+
+
 def buckets(values: Sequence[float], number: int) -> list[float]:
     """`values` averaged into at most `number` equal buckets, oldest first."""
     if not values or number < 1:

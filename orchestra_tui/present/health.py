@@ -1,12 +1,13 @@
 """Backends and breakers as rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
 from orchestra_core.domain.snapshot import BackendView, BreakerView, Snapshot
 from orchestra_core.domain.text import one_line
+from orchestra_tui.present import gauge
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, seconds, since, size
 from orchestra_tui.present.picture import Picture
@@ -16,6 +17,10 @@ from orchestra_tui.present.states import circuit, fraction, health, pressure
 
 # Where there is less room, why a breaker is open matters more than how often it was.
 _ROOMY = 90
+# The sign, and `busy` and `ready`.
+_WORDS = 14
+_SPARK, _LEAST_SPARK = 20, 12
+_LATENCY, _KIND = 8, 20
 _RANK = {"open": 0, "half_open": 1}
 
 
@@ -24,7 +29,7 @@ def strip(picture: Picture, cells: int, height: int) -> list[Line]:
     snapshot = picture.snapshot
     if snapshot is None:
         return []
-    rows = backend_rows(snapshot, worst_first(snapshot)[:height], cells, picture.glyphs)
+    rows = backend_rows(snapshot, worst_first(snapshot)[:height], cells, picture.glyphs, picture.activity)
     if not rows:
         return [line(span(" no backend", "warn"))]
     room = height - len(rows) - 1
@@ -39,8 +44,15 @@ def worst_first(snapshot: Snapshot) -> list[BackendView]:
     return sorted(snapshot.backends, key=lambda view: view.health != "down")
 
 
-def backend_rows(snapshot: Snapshot, views: Sequence[BackendView], cells: int, glyphs: Glyphs) -> list[Line]:
-    """These backends; columns are as wide as the whole fleet needs, and the name has what they leave."""
+def backend_rows(
+    snapshot: Snapshot,
+    views: Sequence[BackendView],
+    cells: int,
+    glyphs: Glyphs,
+    activity: Sequence[Mapping[str, int]] = (),
+) -> list[Line]:
+    """These backends; columns are as wide as the whole fleet needs, and the name has what they leave. Where there is
+    room, what they had to do in the last seconds (`activity`, in flight by name) on a scale up to their slots."""
     fleet = snapshot.backends
     tripped = _tripped(snapshot, glyphs)
     columns = _Columns(
@@ -55,7 +67,12 @@ def backend_rows(snapshot: Snapshot, views: Sequence[BackendView], cells: int, g
             )
         )
     )
-    return [_backend_row(view, tripped[view.name], columns, cells, glyphs) for view in views]
+    return [
+        _backend_row(
+            view, tripped[view.name], columns, cells, glyphs, [each.get(view.name, 0) for each in activity]
+        )
+        for view in views
+    ]
 
 
 class _Columns(NamedTuple):
@@ -68,19 +85,28 @@ class _Columns(NamedTuple):
     ready: int
 
 
-def _backend_row(view: BackendView, tripped: Span, columns: _Columns, cells: int, glyphs: Glyphs) -> Line:
+def _backend_row(
+    view: BackendView, tripped: Span, columns: _Columns, cells: int, glyphs: Glyphs, busy: Sequence[int]
+) -> Line:
     state = health(view, glyphs)
+    gap = "  " if sum(columns) + _WORDS + 4 * 2 <= cells else " "
     parts = [
-        span(f"  {pad(state.word, columns.health)}", state.tone),
-        span(f"  {pad(tripped.text, columns.tripped)}", tripped.tone),
-        span(f"  {_busy(view, glyphs):>{columns.busy}} busy"),
-        span(f"  {_ready(view):>{columns.ready}} ready"),
+        span(f"{gap}{pad(state.word, columns.health)}", state.tone),
+        span(f"{gap}{pad(tripped.text, columns.tripped)}", tripped.tone),
+        span(f"{gap}{_busy(view, glyphs):>{columns.busy}} busy"),
+        span(f"{gap}{_ready(view):>{columns.ready}} ready"),
     ]
-    if cells >= 66:
+    left = cells - sum(columns) - _WORDS - 4 * len(gap) - 1
+    if left >= _LEAST_SPARK:
+        drawn = gauge.activity(busy, min(left - 1, _SPARK), glyphs, view.slots)
+        parts.append(span(f" {drawn}", "accent"))
+        left -= len(drawn) + 1
+    if left >= _LATENCY:
         parts.append(span(f"  {seconds(view.latency, glyphs.unknown):>6}", "muted"))
-    if cells >= 86:
+        left -= _LATENCY
+    if left >= _KIND:
         parts.append(span(f"  {view.kind}{' (simulated)' if view.simulated else ''}", "muted"))
-    room = max(cells - 4 - width(tuple(parts)), 9)
+    room = max(cells - 3 - width(tuple(parts)), 9)
     name = pad(view.name, min(columns.name, room), more=glyphs.more)
     return cut_line((span(f" {state.symbol} ", state.tone), span(name, "strong"), *parts), cells, glyphs.more)
 

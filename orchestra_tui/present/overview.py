@@ -1,5 +1,7 @@
 """The Overview's panes: memory, traffic, models at work, events, and what to do when nothing is there."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from orchestra_core import __version__
@@ -12,6 +14,7 @@ from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.models import table
 from orchestra_tui.present.numbers import clock, count, rate, seconds, size
 from orchestra_tui.present.picture import Launch, LinkState, Picture
+from orchestra_tui.present.problems import lines as problem_lines
 from orchestra_tui.present.problems import problems
 from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span, width, wrapped
 from orchestra_tui.present.states import fraction
@@ -20,6 +23,11 @@ SAME_VERSION = (
     " Open the console that came with the engine, or restart the engine with this version: ai-orchestra shutdown, then "
     "ai-orchestra."
 )
+# Beside them a plot of twelve rows and four of numbers.
+_TOP_ROWS = 18
+_LEAST_ROWS = 4
+_MOST_PROBLEMS = 6
+_FRAME = 2
 _BUSY = {"loading": 0, "reserved": 0, "unloading": 0, "draining": 0, "ready": 1}
 
 
@@ -253,6 +261,31 @@ def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
         left -= 7
     given["events"] += max(left, 0)
     return given
+
+
+class Shares(NamedTuple):
+    """Rows of the panes in two columns, frames and all; models and events have what is left below."""
+
+    health: int
+    memory: int
+    problems: int
+
+
+def shares(picture: Picture, rows: int, cells: int) -> Shares:
+    """Above, backends and memory beside a plot of a dozen rows; below, models beside problems and events."""
+    top = max(min(rows // 2, _TOP_ROWS), 2 * _LEAST_ROWS)
+    if picture.snapshot is None:
+        return Shares(top - _LEAST_ROWS, _LEAST_ROWS, _LEAST_ROWS)
+    snapshot = picture.snapshot
+    others = len(pools_of(snapshot))
+    gauges = len(snapshot.pools) + others + _FRAME
+    # With its parts and its legend, as long as all backends and the sum of their breakers have room.
+    wishes = (2 * len(snapshot.pools) + others + _FRAME + 2, gauges + 2, gauges)
+    room = top - len(snapshot.backends) - 2 - _FRAME
+    memory = next((wish for wish in wishes if wish <= room), min(gauges, top // 2))
+    memory = max(memory, _LEAST_ROWS)
+    told = problem_lines(snapshot, cells // 2 - 2, _MOST_PROBLEMS, picture.glyphs)
+    return Shares(top - memory, memory, len(told) + _FRAME)
 
 
 def _legend(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:

@@ -1,5 +1,6 @@
 """What the console knows at one moment: the last snapshot, and how fresh the link behind it is."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -45,13 +46,14 @@ class Launch(msgspec.Struct, frozen=True):
 
 class Picture(msgspec.Struct, frozen=True):
     """All that a view may show. `interval` is seconds between snapshots as asked of the engine; `position` where in
-    the last minutes a paused display stands.
+    the last minutes a paused display stands. `activity` are requests in flight by backend in the seconds before.
 
     `read_only` says why nothing may be changed from here, empty where it may. `replay` says where a recording that is
     shown in place of an engine stands.
     """
 
     snapshot: Snapshot | None = None
+    activity: Sequence[Mapping[str, int]] = ()
     link: Link = Link()
     launch: Launch | None = None
     glyphs: Glyphs = UNICODE

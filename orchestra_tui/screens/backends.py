@@ -116,7 +116,8 @@ class BackendsScreen(TableScreen):
 def _backends(picture: Picture, cells: int, rows: int) -> list[Line]:
     if picture.snapshot is None:
         return []
-    drawn = health.backend_rows(picture.snapshot, picture.snapshot.backends[:rows], cells, picture.glyphs)
+    views = picture.snapshot.backends[:rows]
+    drawn = health.backend_rows(picture.snapshot, views, cells, picture.glyphs, picture.activity)
     return drawn or [line(span(" no backend", "warn"))]
 
 

@@ -17,7 +17,7 @@ _FRAME_ROWS = 4
 
 
 class OverviewScreen(ViewScreen):
-    """A grid of panes; on a narrow terminal the same panes one below the other, each as high as it needs."""
+    """Panes in two columns; on a narrow terminal the same panes one below the other, each as high as it needs."""
 
     VIEW = "overview"
     BINDINGS: ClassVar[list[BindingType]] = bindings("overview")
@@ -25,6 +25,9 @@ class OverviewScreen(ViewScreen):
     def __init__(self) -> None:
         super().__init__()
         self._heights: dict[str, int | None] = {}
+        self._rows = ""
+        # Where it is wide the models are as wide as both columns, below the problems.
+        self._models_last = self.has_class("-wide")
 
     def body(self) -> Iterable[Widget]:
         yield Pane(lambda picture, cells, _: overview.notices(picture, cells), id="notices", focusable=False)
@@ -50,17 +53,22 @@ class OverviewScreen(ViewScreen):
                 view="models",
                 count=lambda snapshot: len(snapshot.pools) + len(overview.pools_of(snapshot)),
             )
-            yield Pane(
-                lambda picture, cells, rows: problems.lines(picture.snapshot, cells, rows, picture.glyphs),
-                "Problems",
-                id="problems",
-                view="backends",
-                count=lambda snapshot: len(problems.problems(snapshot)),
-            )
-            yield Pane(
-                overview.work, "Models", id="work", view="models", count=lambda snapshot: len(snapshot.models)
-            )
+            yield from self._below(models_last=self._models_last)
             yield Pane(overview.events, "Events", id="events", view="events")
+
+    @staticmethod
+    def _below(*, models_last: bool) -> Iterable[Widget]:
+        work = Pane(
+            overview.work, "Models", id="work", view="models", count=lambda snapshot: len(snapshot.models)
+        )
+        wrong = Pane(
+            lambda picture, cells, rows: problems.lines(picture.snapshot, cells, rows, picture.glyphs),
+            "Problems",
+            id="problems",
+            view="backends",
+            count=lambda snapshot: len(problems.problems(snapshot)),
+        )
+        return (wrong, work) if models_last else (work, wrong)
 
     def on_mount(self) -> None:
         self.home()
@@ -109,10 +117,28 @@ class OverviewScreen(ViewScreen):
         heights: dict[str, int | None] = {
             name: share + 1 if narrow else None for name, share in shares.items()
         }
-        heights["notices"] = shares["notices"] if narrow else min(count, 8)
+        told = heights["notices"] = shares["notices"] if narrow else min(count, 8)
+        self._grid(picture, rows - _FRAME_ROWS - told, cells)
         zoomed = self.query_one("#grid").has_class("-zoomed")
         for name, height in heights.items():
             self._resize(name, height if name == "notices" or not zoomed else None)
+
+    def _grid(self, picture: Picture, rows: int, cells: int) -> None:
+        """The rows of two columns; where it is wide or narrow the style sheet and the heights decide."""
+        grid, wide = self.query_one("#grid"), self.has_class("-wide")
+        if wide != self._models_last:
+            self._models_last = wide
+            last, first = ("#work", "#problems") if wide else ("#problems", "#work")
+            grid.move_child(grid.query_one(last), after=grid.query_one(first))
+        share = overview.shares(picture, rows, cells)
+        wanted = "" if wide or cells < 100 else f"{share.health} {share.memory} {share.problems} 1fr"
+        if wanted == self._rows:
+            return
+        self._rows = wanted
+        if wanted:
+            grid.styles.grid_rows = wanted
+        else:
+            grid.styles.clear_rule("grid_rows")
 
     def _resize(self, name: str, height: int | None) -> None:
         """Sets a height only where it differs: setting one lays the whole screen out again."""

@@ -200,4 +200,4 @@ async def test_what_was_wished_of_a_new_engine_is_not_ignored_in_silence(tmp_pat
     argv = [sys.executable, "-c", "", "--demo", "--users", "9"]
     app = console(engine, launcher=Launcher(argv, str(tmp_path / "engine.log")))
     async with app.run_test(size=(120, 40)) as pilot:
-        await sees(pilot, "attached to the engine that runs already: --demo and --users change nothing there")
+        await sees(pilot, "attached to the running engine: --demo and --users change nothing there")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.price import PriceView
 from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot, Throughput
-from orchestra_tui.present import frame, health, models, overview, problems
+from orchestra_tui.present import frame, gauge, health, models, overview, problems
 from orchestra_tui.present.actions.views import VIEWS, View
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.listing import Listing
@@ -313,3 +313,26 @@ def test_slots_that_are_not_known_yet_are_not_none() -> None:
     assert "10/– busy" in plain(health.backend_rows(fleet, fleet.backends, 100, UNICODE)[0])
     told = [plain(row) for row in health.backend_detail(loading, now.now, 100, UNICODE)]
     assert " in flight  10; it has slots once a model is ready" in told
+
+
+def test_what_a_backend_had_to_do_is_on_the_scale_of_its_slots() -> None:
+    """A dot is nothing, the lowest step at least one, the highest all slots and more; where there is room for it."""
+    assert gauge.activity([0, 1, 4, 8, 16, 40], 6, UNICODE, 16) == "·▁▂▄██"
+    assert gauge.activity([2], 3, ASCII, 2)[:2] == "  "
+    now = World().snapshot()
+    view = now.backends[0]
+    busy = [{view.name: 1}, {}, {view.name: view.slots}]
+    drawn = plain(health.backend_rows(now, [view], 100, UNICODE, busy)[0])
+    assert f"{gauge.activity([1, 0, view.slots], 20, UNICODE, view.slots)}" in drawn
+    assert "·" not in plain(health.backend_rows(now, [view], 58, UNICODE, busy)[0])
+
+
+@pytest.mark.parametrize("rows", [20, 26, 36, 56])
+def test_two_columns_share_the_rows(rows: int) -> None:
+    """Each pane has its frame and two rows, the plot beside the upper two its dozen where there is room, and no more
+    than half goes to the upper ones."""
+    share = overview.shares(picture(), rows, 120)
+    assert min(share) >= 3
+    assert min(share[:2]) >= 4
+    assert share.health + share.memory == min(rows // 2, 18)
+    assert share.problems <= 8

@@ -2,13 +2,12 @@
 
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from textual import constants
-from textual.theme import BUILTIN_THEMES
 
 from orchestra_tui.app import Orchestra
 from orchestra_tui.client import EngineClient
@@ -19,7 +18,7 @@ from orchestra_tui.preferences.beginning import Beginning, Wishes, begin
 from orchestra_tui.preferences.keymap import listing, nearest
 from orchestra_tui.present.actions.views import BY_NAME, named
 from orchestra_tui.terminal import Terminal, describe, keep_escaped_digits
-from orchestra_tui.widgets.themes import THEMES
+from orchestra_tui.widgets.themes import STANDING
 
 WRONG_USAGE = 2
 
@@ -88,7 +87,7 @@ def keys() -> int:
     """Prints the table of keys as they are with the settings file; returns the exit code."""
     environ = os.environ  # noqa: TID251 - as above
     try:
-        found = settings.read(places.settings_file(environ), _themes())
+        found = settings.read(places.settings_file(environ), STANDING)
     except settings.SettingsError as error:
         print(*error.problems, sep="\n", file=sys.stderr)
         return WRONG_USAGE
@@ -98,18 +97,19 @@ def keys() -> int:
 
 def _beginning(wishes: Wishes, environ: Mapping[str, str]) -> tuple[Beginning, list[str]]:
     """How to begin, or what is wrong with what was asked for."""
-    file, themes = places.settings_file(environ), _themes()
+    file = places.settings_file(environ)
     problems = []
     view = named(wishes.view)
     if view is None and wishes.view:
         problems.append(f"--view: there is no view {wishes.view!r}{nearest(wishes.view, BY_NAME)}")
-    if wishes.theme and wishes.theme not in themes:
-        near = nearest(wishes.theme, list(themes))
-        problems.append(f"--theme: there is no theme {wishes.theme!r}{near} Known: {', '.join(themes)}")
     try:
-        found = settings.read(file, themes)
+        found = settings.read(file, STANDING)
     except settings.SettingsError as error:
         return Beginning(), [*problems, *error.problems]
+    themes = [*found.themes, *STANDING]
+    if wishes.theme and wishes.theme not in themes:
+        near = nearest(wishes.theme, themes)
+        problems.append(f"--theme: there is no theme {wishes.theme!r}{near} Known: {', '.join(themes)}")
     memory = places.kept_file(environ)
     remembered, word = kept.read(memory)
     wishes = msgspec.structs.replace(wishes, view=view.name if view else "")
@@ -121,10 +121,6 @@ def _beginning(wishes: Wishes, environ: Mapping[str, str]) -> tuple[Beginning, l
         word=word,
     )
     return whole, problems
-
-
-def _themes() -> Collection[str]:
-    return [theme.name for theme in THEMES] + list(BUILTIN_THEMES)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class Orchestra(App[str]):
         self._feed.chosen = beginning.interval
         self._remembering = Remembering(self, beginning, self.now, lambda: self._feed.chosen, self.say)
         self.pacing = Pacing(self, self.now, self._feed.spare)
-        self._reloading = Reloading(self, beginning.settings, self._feed, self.say, self._rekey)
+        self._reloading = Reloading(self, beginning.settings, self._feed, self.say, self._rekey, self.looks)
         self._pausing = self._time(engine)
         self._gate = Gate(self)
         self._options = Options(self)

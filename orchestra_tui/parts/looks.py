@@ -1,14 +1,16 @@
 """How the console looks: theme, signs, plots, and whether it takes the mouse."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from textual.app import App
 
 from orchestra_tui.preferences.beginning import Beginning
+from orchestra_tui.preferences.palettes import Palette
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.screens.options import ThemeScreen
 from orchestra_tui.terminal import Terminal
-from orchestra_tui.widgets.themes import THEMES, offered
+from orchestra_tui.widgets.themes import THEMES, made, offered
 
 
 class Looks:
@@ -17,16 +19,28 @@ class Looks:
     def __init__(self, app: App[Any], beginning: Beginning, terminal: Terminal) -> None:
         self._app = app
         self._asked = beginning.theme
-        self._suits = terminal.theme
+        self.suits = terminal.theme
+        self._own = beginning.themes
         self.glyphs = ASCII if terminal.ascii or beginning.ascii else UNICODE
         self.plots = not beginning.slow
         self.mouse = beginning.mouse
 
     def begin(self) -> None:
-        for theme in THEMES:
+        for theme in (*THEMES, *made(self._own)):
             self._app.register_theme(theme)
-        self._app.theme = self._asked if self._asked in self._app.available_themes else self._suits
+        self._app.theme = self._asked if self._asked in self._app.available_themes else self.suits
         self.use_ascii(self.glyphs.ascii)
+
+    def own(self, palettes: Mapping[str, Palette]) -> None:
+        """The user's themes as the settings file has them now; the one that is looked at changes at once."""
+        gone, self._own = self._own.keys() - palettes.keys(), dict(palettes)
+        shown = self._app.theme
+        self._app.theme = self.suits
+        for name in gone:
+            self._app.unregister_theme(name)
+        for theme in made(palettes):
+            self._app.register_theme(theme)
+        self._app.theme = shown if shown in self._app.available_themes else self.suits
 
     def use_ascii(self, on: bool) -> None:
         self.glyphs = ASCII if on else UNICODE

@@ -7,7 +7,9 @@ from typing import Any
 from textual.app import App
 
 from orchestra_tui.parts.feed import Feed
+from orchestra_tui.parts.looks import Looks
 from orchestra_tui.preferences.settings import Settings, SettingsError, read
+from orchestra_tui.widgets.themes import STANDING
 
 PERIOD = 2.0
 
@@ -22,12 +24,14 @@ class Reloading:
         feed: Feed,
         say: Callable[[str, str], None],
         keyed: Callable[[Mapping[str, Sequence[str]]], None],
+        looks: Looks,
     ) -> None:
         self._app = app
         self._file = file
         self._feed = feed
         self._say = say
         self._keyed = keyed
+        self._looks = looks
         self._seen = self._stamp()
         self._at = 0.0
 
@@ -40,7 +44,7 @@ class Reloading:
             return
         self._seen = stamp
         try:
-            found = read(self._file, self._app.available_themes)
+            found = read(self._file, STANDING)
         except SettingsError as error:
             more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
             self._say(f"{error.problems[0]}{more}; nothing is changed", "bad")
@@ -50,6 +54,7 @@ class Reloading:
 
     def _use(self, found: Settings) -> None:
         self._keyed(found.keys)
+        self._looks.own(found.themes)
         if found.theme:
             self._app.theme = found.theme
         if found.interval and found.interval != self._feed.chosen:

@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from orchestra_tui.preferences.kept import Kept
+from orchestra_tui.preferences.palettes import Palette
 from orchestra_tui.preferences.settings import Settings
 from orchestra_tui.present.actions.views import BY_NAME
 
@@ -37,6 +38,7 @@ class Beginning(msgspec.Struct, frozen=True):
     mouse: bool = True
     read_only: bool = False
     keys: dict[str, tuple[str, ...]] = {}
+    themes: dict[str, Palette] = {}
     kept: Kept = Kept()
     file: Path | None = None
     settings: Path | None = None
@@ -61,6 +63,7 @@ def begin(wishes: Wishes, settings: Settings, kept: Kept) -> Beginning:
         mouse=_first(wishes.mouse, settings.mouse) is not False,
         read_only=bool(_first(wishes.read_only, settings.read_only)),
         keys=settings.keys,
+        themes=settings.themes,
         kept=msgspec.structs.replace(kept, views=views),
     )
 

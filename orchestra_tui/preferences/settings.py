@@ -9,13 +9,15 @@ from typing import Any
 import msgspec
 
 from orchestra_tui.preferences.keymap import canonical, mistakes, nearest
+from orchestra_tui.preferences.palettes import Palette, palettes
+from orchestra_tui.preferences.palettes import mistakes as unfit
 from orchestra_tui.present.actions.views import VIEWS
 
 SHORTEST, LONGEST = 0.5, 10.0
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """None: not said. `keys` are by the id of their action."""
+    """None: not said. `keys` are by the id of their action, `themes` by their names."""
 
     theme: str | None = None
     interval: float | None = None
@@ -25,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True):
     slow: bool | None = None
     read_only: bool | None = None
     keys: dict[str, tuple[str, ...]] = {}
+    themes: dict[str, Palette] = {}
 
 
 class SettingsError(Exception):
@@ -52,8 +55,11 @@ def parse(text: str, name: str, themes: Collection[str]) -> Settings:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{name}: not TOML: {error}"]) from error
-    keys = found.pop("keys", {})
-    problems = [f"{name}:{_line(text, key)}: {said}" for key, said in _wrong(found, themes)]
+    keys, own = found.pop("keys", {}), found.pop("themes", {})
+    if not isinstance(own, dict):
+        raise SettingsError([f"{name}:{_line(text, 'themes')}: themes is a table for each: [themes.NAME]"])
+    problems = [f"{name}:{_line(text, key)}: {said}" for key, said in _wrong(found, [*own, *themes])]
+    problems += [f"{name}:{_place(text, theme, key)}: {said}" for theme, key, said in unfit(own, themes)]
     if isinstance(keys, dict):
         keymap, wrong = _keymap(keys)
         problems += [f"{name}:{_line(text, key, 'keys')}: {said}" for key, said in wrong]
@@ -62,7 +68,7 @@ def parse(text: str, name: str, themes: Collection[str]) -> Settings:
         problems.append(f"{name}:{_line(text, 'keys')}: keys is a table: [keys]")
     if problems:
         raise SettingsError(problems)
-    return msgspec.convert({**found, "keys": keymap}, Settings)
+    return msgspec.convert({**found, "keys": keymap, "themes": palettes(own)}, Settings)
 
 
 def _wrong(found: dict[str, Any], themes: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -76,7 +82,7 @@ def _wrong(found: dict[str, Any], themes: Collection[str]) -> Iterator[tuple[str
     }
     for key, value in found.items():
         if key not in checks:
-            yield key, f"there is no setting {key!r}{nearest(key, [*checks, 'keys'])}"
+            yield key, f"there is no setting {key!r}{nearest(key, [*checks, 'keys', 'themes'])}"
         elif said := checks[key](value):
             yield key, f"{key} {said}"
 
@@ -118,6 +124,12 @@ def _flat(keys: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
             yield before + name, value
 
 
+def _place(text: str, theme: str, key: str) -> int:
+    """The line of a key in a theme, or of the theme."""
+    table = f"themes.{theme}"
+    return _line(text, key, table) if key else max(_line(text, table), _line(text, theme, "themes"))
+
+
 def _line(text: str, key: str, table: str = "") -> int:
     """The line on which a key is set; the first one where it is not found, as in an inline table."""
     wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*(=|\.)|\s*\[\s*{re.escape(key)}\s*\]""")
@@ -125,6 +137,6 @@ def _line(text: str, key: str, table: str = "") -> int:
     for number, row in enumerate(text.splitlines(), 1):
         if (not table or inside == table) and wanted.match(row):
             return number
-        head = re.match(r"\s*\[\s*([\w.]+)\s*\]", row)
+        head = re.match(r"\s*\[\s*([\w.-]+)\s*\]", row)
         inside = head[1] if head else inside
     return 1

@@ -3,9 +3,13 @@
 Good and bad differ in blue and in lightness, not only in red and green: they are told apart by every eye.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
+
+from orchestra_tui.preferences.palettes import Palette
 
 DARK = Theme(
     name="orchestra-dark",
@@ -41,10 +45,28 @@ LIGHT = Theme(
 
 THEMES = (DARK, LIGHT)
 _FIRST = (DARK.name, LIGHT.name, "ansi-dark", "ansi-light")
+_BORDERS = {"border": "border", "border_blurred": "border-blurred"}
+STANDING = (*(theme.name for theme in THEMES), *BUILTIN_THEMES)
+"""Names of the themes there are without a settings file."""
+
+
+def made(palettes: Mapping[str, Palette]) -> list[Theme]:
+    """Themes of the user's own."""
+    return [_made(name, palette) for name, palette in palettes.items()]
+
+
+def _made(name: str, palette: Palette) -> Theme:
+    base = DARK if palette.dark else LIGHT
+    colors: dict[str, Any] = dict(palette.colors)
+    borders = {_BORDERS[key]: colors.pop(key) for key in _BORDERS if key in colors}
+    variables = {"border": colors.get("primary", base.primary), **borders}
+    if "surface" in colors:
+        variables["footer-background"] = colors["surface"]
+    return replace(base, name=name, variables={**base.variables, **variables}, **colors)
 
 
 def offered(names: Iterable[str]) -> list[str]:
-    """All themes, the console's own and those of the terminal's own colours first."""
+    """All themes; the user's own, the console's and those of the terminal's own colours first."""
     known = set(names)
-    first = [name for name in _FIRST if name in known]
+    first = [*sorted(known.difference(STANDING)), *(name for name in _FIRST if name in known)]
     return [*first, *sorted(known.difference(first, ("textual-ansi",)))]

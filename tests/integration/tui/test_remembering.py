@@ -139,3 +139,11 @@ async def test_the_settings_file_is_read_again_when_it_has_changed(tmp_path: Pat
         clock.at += 3
         await sees(pilot, "console.toml:4: there is no action 'paus'; did you mean 'pause'?")
         await sees(pilot, "f5 pause")
+        for background in ("#101010", "#202020"):
+            path.write_text(f"theme = 'mine'\n[themes.mine]\nbackground = '{background}'\n")
+            clock.at += 3
+            await until(pilot, lambda color=background: app.current_theme.background == color)  # type: ignore[misc]  # bound by its default
+        assert app.theme == "mine"
+        path.write_text("interval = 2\n")
+        clock.at += 3
+        await until(pilot, lambda: app.theme == app.looks.suits)

@@ -8,6 +8,7 @@ from orchestra_tui.preferences.beginning import Wishes, begin
 from orchestra_tui.preferences.kept import Kept
 from orchestra_tui.preferences.keymap import canonical, listing, mistakes, remappable
 from orchestra_tui.preferences.settings import Settings, SettingsError, parse, read
+from orchestra_tui.widgets.themes import DARK, LIGHT, made, offered
 from tests.fakes.readme_keys import README
 
 THEMES = ("orchestra-dark", "nord")
@@ -44,6 +45,18 @@ def test_a_file_says_what_it_sets() -> None:
     )
 
 
+def test_a_theme_of_ones_own_is_one_of_the_themes() -> None:
+    """It can be chosen; its colors are as said, the others those of the console's own theme of its kind."""
+    text = "theme = 'mine'\n[themes.mine]\nprimary = '#abc'\nborder_blurred = '#123456'\n[themes.day]\ndark = false"
+    found = parse(text, "console.toml", THEMES)
+    assert found.theme == "mine"
+    mine, day = made(found.themes)
+    assert (mine.name, mine.primary, mine.success, mine.dark) == ("mine", "#abc", DARK.success, True)
+    assert (mine.variables["border"], mine.variables["border-blurred"]) == ("#abc", "#123456")
+    assert (day.name, day.background, day.dark) == ("day", LIGHT.background, False)
+    assert offered(["nord", "orchestra-dark", "mine", "day"]) == ["day", "mine", "orchestra-dark", "nord"]
+
+
 def test_no_file_is_no_setting(tmp_path: Path) -> None:
     """A file that does not exist says nothing; one that cannot be read is an error."""
     assert read(tmp_path / "console.toml", THEMES) == Settings()
@@ -72,6 +85,28 @@ def test_no_file_is_no_setting(tmp_path: Path) -> None:
         ("[keys]\npause = 3", "console.toml:2: pause is 3; it is a key, or a list of keys"),
         ("[keys]\npause = []", "pause needs a key"),
         ("[keys]\nsend = 'x'", "there is no action 'send'"),
+        ("themes = 3", "console.toml:1: themes is a table for each"),
+        ("[themes]\nmine = 3", "console.toml:2: mine is 3; a theme is a table: [themes.mine]"),
+        ("\n[themes.nord]", "console.toml:2: there is a theme 'nord' already"),
+        ("[themes.Mine]", "console.toml:1: the theme 'Mine' needs a name of small letters"),
+        (
+            "[themes.my-own]\nprimry = '#fff'",
+            "console.toml:2: a theme has no 'primry'; did you mean 'primary'?",
+        ),
+        (
+            "[themes.a]\nerror = '#fff'\n[themes.b]\nerror = 'red'",
+            "console.toml:4: error is 'red'; it is a color",
+        ),
+        ("[themes.a]\nerror = '#ff'", "it is a color such as"),
+        ("[themes.a]\ndark = 'no'", "console.toml:2: dark is 'no'; it is true or false"),
+        (
+            "[themes.a]\nbackground = '#222'\nforeground = '#333333'",
+            "console.toml:3: foreground on background has a contrast of 1.3; below 3 nobody can read it",
+        ),
+        (
+            "theme = 'mime'\n[themes.mine]",
+            "console.toml:1: theme is 'mime', which there is not; did you mean 'mine'?",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, words: str) -> None:

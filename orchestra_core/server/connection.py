@@ -1,10 +1,11 @@
 """One client connection: starts the handler for what arrives, writes what it answers, ends what takes too long.
 
 Theory of operation. One request is served at a time; the next waits in `_queue`, as HTTP/1.1 answers must go
-out in order. The handler runs in a task of its own that is cancelled when the client leaves: that cancellation
-is what reaches the backend. Answers are written straight to the transport; a slow client pauses whoever
-produces (`Exchange.bind_flow`), and no further request is begun while it is slow. A refusal is the last answer:
-it follows those of the requests that arrived before it.
+out in order. Handlers run in a task of the connection that is cancelled when the client leaves: that cancellation
+is what reaches the backend. It serves one request after the other, since a new one for each would cost more, and
+ends with a request that was cancelled, or where none came for a while. Answers are written straight to the
+transport; a slow client pauses whoever produces (`Exchange.bind_flow`), and no further request is begun while it
+is slow. A refusal is the last answer: it follows those of the requests that arrived before it.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ Refuse = Callable[[Refusal, Exchange], None]
 Invites = Callable[[Request], bool]
 _HIGH_WATER = 65536
 _LOW_WATER = 16384
+# A connection that is idle for longer keeps no task: it would be half of the memory that it takes.
+_REST_SECONDS = 1.0
 
 
 class Http1Protocol(Intake):
@@ -45,6 +48,8 @@ class Http1Protocol(Intake):
         "_slow_since",
         "_unsent",
         "_unstarted",
+        "_wake",
+        "_worker",
     )
 
     def __init__(
@@ -65,6 +70,9 @@ class Http1Protocol(Intake):
         self._queue: deque[tuple[Request, Exchange]] = deque()
         self._exchange: Exchange | None = None
         self._unstarted: Request | None = None
+        # The task, also while it waits for the next request; what it waits for.
+        self._worker: asyncio.Task[None] | None = None
+        self._wake: asyncio.Future[None] | None = None
         self._refusal: Refusal | None = None
         self._linger_left = limits.linger_bytes
         self._reading = True
@@ -90,13 +98,12 @@ class Http1Protocol(Intake):
             self.released(request)
         self._queue.clear()
         if self._unstarted is not None:
-            # A task that is cancelled before its first step runs nothing of it, not even `finally`.
+            # A task that is cancelled before it begins to serve it runs nothing of that, not even `finally`.
             self.released(self._unstarted)
             self._unstarted = None
         if self._exchange is not None:
             self._exchange.lost()
-        if self._task is not None:
-            self._task.cancel()
+        self._dismiss()
 
     def eof_received(self) -> bool:
         """A client that half-closes is taken as gone, as the common servers do; closing cancels its request."""
@@ -143,22 +150,53 @@ class Http1Protocol(Intake):
     def _begin(self, request: Request, exchange: Exchange) -> None:
         self._exchange = exchange
         self._unstarted = request
-        # Owned here: `connection_lost` cancels it, `_serve` clears it.
-        self._task = exchange.task = self._loop.create_task(self._serve(request, exchange))
+        wake = self._wake
+        if self._worker is None:
+            # Owned here: `connection_lost` cancels it.
+            self._worker = self._loop.create_task(self._work())
+        elif wake is not None:
+            self._wake = None
+            wake.set_result(None)
+        # `_served` clears it.
+        self._task = exchange.task = self._worker
 
-    async def _serve(self, request: Request, exchange: Exchange) -> None:
-        self._unstarted = None
-        try:
-            await self._handler(request, exchange)
-        except Exception:  # whatever a handler raises, its client is told and the others go on
-            log.exception("unhandled error while answering %s %s", request.method, request.path[:128])
-            exchange.crash(request.id)
-        finally:
-            self._task = self._exchange = None
-            if len(request.body) > self._limits.small_body:
-                self.released(request)
-            if self.phase != "lost":
-                self._next(request, exchange)
+    async def _work(self) -> None:
+        """Serves what was begun, and waits for the next; ends where none can come, or another has taken over."""
+        worker = self._worker
+        while self._unstarted is not None and self._exchange is not None:
+            request, exchange = self._unstarted, self._exchange
+            self._unstarted = None
+            try:
+                await self._handler(request, exchange)
+            except Exception:  # whatever a handler raises, its client is told and the others go on
+                log.exception("unhandled error while answering %s %s", request.method, request.path[:128])
+                exchange.crash(request.id)
+            finally:
+                self._served(request, exchange)
+            if self._worker is not worker:
+                return
+            # Not while it waits: a body may be large.
+            del request, exchange
+            if self.phase != "closing" and self._unstarted is None:
+                self._wake = self._loop.create_future()
+                await self._wake
+        self._worker = None
+
+    def _served(self, request: Request, exchange: Exchange) -> None:
+        if self._worker is not None and self._worker.cancelling():
+            # What is left of a cancellation is not for the next request.
+            self._worker = None
+        self._task = self._exchange = None
+        if len(request.body) > self._limits.small_body:
+            self.released(request)
+        if self.phase != "lost":
+            self._next(request, exchange)
+
+    def _dismiss(self) -> None:
+        worker, self._worker = self._worker, None
+        self._wake = None
+        if worker is not None:
+            worker.cancel()
 
     def _next(self, request: Request, served: Exchange) -> None:
         if not served.finished:
@@ -321,8 +359,12 @@ class Http1Protocol(Intake):
 
     def _expire_idle(self, now: float) -> None:
         limits = self._limits
+        if self._task is not None:
+            return
+        if self._wake is not None and now - self.since > _REST_SECONDS:
+            self._dismiss()
         patience = max(limits.least_idle_seconds, limits.idle_seconds * self._room.idle_factor)
-        if self._task is None and now - self.since > patience:
+        if now - self.since > patience:
             self._close()
 
     def _late(self, now: float) -> Refusal | None:

@@ -1,6 +1,7 @@
 """One client connection in memory: the real protocol class, a fake transport, and time in the test's hand."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Coroutine, Iterable
 from typing import Any
@@ -28,9 +29,15 @@ class HandLoop:
     def create_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work)
 
+    def create_future(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
 
 class Connection:
-    """A connection whose handler echoes; `hold` keeps it from answering until it is set."""
+    """A connection whose handler echoes; `hold` keeps it from answering until it is set.
+
+    `tasks` are those that handled a request; `answers_cancelled`: the handler answers when it is cancelled, too.
+    """
 
     def __init__(
         self, limits: Limits | None = None, room: Room | None = None, peer: str = "10.0.0.1"
@@ -41,6 +48,8 @@ class Connection:
         self.transport = FakeTransport((peer, 5000))
         self.requests: list[Request] = []
         self.hold: asyncio.Event | None = None
+        self.tasks: list[asyncio.Task[None]] = []
+        self.answers_cancelled = False
         self.protocol = Http1Protocol(
             self._handle,
             self.loop,
@@ -52,8 +61,11 @@ class Connection:
 
     async def _handle(self, request: Request, exchange: Exchange) -> None:
         self.requests.append(request)
+        if exchange.task is not None and exchange.task not in self.tasks:
+            self.tasks.append(exchange.task)
         if self.hold is not None:
-            await self.hold.wait()
+            with contextlib.suppress(*([asyncio.CancelledError] if self.answers_cancelled else [])):
+                await self.hold.wait()
         exchange.send(200, request.body)
 
     async def feed(self, pieces: Iterable[bytes]) -> None:
@@ -63,6 +75,9 @@ class Connection:
             if self.transport.eof or self.transport.written:
                 await settle(2)
         await self.rest()
+
+    def leave(self) -> None:
+        self.protocol.connection_lost(None)
 
     async def rest(self) -> None:
         while True:

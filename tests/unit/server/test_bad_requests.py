@@ -38,4 +38,5 @@ async def test_a_bad_request_is_answered_the_same_however_it_is_cut(row: Row) ->
         assert seen.ended == row.closes, where
         assert "/next" not in [request.path for request in seen.requests], where
         assert seen.room.held == 0, where
+        seen.leave()
     assert escaped == []

@@ -63,6 +63,12 @@ def test_a_key_is_seen_with_few_bytes(socket: Path) -> None:
     assert min(each.cpu for each in typed) < 0.1
 
 
+def test_a_slow_line_is_noticed_and_spared(socket: Path) -> None:
+    """On 8 kB/s what the terminal answers comes late: the console says so, and updates every 2 s."""
+    with console(socket, rate=8_000.0) as running:
+        running.sees("slow link: 2 s", 90)
+
+
 def test_memory_does_not_grow_without_end(socket: Path) -> None:
     """A short soak; what is kept of the last ten minutes grows by a few kB a snapshot."""
     found = growth(socket, 4.0, look=0.5)

@@ -126,7 +126,7 @@ class OverviewScreen(ViewScreen):
     def _grid(self, picture: Picture, rows: int, cells: int) -> None:
         """The rows of two columns; where it is wide or narrow the style sheet and the heights decide."""
         grid, wide = self.query_one("#grid"), self.has_class("-wide")
-        if wide != self._models_last:
+        if wide != self._models_last and grid.children:
             self._models_last = wide
             last, first = ("#work", "#problems") if wide else ("#problems", "#work")
             grid.move_child(grid.query_one(last), after=grid.query_one(first))

@@ -25,7 +25,8 @@ class Rail(Vertical):
 
     def give_room(self, snapshot: Snapshot | None) -> None:
         """Alerts and budgets have the rows they need, up to a third each; the events have the rest."""
-        if snapshot is None:
+        # A terminal that has just become wide: its panes come a moment later than it does.
+        if snapshot is None or not self.children:
             return
         third = self.app.size.height // 3
         heights = {"rail-alerts": 2 * len(snapshot.alerts), "rail-budgets": len(snapshot.budgets)}

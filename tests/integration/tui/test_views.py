@@ -15,6 +15,7 @@ from orchestra_tui.present.spans import line
 from orchestra_tui.terminal import Terminal
 from orchestra_tui.widgets.lines import Lines
 from orchestra_tui.widgets.prompts import PromptArea
+from orchestra_tui.widgets.rail import Rail
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 from tests.fakes.fake_engine import World
 
@@ -285,3 +286,18 @@ async def test_an_update_without_news_sends_next_to_nothing(view: str) -> None:
             engine.push(snapshot)
             await pilot.pause(0.05)
         assert app.sent < 500
+
+
+async def test_a_rail_that_has_no_panes_yet_breaks_nothing() -> None:
+    """A view that is opened as the terminal becomes wide is drawn before its rail is whole."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live 1s")
+        rail = Rail()
+        app.screen.query_one("#main").mount(rail)
+        rail.give_room(app.fresh().snapshot)
+        await until(pilot, lambda: len(rail.children) == 3)
+        rail.give_room(app.fresh().snapshot)
+        assert rail.query_one("#rail-alerts").styles.height is not None

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
-from orchestra_core.domain.decision import Candidate
+from orchestra_core.domain.catalog import Circuit, Endpoint, Residency, failure_probability
+from orchestra_core.domain.decision import TERMS, Candidate
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.resilience.budget import Retries, RetryBudget
 
@@ -36,6 +36,7 @@ _NEVER_AGAIN = frozenset(
     {Verdict.TIMEOUT, Verdict.MISSING, Verdict.MISCONFIGURED, Verdict.CONTEXT_OVERFLOW, Verdict.INTERRUPTED}
 )
 _POISONED = 2
+_FAILURE = TERMS.index("failure")
 # How often a model that is being loaded is asked for, seconds: at first, and at most.
 _POLL, _POLL_MOST = 0.25, 2.0
 
@@ -213,7 +214,7 @@ class Attempts:
         possible = [option for option in options if self._fits(outcome, option)]
         able = [option for option in possible if _able(option.endpoint, now)]
         if able:
-            option = min(able, key=self._rank)
+            option = self._likelier(min(able, key=self._rank), able, now)
             delay = self._delay(outcome, option)
         else:
             cooling = [o for o in possible if _able(o.endpoint, o.endpoint.cooling_until)]
@@ -252,6 +253,17 @@ class Attempts:
             tried = 0.5 if self.sent + 1 >= self._retries.attempts else 1.5
         return tried, option.endpoint.spec.backend in self._failed
 
+    def _likelier(self, best: Option, able: Sequence[Option], now: float) -> Option:
+        """Of what ranks equal among the endpoints of its model, the one worth most by what is known now.
+
+        The order is that of the decision, and what broke since then may well be next in it.
+        """
+        rank, model = self._rank(best), best.endpoint.spec.model
+        same = [
+            option for option in able if option.endpoint.spec.model == model and self._rank(option) == rank
+        ]
+        return best if len(same) < 2 else max(same, key=lambda option: _worth(option, now))
+
     def _delay(self, outcome: Outcome, option: Option) -> float:
         """None where nothing has failed yet, so that a failover costs no time; else full jitter."""
         tried = self._tries.get(option.endpoint.id, 0)
@@ -269,6 +281,14 @@ def _able(endpoint: Endpoint, now: float) -> bool:
     if endpoint.cooling_until > now:
         return False
     return endpoint.residency is not Residency.ABSENT or endpoint.spec.loadable
+
+
+def _worth(option: Option, now: float) -> tuple[bool, float]:
+    """Its utility with what was learned of its reliability since the decision; an overloaded one stays last."""
+    candidate = option.candidate
+    failure = failure_probability(option.endpoint.reliability, now)
+    change = candidate.weights[_FAILURE] * (failure - candidate.values[_FAILURE])
+    return not candidate.overloaded, candidate.utility + change
 
 
 def _exhausted(outcome: Outcome) -> Outcome:

@@ -4,20 +4,25 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from orchestra_core.domain.catalog import Endpoint
+from orchestra_core.domain.catalog import Endpoint, Reliability
 from orchestra_core.domain.decision import Candidate
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.resilience.budget import Retries, RetryBudget
 from orchestra_core.resilience.retry import Attempts, Option
 from tests.unit.routing.fleet import endpoint
 
+# Of the terms only that of failure counts.
+VALUES = (0.0, 0.0, 0.0, 0.0, 0.01, 0.0, 0.0)
+WEIGHTS = (0.0, 0.0, 0.0, 0.0, -4.0, 0.0, 0.0)
 
-def option(name: str) -> Option:
+
+def option(name: str, utility: float = 0.0) -> Option:
     place: Endpoint = endpoint(name)
     backend, _, model = name.partition("/")
-    candidate = Candidate(place.id, model, backend, 0.0, (), (), 1.0, 0.1, 1.0, 0.1, 0.01, 100.0, 0.0)
-    return Option(candidate, place)
+    parts = (utility, VALUES, WEIGHTS, 1.0, 0.1, 1.0, 0.1, 0.01, 100.0, 0.0)
+    return Option(Candidate(place.id, model, backend, *parts), place)
 
 
 @given(st.lists(st.booleans(), max_size=400))
@@ -92,3 +97,30 @@ def test_no_wait_goes_beyond_the_deadline() -> None:
         step = attempts.after(limited, at, 0.0, [at])
         assert (step.option is not None) is waits
         assert step.outcome.retry_after == 6.0
+
+
+def test_a_retry_does_not_go_where_others_have_failed_meanwhile() -> None:
+    """Of the endpoints of one model the one worth most now; another model is not preferred for it."""
+    best, second, other = option("b/m", 1.0), option("c/m", 0.9), option("d/n", 0.8)
+    options = [option("a/m", 1.1), best, second, other]
+
+    def following() -> Option | None:
+        attempts = Attempts(Retries(), RetryBudget(Retries()), Random(1), deadline=1e9)
+        return attempts.after(Outcome(Verdict.FAILED, "a/m"), options[0], 0.0, options).option
+
+    assert following() is best
+    best.endpoint.reliability = Reliability(recent=0.1, failing=True)
+    assert following() is second
+    second.endpoint.reliability = Reliability(recent=0.5, failing=True)
+    assert following() is best
+
+
+def test_an_overloaded_endpoint_stays_behind_one_that_fails_now_and_then() -> None:
+    """The guard against overload comes before the utility here as everywhere."""
+    calm, full = option("b/m", 0.9), option("c/m", 0.0)
+    full = replace(full, candidate=replace(full.candidate, utility=1.0, overloaded=True))
+    options = [option("a/m", 1.1), calm, full]
+    calm.endpoint.reliability = Reliability(recent=0.3, failing=True)
+    attempts = Attempts(Retries(), RetryBudget(Retries()), Random(1), deadline=1e9)
+    step = attempts.after(Outcome(Verdict.FAILED, "a/m"), options[0], 0.0, options)
+    assert step.option is calm

@@ -47,6 +47,7 @@ from orchestra_core.engine.traffic import Traffic
 from orchestra_core.pipeline.assembly import Pipeline
 from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.pipeline.planning import Fallbacks
+from orchestra_core.pipeline.suspicion import Suspicion
 from orchestra_core.resilience.admission import Room
 from orchestra_core.resilience.breaker import Breaker
 from orchestra_core.resilience.policy import Policy
@@ -58,6 +59,7 @@ from orchestra_core.upstream.dialing import Dialer
 from orchestra_core.upstream.execution import Execution
 from orchestra_core.upstream.guarded import Guarded
 from orchestra_core.upstream.managed import Managed
+from orchestra_core.upstream.silence import Silence
 
 _FLUSH_SECONDS = 0.5
 
@@ -188,6 +190,7 @@ class Engine:
         )
 
     def _running(self) -> Running:
+        self.execution.silence = Silence(Suspicion(self.catalog.get, self.clock))
         return Running(
             clock=self.clock,
             service=self.pipeline.service,

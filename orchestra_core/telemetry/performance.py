@@ -18,6 +18,8 @@ _CLIP = 1.0
 _OUTPUT_STEP = 0.1
 # Of one result in the recent share of failures: three in ten show after ten calls.
 _RECENT_STEP = 0.1
+# The recent share of failures that a silence stands for: as likely as not the next call would wait in vain.
+_SUSPECT = 0.5
 
 
 def observe(
@@ -86,3 +88,20 @@ def recovered(old: Reliability) -> Reliability:
     Else an endpoint that was shunned would stay so although it is well: without calls nothing says so.
     """
     return replace(old, recent=0.0, failing=False) if old.recent else old
+
+
+def suspected(old: Reliability, now: float) -> Reliability:
+    """Whoever reads from it waits: nothing has failed yet, but the next call had better go elsewhere."""
+    kept = exp((old.at - now) / MEMORY_SECONDS) if now > old.at else 1.0
+    return Reliability(
+        failures=old.failures * kept,
+        successes=old.successes * kept,
+        at=max(old.at, now),
+        recent=max(lately(old, now), _SUSPECT),
+        failing=old.failing,
+    )
+
+
+def acquitted(old: Reliability, before: Reliability) -> Reliability:
+    """It was only slow: as it would be without the suspicion, unless it has failed since."""
+    return old if old.failing else replace(old, recent=lately(before, old.at))

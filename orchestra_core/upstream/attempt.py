@@ -76,7 +76,7 @@ class Attempt:
         `keep`: what a stream brings is kept to be continued from. `streams`: as the codec said, if it was asked.
         """
         self.call = call
-        self._endpoint_id = endpoint_id
+        self.endpoint_id = endpoint_id
         self._codec = codec
         self._sink = sink
         self.serving = serving
@@ -348,7 +348,7 @@ class Attempt:
         if not self.done.done():
             first = None if self.first_at is None else self.first_at - self.started_at
             spent = self._now() - self.started_at
-            who, told = self._endpoint_id, self.committed
+            who, told = self.endpoint_id, self.committed
             self.done.set_result(Outcome(_SUCCESS, who, 200, "", usage, first, spent, None, finish, told))
 
     def _fail(self, fault: Fault) -> None:
@@ -358,7 +358,7 @@ class Attempt:
         self.abort()
         first = None if self.first_at is None else self.first_at - self.started_at
         usage, spent, wait = self._usage_so_far(), self._now() - self.started_at, fault.retry_after
-        who, told, partial = self._endpoint_id, self.committed, self._partial()
+        who, told, partial = self.endpoint_id, self.committed, self._partial()
         self.done.set_result(
             Outcome(verdict, who, fault.status, fault.message, usage, first, spent, wait, None, told, partial)
         )
@@ -369,7 +369,7 @@ class Attempt:
             self._fail(error.fault)
         else:
             self._final = True
-            self._fail(unexpected(error, self._endpoint_id))
+            self._fail(unexpected(error, self.endpoint_id))
 
     def _usage_so_far(self) -> Usage:
         source = self._relay or self._reader
@@ -387,7 +387,7 @@ class Attempt:
         first = None if self.first_at is None else self.first_at - self.started_at
         usage, spent = self._usage_so_far(), self._now() - self.started_at
         return Outcome(
-            Verdict.CANCELLED, self._endpoint_id, 499, _LEFT, usage, first, spent, committed=self.committed
+            Verdict.CANCELLED, self.endpoint_id, 499, _LEFT, usage, first, spent, committed=self.committed
         )
 
     def _partial(self) -> Partial | None:

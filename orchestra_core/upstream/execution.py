@@ -18,6 +18,7 @@ from orchestra_core.upstream.codec import CODECS
 from orchestra_core.upstream.dialing import Dialer
 from orchestra_core.upstream.injection import Injection, marked, play
 from orchestra_core.upstream.pace import pace_of
+from orchestra_core.upstream.silence import Silence
 from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection, Pool
 
@@ -59,6 +60,7 @@ class Execution:
         self._active: set[Attempt] = set()
         # By endpoint, empty but for drills: that is all an attempt pays for them.
         self.drills: dict[str, Injection] = {}
+        self.silence: Silence | None = None
         self._timer = self._loop.call_later(self._timeouts.resolution, self._look)
 
     def configure(self, timeouts: Timeouts, *, keep: bool, retry_non_idempotent: bool) -> None:
@@ -190,6 +192,8 @@ class Execution:
         now = self._now()
         for attempt in tuple(self._active):
             attempt.watch(now, self._timeouts)
+        if self.silence is not None:
+            self.silence.look(self._active, now)
         for pool in self._pools.values():
             pool.trim()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from orchestra_core.domain.catalog import failure_probability
 from tests.fakes.chaos import Step
 from tests.fakes.chaos_steps import body, drip, end, event, finish, hang, head, raw, token, wait
 from tests.fakes.turns import settle
@@ -233,3 +234,29 @@ async def test_a_silent_backend_leaves_time_for_another(stage: Stage, leap: Leap
     assert answer.events[-1][0] == "done", answer.text
     assert "second-1" in answer.text
     assert first.calls[0].gone.is_set()
+
+
+async def test_silence_under_all_readers_counts_long_before_a_limit(stage: Stage, leap: Leap) -> None:
+    """Two streams that stop at once make their backend suspect within a second; heard again, it is not."""
+    engine, first, _ = await stage.pair()
+    first.script(head(), token(), wait("on"), token(), hang(), times=2)
+    endpoint = engine.endpoint("first")
+
+    def failure() -> float:
+        return failure_probability(endpoint.reliability, engine.engine.clock.monotonic())
+
+    async with engine.client() as one, engine.client() as other:
+        for client in (one, other):
+            client.chat(stream=True)
+            await client.until("first-")
+        while failure() < 0.4:
+            leap(0.3)
+            await settle()
+        assert (endpoint.failed, endpoint.inflight) == (0, 2)
+        first.open("on")
+        opened = engine.engine.clock.monotonic()
+        while failure() > 0.1:
+            leap(0.3)
+            await settle()
+        # Forgotten it would be after half a minute.
+        assert engine.engine.clock.monotonic() - opened < 15

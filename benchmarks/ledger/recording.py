@@ -93,7 +93,7 @@ def steps(place: Path, candidates: int, rounds: int, costs: Costs) -> None:
             for end, body in zip(ends, decided, strict=True):
                 journal.end((end, (), body, None, None))
         batches = list[Batch]()
-        with costs.of("read both back"):
+        with costs.of("take both over"):
             while (batch := reading.take(GROUP)) is not None:
                 batches.append(batch)
                 reading.settle(batch)

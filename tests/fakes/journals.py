@@ -12,7 +12,7 @@ from tests.fakes.memory_files import MemoryFiles
 from tests.fakes.memory_store import MemoryStore
 
 PLACE = Path("/state/journal")
-SMALL = Bounds(total=4096, segment=512, memory=5)
+SMALL = Bounds(total=4096, segment=512, memory=5, handed=2, handed_bytes=200)
 
 
 def begun(name: str) -> Row:

@@ -20,16 +20,29 @@ class Segment:
     """One file. `size` is how far it is written, `limit` how far it may be.
 
     `size` belongs to the event loop, which alone appends; the writer thread reads up to it, and sets `limit` to 0
-    where nothing more shall be appended. `flaw` is why nothing behind `sound` counts. `held` are bytes of the disk,
-    reserved ones too.
+    where nothing more shall be appended. `ended` is where the last ended request in it ends. `flaw` is why nothing
+    behind `sound` counts. `held` are bytes of the disk, reserved ones too.
     """
 
-    __slots__ = ("durable", "fd", "flaw", "held", "journal", "limit", "number", "path", "size", "sound")
+    __slots__ = (
+        "durable",
+        "ended",
+        "fd",
+        "flaw",
+        "held",
+        "journal",
+        "limit",
+        "number",
+        "path",
+        "size",
+        "sound",
+    )
 
     def __init__(self, path: Path, number: int, size: int, *, limit: int = 0, fd: int = -1) -> None:
         self.path = path
         self.number = number
         self.size = size
+        self.ended = 0
         self.limit = limit
         self.fd = fd
         self.journal = ""

@@ -24,16 +24,22 @@ from orchestra_core.storage.journal.replay import Replay, look_back
 from orchestra_core.storage.journal.segments import Directory, Segment
 from orchestra_core.storage.store import Entry, Row
 
+# The number of its segment, where the ended request before it ends, where it ends itself, and what it is.
+Handed = tuple[int, int, int, Ended]
+
 
 class Bounds(msgspec.Struct, frozen=True):
     """Bytes of the whole journal on disk, bytes of one segment, requests kept in memory while the disk refuses, and
-    the seconds after which it is tried again.
+    the seconds after which it is tried again. `handed` are requests that are kept in memory for the writer, none
+    of more bytes than `handed_bytes`; 16 MiB while the database is away.
     """
 
     total: int = 256 * 1024 * 1024
     segment: int = 4 * 1024 * 1024
     memory: int = 10_000
     retry: float = 1.0
+    handed: int = 4096
+    handed_bytes: int = 4096
 
 
 def bounds(total: int) -> Bounds:
@@ -49,7 +55,8 @@ class Journal:
     """`state` is asked, inside `begin` and `end`, for what the records before that one amount to.
 
     `changed` is called when `trouble` was set or cleared, `found` with what was wrong with what was written before.
-    `unfinished` are requests that began and never ended; who takes one stores it.
+    `unfinished` are requests that began and never ended; who takes one stores it. `handed` are the latest that
+    ended, so that nobody has to read back what was written just now; what is missing there is in the files.
     """
 
     def __init__(
@@ -69,6 +76,7 @@ class Journal:
         self.name = os.urandom(8).hex()
         self.segments: deque[Segment] = deque()
         self.held: deque[Entry] = deque()
+        self.handed: deque[Handed] = deque()
         self.trouble = ""
         self.unfinished: deque[Begin] = deque()
         self.found = found
@@ -126,7 +134,13 @@ class Journal:
         assert segment is not None
         if segment.size + len(frame) > segment.limit:
             segment = self._next(len(frame))
-        return (segment is not None and self._append(segment, frame)) or self._hold(entry)
+        if segment is None or not self._append(segment, frame):
+            return self._hold(entry)
+        bounds = self.bounds
+        if len(frame) <= bounds.handed_bytes and len(self.handed) < bounds.handed:
+            self.handed.append((segment.number, segment.ended, segment.size, entry))
+        segment.ended = segment.size
+        return True
 
     def _append(self, segment: Segment, frame: bytes) -> bool:
         try:
@@ -217,6 +231,7 @@ class Journal:
                 if not self._append(segment, end_frame(entry)):
                     self.held.appendleft(entry)
                     return
+                segment.ended = segment.size
 
     def close(self) -> int:
         """Nothing is taken any more, another engine may have it; how many requests were in memory and are lost."""

@@ -21,7 +21,7 @@ ALL = frozenset({"names", "create", "write", "rename", "reserve", "cut"})
 
 
 class Books:
-    """A ledger over files in memory, a database on disk, and what it said."""
+    """A ledger over files in memory, from which all is read back, a database on disk, and what it said."""
 
     def __init__(self, path: Path, files: Files) -> None:
         self.problems, self.flaws = Problems(), Problems()
@@ -30,7 +30,7 @@ class Books:
             on_problem=self.problems,
             on_flaw=self.flaws,
             policy=QUICK,
-            bounds=Bounds(total=100_000, segment=4000, memory=5, retry=0.0),
+            bounds=Bounds(total=100_000, segment=4000, memory=5, retry=0.0, handed=0),
             files=files,
         )
 

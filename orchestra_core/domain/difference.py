@@ -162,9 +162,12 @@ def _as_expected(old: BreakerView, new: BreakerView, passed: float) -> bool:
     """Whether nothing but time passed."""
     if old is new:
         return _stands(old) or not passed
+    if abs(older(old.since, passed) - new.since) >= OFF:
+        return False
+    if old.next_probe is None and old.held_for is None and not old.history:
+        return replace(old, since=new.since) == new
     return (
-        abs(older(old.since, passed) - new.since) < OFF
-        and _steady(new) == _steady(old)
+        _steady(new) == _steady(old)
         and len(new.history) == len(old.history)
         and all(
             abs(one.ago + passed - other.ago) < OFF
@@ -254,7 +257,7 @@ def _aged(row: BreakerView, seconds: float) -> BreakerView:
 
 
 def _extended(before: Throughput, series: Fields | Sequence[Any]) -> Throughput:
-    if isinstance(series, dict):
+    if not isinstance(series, list | tuple):
         return convert(series, Throughput)
     gone, *ends = series
     kept = len(before.requests) - gone - UNSETTLED

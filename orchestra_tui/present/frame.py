@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestra_core import __version__
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.present import alerts, drills, environment
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.actions.views import VIEWS
@@ -13,6 +14,7 @@ from orchestra_tui.present.picture import LinkState, Picture
 from orchestra_tui.present.problems import problems
 from orchestra_tui.present.spans import Line, Span, cut, cut_line, fit, line, span, width
 from orchestra_tui.present.states import fraction, pressure
+from orchestra_tui.present.steady import lately, part
 
 NEEDED = (60, 18)
 RECENT = 10
@@ -33,21 +35,20 @@ def header(picture: Picture, cells: int) -> Line:
     parts += [(rank, line(Span(f" {word} ", "badge"))) for rank, word in _badges(picture)]
     if snapshot is not None:
         memory = pressure(snapshot.host, picture.glyphs)
-        worst = problems(snapshot)
+        wrong, tone = part(snapshot, _wrong)
         parts += [
             (2, line(span("req "), span(f"{requests_per_second(picture):.1f}/s", "strong"))),
             (3, line(span("tok "), span(f"{tokens_per_second(picture):.0f}/s", "strong"))),
             (1, line(span("mem "), span(f"{fraction(snapshot.host):.0%} {memory.word}", memory.tone))),
             (4, line(span("p95 "), span(_latency(snapshot.totals.p95, picture.glyphs), "strong"))),
-            (5, line(span(f"up {uptime(snapshot.uptime)}", "muted"))),
+            (5, line(span(f"up {part(snapshot, _up)}", "muted"))),
             (6, line(span(snapshot.address, "muted"))),
             (7, line(span(f"v{snapshot.version}", "muted"))),
         ]
         parts += [(0, drills.badge(snapshot)), (0, alerts.badge(snapshot, picture.glyphs))]
-        if worst:
-            tone = "bad" if any(problem.bad for problem in worst) else "warn"
-            word = "problem" if len(worst) == 1 else "problems"
-            parts.append((1, line(span(f"{picture.glyphs.high} {len(worst)} {word}", tone))))
+        if wrong:
+            word = "problem" if wrong == 1 else "problems"
+            parts.append((1, line(span(f"{picture.glyphs.high} {wrong} {word}", tone))))
     return fit(parts, cells)
 
 
@@ -93,6 +94,7 @@ def _lost(picture: Picture) -> str:
     return f"{what}: reconnecting in {max(now.retry_in, 0):.0f} s (try {now.attempt})"
 
 
+@lately
 def tabs(view: str, cells: int) -> Line:
     """Titles where all of them fit; else short names, the title of the present view as long as there is room."""
     long = [f" {each.digit} {each.title} " for each in VIEWS]
@@ -115,6 +117,7 @@ def tabs(view: str, cells: int) -> Line:
     return fit(parts, cells, gap)
 
 
+@lately
 def footer(
     view: str,
     place: str,
@@ -173,12 +176,22 @@ def too_small(picture: Picture, cells: int, rows: int) -> list[Line]:
 
 def requests_per_second(picture: Picture) -> float:
     snapshot = picture.snapshot
-    return _recent(snapshot.throughput.requests, snapshot.uptime) if snapshot else 0.0
+    return part(snapshot, lambda now: _recent(now.throughput.requests, now.uptime)) if snapshot else 0.0
 
 
 def tokens_per_second(picture: Picture) -> float:
     snapshot = picture.snapshot
-    return _recent(snapshot.throughput.tokens, snapshot.uptime) if snapshot else 0.0
+    return part(snapshot, lambda now: _recent(now.throughput.tokens, now.uptime)) if snapshot else 0.0
+
+
+def _wrong(snapshot: Snapshot) -> tuple[int, str]:
+    """How many problems there are, and their tone."""
+    found = problems(snapshot)
+    return len(found), "bad" if any(problem.bad for problem in found) else "warn"
+
+
+def _up(snapshot: Snapshot) -> str:
+    return uptime(snapshot.uptime)
 
 
 def _recent(values: tuple[int, ...], uptime: float) -> float:

@@ -14,6 +14,7 @@ from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.problems import story
 from orchestra_tui.present.spans import Line, Span, cut, cut_line, line, pad, span, width, wrapped
 from orchestra_tui.present.states import circuit, fraction, health, pressure
+from orchestra_tui.present.steady import part
 
 # Where there is less room, why a breaker is open matters more than how often it was.
 _ROOMY = 90
@@ -54,7 +55,7 @@ def backend_rows(
     """These backends; columns are as wide as the whole fleet needs, and the name has what they leave. Where there is
     room, what they had to do in the last seconds (`activity`, in flight by name) on a scale up to their slots."""
     fleet = snapshot.backends
-    tripped = _tripped(snapshot, glyphs)
+    tripped = _tripped(fleet, part(snapshot, _circuits), glyphs)
     columns = _Columns(
         *(
             _widest(texts)
@@ -260,11 +261,18 @@ def backend_detail(view: BackendView, now: str, cells: int, glyphs: Glyphs) -> l
     ]
 
 
-def _tripped(snapshot: Snapshot, glyphs: Glyphs) -> dict[str, Span]:
+def _circuits(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Endpoint and state of each breaker, which change less often than its ages."""
+    return [(view.endpoint, view.state) for view in snapshot.breakers]
+
+
+def _tripped(
+    fleet: Sequence[BackendView], circuits: Sequence[tuple[str, str]], glyphs: Glyphs
+) -> dict[str, Span]:
     """Of each backend, how many of its breakers are in the worst state that one of them is in."""
-    states: dict[str, list[str]] = {view.name: [] for view in snapshot.backends}
-    for view in snapshot.breakers:
-        states.setdefault(view.endpoint.partition("/")[0], []).append(view.state)
+    states: dict[str, list[str]] = {view.name: [] for view in fleet}
+    for endpoint, state in circuits:
+        states.setdefault(endpoint.partition("/")[0], []).append(state)
     return {name: _worst(own, glyphs) for name, own in states.items()}
 
 

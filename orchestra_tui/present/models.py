@@ -15,6 +15,7 @@ from orchestra_tui.present.picture import Picture, breaker
 from orchestra_tui.present.problems import story
 from orchestra_tui.present.spans import Line, cut, cut_line, line, pad, span, wrapped
 from orchestra_tui.present.states import circuit, residency
+from orchestra_tui.present.steady import lately
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ COLUMNS = (
 )
 
 
+@lately
 def columns(views: Sequence[ModelView], cells: int) -> tuple[Column, ...]:
     """The columns that fit beside the name, for which others give way, and the state."""
     longest = max([cell_len(view.backend) for view in views], default=0)

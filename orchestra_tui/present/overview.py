@@ -1,12 +1,13 @@
 """The Overview's panes: memory, traffic, models at work, events, and what to do when nothing is there."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from orchestra_core import __version__
 from orchestra_core.domain.events import Event
-from orchestra_core.domain.snapshot import BackendView, MemoryView, Snapshot
+from orchestra_core.domain.snapshot import BackendView, MemoryView, ModelView, Snapshot
 from orchestra_tui.present import pools
 from orchestra_tui.present.frame import requests_per_second, tokens_per_second
 from orchestra_tui.present.gauge import gauge, spark
@@ -18,6 +19,7 @@ from orchestra_tui.present.problems import lines as problem_lines
 from orchestra_tui.present.problems import problems
 from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span, width, wrapped
 from orchestra_tui.present.states import fraction
+from orchestra_tui.present.steady import lately
 
 SAME_VERSION = (
     " Open the console that came with the engine, or restart the engine with this version: ai-orchestra shutdown, then "
@@ -178,9 +180,13 @@ def work(picture: Picture, cells: int, height: int) -> list[Line]:
         return []
     if not snapshot.models:
         return [line(span(" no model", "muted"))]
-    order = sorted(snapshot.models, key=lambda view: (_BUSY.get(view.residency, 2), -view.calls, view.id))
-    head, rows = table(order, picture, cells, max(height - 1, 0))
+    head, rows = table(_busiest(snapshot.models), picture, cells, max(height - 1, 0))
     return [head, *(row for _, row in rows)][:height]
+
+
+@lately
+def _busiest(models: Sequence[ModelView]) -> list[ModelView]:
+    return sorted(models, key=lambda view: (_BUSY.get(view.residency, 2), -view.calls, view.id))
 
 
 def events(picture: Picture, cells: int, height: int) -> list[Line]:

@@ -10,6 +10,7 @@ from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, size
 from orchestra_tui.present.spans import Line, cut_line, line, span, width, wrapped
 from orchestra_tui.present.states import fraction
+from orchestra_tui.present.steady import lately, part
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Problem(msgspec.Struct, frozen=True):
     view: str = "overview"
 
 
+@lately
 def problems(snapshot: Snapshot) -> list[Problem]:
     found = [*_backends(snapshot), *_breakers(snapshot), *_memory(snapshot), *_failures(snapshot)]
     return sorted(found, key=lambda problem: not problem.bad)
@@ -29,7 +31,7 @@ def problems(snapshot: Snapshot) -> list[Problem]:
 def lines(snapshot: Snapshot | None, cells: int, height: int, glyphs: Glyphs) -> list[Line]:
     if snapshot is None:
         return []
-    found = problems(snapshot)
+    found = part(snapshot, problems)
     if not found:
         return [line(span(f" {glyphs.full} none", "good"))]
     short = [cut_line(_row(problem, glyphs), cells, glyphs.more) for problem in found[:height]]

@@ -14,6 +14,7 @@ from orchestra_tui.present.deeds.deed import refused
 from orchestra_tui.present.menus import Entry, breaking, called, draining, first, rows
 from orchestra_tui.present.picture import Picture, backend
 from orchestra_tui.present.spans import Line, line, span
+from orchestra_tui.present.steady import steady
 from orchestra_tui.present.subjects import BREAKERS
 from orchestra_tui.screens.dialogs import PickScreen
 from orchestra_tui.screens.tabled import Rows, TableScreen
@@ -34,7 +35,7 @@ class BackendsScreen(TableScreen):
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="stack"):
-            yield Pane(_backends, "Backends", id="backends-pane")
+            yield Pane(steady(_backends), "Backends", id="backends-pane")
             yield self.live_table()
 
     def draw(self, picture: Picture) -> None:

@@ -9,11 +9,13 @@ from textual.widget import Widget
 
 from orchestra_tui.present import health, overview, problems
 from orchestra_tui.present.picture import Picture
+from orchestra_tui.present.steady import steady
 from orchestra_tui.screens.view import ViewScreen, bindings
 from orchestra_tui.widgets.lines import Pane
 from orchestra_tui.widgets.plot import PlotPane
 
 _FRAME_ROWS = 4
+_PANES = ("notices", "health", "problems", "memory", "traffic", "events")
 
 
 class OverviewScreen(ViewScreen):
@@ -26,6 +28,7 @@ class OverviewScreen(ViewScreen):
         super().__init__()
         self._heights: dict[str, int | None] = {}
         self._rows = ""
+        self._shares = steady(overview.shares)
         # Where it is wide the models are as wide as both columns, below the problems.
         self._models_last = self.has_class("-wide")
 
@@ -33,28 +36,28 @@ class OverviewScreen(ViewScreen):
         yield Pane(lambda picture, cells, _: overview.notices(picture, cells), id="notices", focusable=False)
         with Container(id="grid"):
             yield Pane(
-                health.strip,
+                steady(health.strip),
                 "Backends and breakers",
                 id="health",
                 view="backends",
                 count=lambda snapshot: len(snapshot.backends),
             )
             yield PlotPane(
-                overview.traffic_lines,
+                steady(overview.traffic_lines),
                 overview.traffic_row,
                 self.console.now,
                 id="traffic",
                 classes="traffic",
             )
             yield Pane(
-                overview.memory,
+                steady(overview.memory),
                 "Memory",
                 id="memory",
                 view="models",
                 count=lambda snapshot: len(snapshot.pools) + len(overview.pools_of(snapshot)),
             )
             yield from self._below(models_last=self._models_last)
-            yield Pane(overview.events, "Events", id="events", view="events")
+            yield Pane(steady(overview.events), "Events", id="events", view="events")
 
     @staticmethod
     def _below(*, models_last: bool) -> Iterable[Widget]:
@@ -62,7 +65,9 @@ class OverviewScreen(ViewScreen):
             overview.work, "Models", id="work", view="models", count=lambda snapshot: len(snapshot.models)
         )
         wrong = Pane(
-            lambda picture, cells, rows: problems.lines(picture.snapshot, cells, rows, picture.glyphs),
+            steady(
+                lambda picture, cells, rows: problems.lines(picture.snapshot, cells, rows, picture.glyphs)
+            ),
             "Problems",
             id="problems",
             view="backends",
@@ -112,13 +117,14 @@ class OverviewScreen(ViewScreen):
         """Heights of the stacked panes; in the grid the style sheet decides."""
         cells, rows = self.app.size
         narrow = cells < 100
-        count = len(overview.notices(picture, cells - 2))
-        shares = overview.heights(picture, rows - _FRAME_ROWS, cells)
-        heights: dict[str, int | None] = {
-            name: share + 1 if narrow else None for name, share in shares.items()
-        }
-        told = heights["notices"] = shares["notices"] if narrow else min(count, 8)
-        self._grid(picture, rows - _FRAME_ROWS - told, cells)
+        heights: dict[str, int | None] = dict.fromkeys(_PANES)
+        if narrow:
+            shares = overview.heights(picture, rows - _FRAME_ROWS, cells)
+            heights |= {name: share + 1 for name, share in shares.items()}
+            heights["notices"] = shares["notices"]
+        else:
+            heights["notices"] = min(len(overview.notices(picture, cells - 2)), 8)
+        self._grid(picture, rows - _FRAME_ROWS - (heights["notices"] or 0), cells)
         zoomed = self.query_one("#grid").has_class("-zoomed")
         for name, height in heights.items():
             self._resize(name, height if name == "notices" or not zoomed else None)
@@ -130,8 +136,10 @@ class OverviewScreen(ViewScreen):
             self._models_last = wide
             last, first = ("#work", "#problems") if wide else ("#problems", "#work")
             grid.move_child(grid.query_one(last), after=grid.query_one(first))
-        share = overview.shares(picture, rows, cells)
-        wanted = "" if wide or cells < 100 else f"{share.health} {share.memory} {share.problems} 1fr"
+        wanted = ""
+        if not wide and cells >= 100:
+            share = self._shares(picture, rows, cells)
+            wanted = f"{share.health} {share.memory} {share.problems} 1fr"
         if wanted == self._rows:
             return
         self._rows = wanted

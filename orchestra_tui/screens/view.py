@@ -22,6 +22,7 @@ from orchestra_tui.present.copies import Copy
 from orchestra_tui.present.numbers import file_stamp
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line
+from orchestra_tui.present.steady import steady
 from orchestra_tui.screens.help import HelpScreen
 from orchestra_tui.screens.menus import MenuScreen
 from orchestra_tui.widgets.lines import Bar, Lines, Pane
@@ -67,6 +68,7 @@ class ViewScreen(Screen[None]):
         self._css_update_count = self.app._css_update_count
         self._styled = self._style_source()
         self._picture = Picture()
+        self._header = steady(lambda picture, cells, _: (frame.header(picture, cells),))
         self._before: Widget | None = None
 
     def _style_source(self) -> tuple[object, ...]:
@@ -125,9 +127,9 @@ class ViewScreen(Screen[None]):
 
     def draw(self, picture: Picture) -> None:
         """Draws the body; the frame around it is drawn already."""
-        for each in self.query(Rail):
+        for each in self.walk_children(Rail):
             each.give_room(picture.snapshot)
-        for pane in self.query(Pane):
+        for pane in self.walk_children(Pane):
             pane.show(picture)
 
     def show(self, picture: Picture, *, frozen: bool = False) -> None:
@@ -154,7 +156,7 @@ class ViewScreen(Screen[None]):
         if tiny:
             self.query_one("#tiny", Lines).show_lines(frame.too_small(self._picture, cells, rows))
             return
-        self.query_one("#header", Bar).show(frame.header(self._picture, cells))
+        self.query_one("#header", Bar).show_lines(self._header(self._picture, cells, 1))
         self.query_one("#tabs", Bar).show(frame.tabs(self.VIEW, cells))
         self.query_one("#status", Bar).show(frame.status(self.console.message, self.news(), cells))
         self.query_one("#footer", Bar).show(

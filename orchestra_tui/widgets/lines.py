@@ -55,6 +55,8 @@ class Lines(ScrollView):
 
     def show_lines(self, lines: Sequence[Line]) -> None:
         """Replaces the content; only lines that differ are painted again."""
+        if lines is self._lines:
+            return
         old, self._lines = self._lines, tuple(lines)
         for index in range(max(len(old), len(self._lines))):
             if self._at(old, index) != self._at(self._lines, index):

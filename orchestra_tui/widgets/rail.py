@@ -6,6 +6,7 @@ from textual.containers import Vertical
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.present import overview, rail
 from orchestra_tui.present.alerts import firing
+from orchestra_tui.present.steady import steady
 from orchestra_tui.widgets.lines import Pane
 
 
@@ -20,8 +21,8 @@ class Rail(Vertical):
         yield Pane(
             rail.alerts, "Alerts firing", id="rail-alerts", focusable=False, count=lambda s: len(firing(s))
         )
-        yield Pane(overview.events, "Events", id="rail-events", focusable=False)
-        yield Pane(rail.budgets, "Budgets", id="rail-budgets", focusable=False)
+        yield Pane(steady(overview.events), "Events", id="rail-events", focusable=False)
+        yield Pane(steady(rail.budgets), "Budgets", id="rail-budgets", focusable=False)
 
     def give_room(self, snapshot: Snapshot | None) -> None:
         """Alerts and budgets have the rows they need, up to a third each; the events have the rest."""

@@ -85,7 +85,7 @@ def _sum(need: Need) -> str:
     parts += [f"working {gib(need.working)}"] if need.working else []
     together = " + ".join(parts)
     kept = f" + {gib(need.growth)} kept for conversations" if need.growth else ""
-    equal = ", all there is, of" if need.is_limited else " ="
+    equal = ", all there is; reckoned:" if need.is_limited else " ="
     return f"{equal} {f'({together})' if len(parts) > 1 else together} x {need.factor:.2f}{kept}, {basis}"
 
 

@@ -7,9 +7,12 @@ from textual.app import SystemCommand
 
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.commands import parse
+from orchestra_tui.present.states import residency
+from orchestra_tui.present.verbs.table import VERBS
 from orchestra_tui.present.verbs.verb import Mistake
 from orchestra_tui.screens.playground import PlaygroundScreen
 from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.screens.view import ViewScreen
 
 if TYPE_CHECKING:
     from orchestra_tui.app import Orchestra
@@ -42,16 +45,20 @@ class Commanding:
             self._app.do(command.deed(self._app.fresh()))
 
     def offered(self, view: str) -> Iterator[SystemCommand]:
-        """What the palette finds: the actions of a view, the views, every model and every backend."""
+        """What the palette finds: the actions of a view, the views, the commands, every model and every backend."""
         for action in table.of_view(view, keymap=self._app.keymap):
             if action.palette and action.call:
                 yield SystemCommand(
                     action.help.capitalize(), f"key {action.shown}", self._running(action.call)
                 )
-        snapshot = self._app.fresh().snapshot
+        for verb in VERBS:
+            yield SystemCommand(f":{verb.usage}", "command", self._beginning(verb.name))
+        snapshot, glyphs = self._app.fresh().snapshot, self._app.fresh().glyphs
         if snapshot is None:
             return
-        models = [("models", model.id, f"model, {model.residency}") for model in snapshot.models]
+        models = [
+            ("models", model.id, f"model, {residency(model, glyphs).word}") for model in snapshot.models
+        ]
         backends = [("backends", each.name, f"backend, {each.health}") for each in snapshot.backends]
         for target, name, told in (*backends, *models)[:_MOST]:
             yield SystemCommand(name, told, self._finding(target, name))
@@ -61,6 +68,18 @@ class Commanding:
             self._app.call_later(self._run, call)
 
         return run
+
+    def _beginning(self, verb: str) -> Callable[[], None]:
+        """The command line with the verb, for the words it takes."""
+
+        def begin() -> None:
+            if isinstance(self._app.screen, ViewScreen):
+                self._app.screen.begin_command(f"{verb} ")
+
+        def later() -> None:
+            self._app.call_later(begin)
+
+        return later
 
     def _finding(self, view: str, name: str) -> Callable[[], None]:
         def find() -> None:

@@ -93,7 +93,7 @@ def widest(views: Sequence[ModelView]) -> tuple[int, int]:
 
 
 def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
-    """Everything the engine knows of one endpoint."""
+    """Everything the engine knows of one endpoint; what nobody can know of a hosted one is left out."""
     glyphs, state = picture.glyphs, residency(view, picture.glyphs)
     now = picture.snapshot.now if picture.snapshot else ""
     dash = glyphs.unknown
@@ -103,11 +103,11 @@ def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
         ("state", f"{state.symbol} {state.word}", state.tone),
         *((("progress", under_way(view), "accent"),) if under_way(view) else ()),
         *((("not loaded", view.barred, "warn"),) if view.barred else ()),
-        ("memory", f"{size(view.memory_bytes, dash)} measured, {size(view.size_bytes, dash)} on disk", ""),
-        ("need", _need(view, dash), ""),
+        ("memory", _known((view.memory_bytes, "measured"), (view.size_bytes, "on disk")), ""),
+        ("need", _need(view, ""), ""),
         *((("pinned", f"{glyphs.pin} it is never evicted", "accent"),) if view.pinned else ()),
         ("context", f"{context(view.context, dash)} tokens", ""),
-        ("weights", f"{parameters(view.parameters, dash)} parameters, {view.quantization or dash}", ""),
+        ("weights", _weights(view), ""),
         ("tier", view.tier, ""),
         ("speed", f"{rate(view.tokens_per_second, dash)} tok/s ({_observed(view)})", ""),
         ("first token", seconds(view.first_token_seconds, dash), ""),
@@ -122,8 +122,19 @@ def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
     ]
     drawn: list[Line] = []
     for label, text, tone in rows:
-        drawn += wrapped(text, cells - 1, tone, f" {label:<12}", " " * 13)
+        if text:
+            drawn += wrapped(text, cells - 1, tone, f" {label:<12}", " " * 13)
     return drawn + _breaker_lines(view, picture, cells)
+
+
+def _known(*parts: tuple[int | None, str]) -> str:
+    """Sizes, those that are known, each with its word."""
+    return ", ".join(f"{size(amount)} {word}" for amount, word in parts if amount is not None)
+
+
+def _weights(view: ModelView) -> str:
+    number = f"{parameters(view.parameters, '')} parameters" if view.parameters is not None else ""
+    return ", ".join(part for part in (number, view.quantization) if part)
 
 
 def _breaker_lines(view: ModelView, picture: Picture, cells: int) -> list[Line]:

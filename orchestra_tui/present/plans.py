@@ -103,7 +103,7 @@ def sum_of(need: Need) -> str:
         return f"{_BASES[need.basis]}{kept}{error}"
     growth = f" + {size(need.growth)} for conversations" if need.growth else ""
     together = " + ".join(known)
-    limited = "all there is, of " if need.is_limited else ""
+    limited = "all there is; reckoned: " if need.is_limited else ""
     summed = f"({together})" if len(known) > 1 else together
     return f"{limited}{summed} x{need.factor:.2f}{growth}, {_BASES[need.basis]}{error}"
 

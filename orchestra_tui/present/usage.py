@@ -12,7 +12,7 @@ from orchestra_tui.present.spans import Line, Span, cut_line, line, pad, span, w
 GROUPS = ("model", "task", "key", "backend", "day")
 # What is said of a number of days, and how the engine is asked for them.
 WINDOWS = (("today", "today"), ("7 days", "7d"), ("30 days", "30d"), ("all days", ""))
-_SHORTEST_NAME = 12
+_SHORTEST_NAME = 20
 
 
 class Bounds(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from orchestra_tui.present.commands import candidates
 from orchestra_tui.present.copies import Copy
 from orchestra_tui.present.numbers import file_stamp
 from orchestra_tui.present.picture import Picture
-from orchestra_tui.present.spans import Line
+from orchestra_tui.present.spans import Line, line, span
 from orchestra_tui.present.steady import steady
 from orchestra_tui.screens.help import HelpScreen
 from orchestra_tui.screens.menus import MenuScreen
@@ -117,6 +117,7 @@ class ViewScreen(Screen[None]):
         yield Bar(id="candidates")
         with Widget(id="bottom"):
             yield Bar(id="status")
+            yield Bar(id="sign")
             yield CommandLine(self._completed, self.console.commands)
         yield Bar(id="footer")
         yield Lines(id="tiny")
@@ -313,6 +314,7 @@ class ViewScreen(Screen[None]):
         event.stop()
         self.query_one(CommandLine).close()
         self.query_one("#candidates").display = False
+        self.query_one("#sign").display = False
         self.query_one("#status").display = True
         if self._before is not None and self._before.is_attached:
             self.set_focus(self._before)
@@ -344,7 +346,14 @@ class ViewScreen(Screen[None]):
     def say(self, message: Line) -> None:
         self.console.say_line(message)
 
+    def begin_command(self, text: str) -> None:
+        """Opens the command line with the beginning of a line in it."""
+        self._open(filtering=False, text=text)
+
     def _open(self, *, filtering: bool, text: str = "") -> None:
         self._before = self.focused
         self.query_one("#status").display = False
+        sign = self.query_one("#sign", Bar)
+        sign.display = True
+        sign.show(line(span("/" if filtering else ":", "key")))
         self.query_one(CommandLine).open(filtering=filtering, text=text)

@@ -116,7 +116,7 @@ ACTIONS: tuple[Action, ...] = (
         "leave",
         (),
         "esc",
-        "keys",
+        "leave",
         "leave the prompt, so that letters are keys again",
         "",
         ("playground",),

@@ -11,6 +11,7 @@ from orchestra_tui.present.spans import Line, cut_line, line, pad, span, wrapped
 _RESULT, _AT, _WHO = 8, 8, 10
 _LEAD = 4 + _RESULT + 1 + _AT + 1
 _LABEL = 10
+_ROOMY = 56
 
 
 def table(
@@ -50,6 +51,10 @@ def _row(one: Happening, what: int, who: int, cells: int, glyphs: Glyphs, now: s
     elif one.what.startswith("request."):
         # The number of a request says less than what became of it.
         tail = (span(" "), said, span(f"  {named}", "muted"))
+    elif cells - _LEAD - what - who - 2 < _ROOMY:
+        # Where there is little room it is the message that counts, which often begins with the model.
+        short = named.partition("/")[2] or named
+        tail = (span(" "), said) if text.startswith(short) else (span(f" {short} ", "strong"), said)
     else:
         tail = (span(f" {named} ", "strong"), said)
     return cut_line(

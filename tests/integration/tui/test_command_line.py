@@ -96,6 +96,24 @@ async def test_every_view_survives_a_terminal_that_shrinks_from_wide() -> None:
         await sees(pilot, "live 1s")
 
 
+async def test_the_palette_finds_commands_that_take_words() -> None:
+    """In whichever view: what it finds is the beginning of a line, with its sign before it."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "live 1s")
+        await pilot.press("ctrl+p")
+        await pilot.press(*"drain")
+        await sees(pilot, ":drain BACKEND…")
+        await pilot.press("enter")
+        await until(pilot, lambda: shown(app)[-2].startswith(":drain "))
+        await pilot.press(*"box1", "escape")
+        await until(pilot, lambda: not shown(app)[-2].startswith(":"))
+        await pilot.press("2", "slash")
+        await until(pilot, lambda: shown(app)[-2].startswith("/"))
+
+
 async def test_the_palette_finds_models_and_backends() -> None:
     """A name that is typed leads to the object, selected in its list."""
     engine = ConsoleEngine()
@@ -105,7 +123,7 @@ async def test_the_palette_finds_models_and_backends() -> None:
         await sees(pilot, "live 1s")
         await pilot.press("ctrl+p")
         await pilot.press(*"mistral-nemo")
-        await sees(pilot, "model, absent")
+        await sees(pilot, "model, unloaded")
         await pilot.press("enter")
         await until(pilot, lambda: app.current_mode == "models")
         await until(pilot, lambda: any("▌" in row and "mistral-nemo" in row for row in shown(app)))

@@ -56,7 +56,7 @@ def test_a_need_that_is_not_its_sum_says_why() -> None:
     """More than the pool has is not reserved; of what was measured a part may be kept for conversations."""
     limited = Need(4 * GIB, 3 * GIB, factor=1.5, basis=Basis.METADATA)
     assert told("load", Plan(needs_bytes=limited.bytes, need=limited))[0] == (
-        "  needs     4.0 GiB, all there is, of weights 3.0 x 1.50, from metadata"
+        "  needs     4.0 GiB, all there is; reckoned: weights 3.0 x 1.50, from metadata"
     )
     measured = Need(4 * GIB, 3 * GIB, growth=GIB, basis=Basis.MEASURED)
     assert told("load", Plan(needs_bytes=measured.bytes, need=measured))[:2] == [

@@ -141,7 +141,10 @@ def test_who_goes_and_who_waits_is_told_in_full() -> None:
             "measured before, 1.0G of it for conversations",
         ),
         (Need(3 * GIB), "from its size alone"),
-        (Need(3 * GIB, 3 * GIB, factor=1.45), "all there is, of 3.0G weights x1.45, from its size alone"),
+        (
+            Need(3 * GIB, 3 * GIB, factor=1.45),
+            "all there is; reckoned: 3.0G weights x1.45, from its size alone",
+        ),
         (Need(int(2.9 * GIB), 2 * GIB, factor=1.45), "2.0G weights x1.45, from its size alone"),
     ],
 )

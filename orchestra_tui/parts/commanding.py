@@ -51,9 +51,10 @@ class Commanding:
                 yield SystemCommand(
                     action.help.capitalize(), f"key {action.shown}", self._running(action.call)
                 )
+        snapshot, glyphs = self._app.fresh().snapshot, self._app.looks.glyphs
         for verb in VERBS:
-            yield SystemCommand(f":{verb.usage}", "command", self._beginning(verb.name))
-        snapshot, glyphs = self._app.fresh().snapshot, self._app.fresh().glyphs
+            usage = verb.usage.replace("…", "..." if glyphs.ascii else "…")
+            yield SystemCommand(f":{usage}", "command", self._beginning(verb.name))
         if snapshot is None:
             return
         models = [

@@ -1,11 +1,16 @@
 """Pools of memory: one bar of everything that is promised, the share in use, its word, and the parts in numbers."""
 
-from orchestra_core.domain.snapshot import PoolView
+from orchestra_core.domain.snapshot import PoolView, Snapshot
 from orchestra_tui.present.gauge import READING, runs
+from orchestra_tui.present.gauge import bar as gauge_of
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import size
-from orchestra_tui.present.spans import Line, Span, fit, line, pad, span
-from orchestra_tui.present.states import State
+from orchestra_tui.present.spans import Line, Span, cut, fit, line, pad, span
+from orchestra_tui.present.states import State, fraction
+from orchestra_tui.present.states import pressure as memory_pressure
+
+# In a row of all pools.
+_BRIEF, _NAME = 10, 16
 
 
 def pressure(pool: PoolView, glyphs: Glyphs) -> State:
@@ -78,6 +83,28 @@ def gauge(label: str, pool: PoolView, cells: int, glyphs: Glyphs, label_cells: i
         span(f"{share(pool) * 100:4.0f}% {amount:<11}", "strong"),
         span(f" {state.symbol} {state.word:<8}", state.tone),
     )
+
+
+def brief(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
+    """All pools in one row, as many as there is room for: the host first, then the fullest."""
+    order = sorted(snapshot.pools, key=lambda pool: (pool.name != "host", -share(pool)))
+    room = max(cells - 1, 0)
+    found = [(rank, _brief(pool, glyphs)) for rank, pool in enumerate(order)]
+    if all(pool.name != "host" for pool in order):
+        host = snapshot.host
+        state = memory_pressure(host, glyphs)
+        drawn = gauge_of(host, _BRIEF, glyphs)
+        found.insert(0, (0, _reading("host", drawn, fraction(host), state)))
+    return (Span(" "), *fit(found, room, gap=3))
+
+
+def _brief(pool: PoolView, glyphs: Glyphs) -> Line:
+    return _reading(pool.name, bar(pool, _BRIEF, glyphs), share(pool), pressure(pool, glyphs))
+
+
+def _reading(name: str, drawn: Line, part: float, state: State) -> Line:
+    word = span(f" {state.symbol} {state.word}", state.tone)
+    return line(span(f"{cut(name, _NAME)} ", "muted"), *drawn, span(f" {part:4.0%}", "strong"), word)
 
 
 def parts(pool: PoolView, cells: int, glyphs: Glyphs) -> Line:

@@ -8,7 +8,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from orchestra_core.domain.snapshot import ModelView
-from orchestra_tui.present import models
+from orchestra_tui.present import models, pools
 from orchestra_tui.present.copies import Copy
 from orchestra_tui.present.deeds.backends import restart
 from orchestra_tui.present.deeds.load import load
@@ -22,7 +22,8 @@ from orchestra_tui.widgets.lines import Pane
 
 
 class ModelsScreen(TableScreen):
-    """A table of endpoints with the details of the selected one beside it where there is room."""
+    """A table of endpoints with the details of the selected one beside it where there is room, and how full the memory
+    is that they share."""
 
     VIEW = "models"
     SUBJECT = MODELS
@@ -32,6 +33,7 @@ class ModelsScreen(TableScreen):
         with Horizontal(id="split"):
             yield self.live_table()
             yield Pane(self._detail, "Details", id="detail")
+        yield Pane(_memory, id="pools", focusable=False)
 
     @property
     def selected(self) -> ModelView | None:
@@ -86,3 +88,7 @@ class ModelsScreen(TableScreen):
         if view is None:
             return [line(span(" nothing selected" if picture.snapshot else "", "muted"))]
         return models.detail(view, picture, cells)
+
+
+def _memory(picture: Picture, cells: int, _rows: int) -> list[Line]:
+    return [pools.brief(picture.snapshot, cells, picture.glyphs)] if picture.snapshot else []

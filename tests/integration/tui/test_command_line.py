@@ -3,6 +3,7 @@
 from textual.widgets import Input
 
 from orchestra_tui.present.actions.views import VIEWS
+from orchestra_tui.terminal import Terminal
 from orchestra_tui.widgets.prompts import CommandLine
 from tests.fakes.console_engine import ConsoleEngine, console, sees, shown, text, until
 
@@ -97,15 +98,16 @@ async def test_every_view_survives_a_terminal_that_shrinks_from_wide() -> None:
 
 
 async def test_the_palette_finds_commands_that_take_words() -> None:
-    """In whichever view: what it finds is the beginning of a line, with its sign before it."""
+    """In whichever view: what it finds is the beginning of a line, with its sign before it; all ASCII if need be."""
     engine = ConsoleEngine()
     engine.tick()
-    app = console(engine)
+    app = console(engine, terminal=Terminal(ascii=True))
     async with app.run_test(size=(80, 24)) as pilot:
         await sees(pilot, "live 1s")
         await pilot.press("ctrl+p")
         await pilot.press(*"drain")
-        await sees(pilot, ":drain BACKEND…")
+        await sees(pilot, ":drain BACKEND...")
+        assert [row for row in shown(app) if not row.isascii()] == []
         await pilot.press("enter")
         await until(pilot, lambda: shown(app)[-2].startswith(":drain "))
         await pilot.press(*"box1", "escape")

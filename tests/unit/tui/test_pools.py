@@ -170,3 +170,15 @@ def test_a_pool_of_no_size_is_not_an_error() -> None:
     """Zero bytes give an empty bar and no share."""
     assert pools.share(PoolView("p", 0, 0, 0)) == 0
     assert pools.share(PoolView("p", GIB, 0, 0, used=GIB)) == 1
+
+
+@given(st.integers(10, 200))
+def test_all_pools_in_a_row_are_as_many_as_there_is_room_for(cells: int) -> None:
+    """The host first, then the fullest; with one that no pool of the engine's is, too."""
+    for now in (seen(HOST, BOX1, BOX2), seen()):
+        assert now.snapshot is not None
+        drawn = pools.brief(now.snapshot, cells, UNICODE)
+        assert width(drawn) <= cells
+    whole = plain(pools.brief(pooled(World().snapshot(), BOX2, HOST), 200, ASCII))
+    assert whole.index(" host ") < whole.index(" box2 ")
+    assert whole.isascii()

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.console.fleet import Size
 from benchmarks.console.measure import serving
 from orchestra_core import __version__
-from tests.fakes.consoles import console_at, left
+from tests.fakes.consoles import chosen, console_at, left
 from tests.fakes.engine_process import EngineProcess, FleetProcess
 from tests.fakes.terminal import Terminal, missing
 
@@ -92,8 +92,11 @@ def test_a_silent_engine_is_stale_and_a_killed_one_lost_and_the_selection_outliv
         console_at(place, "--socket", str(engine.socket)) as terminal,
     ):
         terminal.row("● live")
-        terminal.keys("2", "G")
-        selected = terminal.row("▌").split()[2]
+        terminal.keys("2")
+        first = chosen(terminal, "MODEL   ")
+        terminal.keys("G")
+        terminal.until(lambda: chosen(terminal, "MODEL   ") != first, "the last row chosen")
+        selected = chosen(terminal, "MODEL   ")
         assert engine.process is not None
         engine.process.send_signal(signal.SIGSTOP)
         try:
@@ -108,6 +111,8 @@ def test_a_silent_engine_is_stale_and_a_killed_one_lost_and_the_selection_outliv
         engine.kill()
         terminal.row("lost", "try")
         terminal.row("▌", selected)
+        terminal.keys("U")
+        terminal.sees("not connected")
         with EngineProcess(config, home=place):
             terminal.row("● live")
             terminal.row("▌", selected)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.consoles import console_at
+from tests.fakes.consoles import console_at, filtered
 from tests.fakes.engine_process import EngineProcess, FleetProcess
 from tests.fakes.terminal import missing
 
@@ -42,10 +42,7 @@ def test_two_hundred_requests_are_filtered_explained_and_followed(
         terminal.keys("5")
         terminal.sees("following")
         terminal.sees("success")
-        terminal.type("/status:5")
-        terminal.until(lambda: "status:5" in terminal.rows[-2], "the filter typed")
-        terminal.keys("Enter")
-        terminal.until(lambda: "status:5" not in terminal.rows[-2], "the filter's line closed")
+        filtered(terminal, "status:5")
         terminal.sees("filter: status:5")
         terminal.sees_not("success")
         terminal.sees("✕")

@@ -15,11 +15,21 @@ from tests.fakes.terminal import Terminal, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there is a terminal")
 SIZES = ((200, 60), (120, 40), (80, 24), (60, 18), (40, 10), (20, 5), (3, 2), (20, 5), (80, 24))
+# What only this view has, at any size with room for it.
+VIEWS = {
+    "1": "Problems",
+    "2": "Models  12/12",
+    "3": "ENDPOINT   ",
+    "4": "FAIL%",
+    "5": "Requests  ",
+    "6": "Prompt",
+    "7": "Alerts  ",
+    "8": "Usage by model",
+    "9": "RESULT",
+}
 KINDS: Mapping[str, Mapping[str, str]] = {
     "256 colours": {"TERM": "xterm-256color"},
-    "xterm": {"TERM": "xterm"},
     "linux": {"TERM": "linux"},
-    "screen": {"TERM": "screen"},
     "no colour": {"TERM": "xterm-256color", "NO_COLOR": "1"},
     "ascii": {"TERM": "xterm-256color", "LANG": "C", "LC_ALL": "C"},
 }
@@ -34,19 +44,32 @@ def place() -> Iterator[Path]:
 
 def test_no_size_is_too_small_and_none_is_overrun(place: Path, demo: EngineProcess) -> None:
     """Down to 3x2 and back, in every view: no traceback, nothing beyond the edge, the footer where there is room."""
-    with console_at(place, "--socket", str(demo.socket)) as terminal:
-        terminal.row("● live")
-        for key in "123456789":
+    with console_at(place, "--socket", str(demo.socket), size=(200, 60)) as terminal:
+        seen = terminal.sees("sim-rack")
+        panes = ("SIMULATED", "Backends and breakers", "Throughput", "Memory", "Problems", "Models", "Events")
+        assert [pane for pane in panes if pane not in seen] == []
+        for key, words in VIEWS.items():
             terminal.keys("Escape")
             terminal.keys(key)
+            terminal.sees(words)
             for columns, rows in SIZES if key in "15" else ((20, 5), (80, 24)):
                 terminal.resize(columns, rows)
-                if columns >= 60:
-                    terminal.until(lambda: "quit" in terminal.rows[-1], f"a footer in {columns}x{rows}")
-                elif columns >= 40:
-                    terminal.sees(f"have {columns}x{rows}")
-                assert terminal.widest <= columns
+                filled(terminal, columns, rows)
         left(terminal)
+        assert "The engine keeps running" in terminal.text
+
+
+def filled(terminal: Terminal, columns: int, rows: int) -> None:
+    """Waits for a screen drawn for this size, from the first to the last row, where that can be seen."""
+    if columns >= 60:
+        terminal.until(
+            lambda: len(shown := terminal.rows) == rows and "ORCHESTRA" in shown[0] and "quit" in shown[-1],
+            f"a screen of {columns}x{rows}",
+        )
+    elif columns >= 40:
+        terminal.sees(f"needs 60x18, have {columns}x{rows}")
+    assert terminal.widest <= columns
+    assert "Traceback" not in terminal.text
 
 
 @pytest.mark.parametrize("kind", KINDS)

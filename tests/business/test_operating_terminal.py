@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.consoles import filtered
 from tests.fakes.engine_process import EngineProcess, FleetProcess, clean_environment
 from tests.fakes.terminal import Terminal, missing
 
@@ -47,11 +48,8 @@ def test_a_backend_is_drained_and_a_breaker_forced_open_and_probed(engine: Engin
     """Menu, box with the environment, y; the rows and the engine follow; Enter alone changes nothing."""
     with console(engine) as terminal:
         terminal.keys("3")
-        terminal.row("▌", MODEL)
-        terminal.type("/" + f"endpoint:{FIRST}/{MODEL}")
-        terminal.until(lambda: "endpoint:" in terminal.rows[-2], "the filter typed")
-        terminal.keys("Enter")
-        terminal.until(lambda: "endpoint:" not in terminal.rows[-2], "the filter's line closed")
+        terminal.sees("ENDPOINT   ")
+        filtered(terminal, f"endpoint:{FIRST}/{MODEL}")
         terminal.row("▌", f"{FIRST}/{MODEL}")
         terminal.keys("D")
         terminal.sees(f"Drain or resume {FIRST}")
@@ -89,14 +87,19 @@ def test_a_backend_is_drained_and_a_breaker_forced_open_and_probed(engine: Engin
 
 
 def test_a_read_only_console_leaves_no_trace(engine: EngineProcess) -> None:
-    """Every changing key of the view says why; the engine's audit log has nothing of it."""
+    """Every changing key says why it does nothing; the engine's audit log has nothing of it (scenario 9)."""
     with console(engine, "--read-only") as terminal:
         terminal.sees(" RO ")
-        terminal.keys("3")
-        terminal.row("▌", MODEL)
-        for key, verb in (("D", "drain"), ("B", "breaker"), ("R", "restart")):
-            terminal.keys(key)
-            terminal.sees(f"{verb}: this console is read-only; nothing was sent")
+        for view, title, keys in (
+            ("2", "Models  ", (("L", "load"), ("U", "unload"))),
+            ("3", "ENDPOINT   ", (("D", "drain"), ("B", "breaker"), ("R", "restart"))),
+        ):
+            terminal.keys(view)
+            terminal.sees(title)
+            for key, verb in keys:
+                terminal.keys(key)
+                terminal.sees(f"{verb}: this console is read-only; nothing was sent")
+                assert "confirm" not in terminal.text
         terminal.type(":pause-intake")
         terminal.keys("Enter")
         terminal.sees("pause-intake: this console is read-only; nothing was sent")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.engine_process import EngineProcess, FleetProcess, clean_environment
+from tests.fakes.processes import clean_environment
 from tests.fakes.terminal import Terminal, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there is a terminal")
@@ -19,8 +19,6 @@ PROGRAM = (sys.executable, "-m", "orchestra_core")
 NO_DISCOVERY = "[server]\nport = 0\n[discovery]\nenabled = false\n"
 NOTHING = f"{NO_DISCOVERY}[embedded]\nenabled = false\n"
 STARTING = 60.0
-CHOSEN = "sim-huge:400b"
-SIZES = ((80, 24), (60, 18), (40, 10), (80, 24), (200, 60))
 
 
 @pytest.fixture
@@ -126,66 +124,6 @@ def test_a_newcomer_asks_the_real_model_and_unloads_and_loads_it_by_key(place: P
         assert terminal.ended(30) == 0
         assert "The engine was stopped." in terminal.text
         assert not runs(process)
-        assert terminal.is_restored()
-
-
-def test_the_simulated_fleet_fits_terminals_of_every_size(place: Path, demo: EngineProcess) -> None:
-    """In 200x60 every pane is there and all is called simulated; no size breaks it or is overrun."""
-    with console(place, demo.socket, size=(200, 60)) as terminal:
-        seen = terminal.sees("sim-rack")
-        panes = ("SIMULATED", "Backends and breakers", "Throughput", "Memory", "Problems", "Models", "Events")
-        assert [pane for pane in panes if pane not in seen] == []
-        assert terminal.widest <= 200
-        for key, words in (("1", "Events"), ("2", "12/12"), ("3", "WHY"), ("6", "Prompt")):
-            terminal.keys("Escape", key)
-            terminal.sees(words)
-            for columns, rows in SIZES:
-                terminal.resize(columns, rows)
-                filled(terminal, columns, rows)
-        terminal.keys("C-q")
-        assert terminal.ended() == 0
-        assert "The engine keeps running" in terminal.text
-        assert "Traceback" not in terminal.text
-        assert terminal.is_restored()
-
-
-def filled(terminal: Terminal, columns: int, rows: int) -> None:
-    """Waits for a screen drawn for this size: from the first to the last row and no wider than it."""
-    if (columns, rows) < (60, 18):
-        terminal.sees(f"needs 60x18, have {columns}x{rows}")
-    else:
-        terminal.until(
-            lambda: len(shown := terminal.rows) == rows and "ORCHESTRA" in shown[0] and "quit" in shown[-1],
-            f"a screen of {columns}x{rows}",
-        )
-    assert terminal.widest <= columns
-    assert "Traceback" not in terminal.text
-
-
-def test_an_engine_that_is_killed_is_missed_and_found_again(place: Path, mended: FleetProcess) -> None:
-    """The console says so and keeps its data and the selection; a new engine on the socket is taken up."""
-    config = NO_DISCOVERY.partition("[discovery]")[0] + mended.config()
-    with EngineProcess(config, home=place) as engine, console(place, engine.socket) as terminal:
-        terminal.sees("● live")
-        terminal.keys("2")
-        terminal.row("sim-small:1b", "ready", "sim-small")
-        first = terminal.row("▌")
-        terminal.keys("j")
-        terminal.until(
-            lambda: any("▌" in row and row != first for row in terminal.rows), "the next row selected"
-        )
-        terminal.row("▌", CHOSEN)
-        engine.kill()
-        terminal.row("lost: reconnecting in", "old")
-        assert "sim-small:1b" in terminal.text
-        terminal.keys("U")
-        terminal.sees("not connected")
-        # What is said of it stays for seconds only: that it is live again can come from the new engine alone.
-        with EngineProcess(config, home=place):
-            terminal.row("● live", "up")
-            terminal.row("▌", CHOSEN, "sim-small")
-        terminal.keys("q")
-        assert terminal.ended() == 0
         assert terminal.is_restored()
 
 

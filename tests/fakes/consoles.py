@@ -32,6 +32,20 @@ def left(terminal: Terminal) -> None:
     assert terminal.is_restored()
 
 
+def filtered(terminal: Terminal, words: str) -> None:
+    """Types a filter as people do: waits until it stands there, and until its line is gone."""
+    terminal.type(f"/{words}")
+    terminal.until(lambda: words in terminal.rows[-2], "the filter typed")
+    terminal.keys("Enter")
+    terminal.until(lambda: words not in terminal.rows[-2], "the filter's line closed")
+
+
+def chosen(terminal: Terminal, title: str) -> str:
+    """The name in the row under the cursor, in the view with these words; other views have marks of their own."""
+    terminal.sees(title)
+    return terminal.row("▌").split()[2].rstrip("…")
+
+
 def runs(process: int) -> bool:
     """Whether there is such a process, one that has ended and waits for its parent aside."""
     try:

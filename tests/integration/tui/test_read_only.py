@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from orchestra_tui.app import Orchestra
 from orchestra_tui.client import EngineClient
@@ -12,7 +13,7 @@ from orchestra_tui.engine import EngineError, Nothing
 from orchestra_tui.preferences.beginning import Beginning
 from orchestra_tui.present.actions.table import ACTIONS
 from orchestra_tui.present.actions.views import BY_NAME
-from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown
+from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, until
 from tests.fakes.engine_process import EngineProcess
 
 CHANGING = [(action, view) for action in ACTIONS if action.mutates for view in action.views]
@@ -39,7 +40,11 @@ async def press_all(pilot: Pilot[Any], why: str) -> None:
         pilot.app.say("next", "muted")  # type: ignore[attr-defined]  # the console
         await sees(pilot, " next")
     for command in TYPED:
-        await pilot.press(*f":{command}", "enter")
+        await pilot.press("colon")
+        await until(pilot, lambda: isinstance(pilot.app.focused, Input))
+        assert isinstance(pilot.app.focused, Input)
+        pilot.app.focused.value = command
+        await pilot.press("enter")
         await sees(pilot, f"{command.split()[0]}: {why}")
 
 
@@ -48,7 +53,7 @@ async def test_a_read_only_console_sends_nothing() -> None:
     engine = ConsoleEngine()
     engine.tick()
     app = Orchestra(engine, now=Hand(), beginning=Beginning(read_only=True))
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(120, 24)) as pilot:
         await sees(pilot, "live")
         assert " RO " in shown(app)[0]
         await press_all(pilot, "this console is read-only; nothing was sent")

@@ -25,7 +25,9 @@ class Activity:
         # Once more in the same second; or a clock that was set back, a recording that is played again.
         while self._seen and self._seen[-1][0] >= second:
             self._seen.pop()
-        self._seen.append((second, busy))
+        # What has not changed is the same object, which is quicker to find out than to compare.
+        same = bool(self._seen) and self._seen[-1][1] == busy
+        self._seen.append((second, self._seen[-1][1] if same else busy))
 
     def until(self, shown: Snapshot | None) -> tuple[Busy, ...]:
         """The last ones before and at the moment that is shown, oldest first."""

@@ -178,7 +178,7 @@ def parts(view: SeriesView, cells: int, glyphs: Glyphs) -> tuple[Line, list[tupl
     )
     course = max(room - name - 1, 0)
     heads = "".join(f"{head:>8}" for head in kept)
-    scale = f"TO {spelled(top, 'rate', glyphs)}/S" if course >= 8 else ""
+    scale = f"0 TO {spelled(top, 'rate', glyphs)}/S" if course >= 12 else ""
     header = span(f" {pad((view.by or '').upper(), name)} {pad(scale, course, right=True)}{heads}", "muted")
     drawn: list[tuple[str, Line]] = []
     for one, row in rows:

@@ -135,7 +135,10 @@ class EventsScreen(FollowingScreen):
         return f"{super().titled(shown, total)}  {names}{problem}"
 
     def _beside(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
-        return rows.detail(self.thing(self.table.selected), cells, picture.glyphs)
+        """Of the newest one while it follows: to look at it takes no key."""
+        keys = self.table.keys
+        key = keys[0] if self.following and keys else self.table.selected
+        return rows.detail(self.thing(key), cells, picture.glyphs)
 
     # -- keys
 

@@ -193,6 +193,10 @@ class RequestsScreen(FollowingScreen):
 
     def _beside(self, picture: Picture, cells: int, _rows: int) -> list[Line]:
         key = self.table.selected
+        if key is None and self.following and self.table.keys:
+            return wrapped(
+                "following: enter looks at the newest, j goes through them", cells - 1, "muted", " ", " "
+            )
         if key is not None and key in self._reports:
             return self._whole(key, picture, cells)
         return detail.about(self.thing(key), self.log_of_requests.currency, cells, picture.glyphs)

@@ -46,12 +46,16 @@ def _row(one: Happening, what: int, who: int, cells: int, glyphs: Glyphs, now: s
     text = one_line(one.text[:room])
     named = one_line(one.subject[:room])
     said = span(text, _tone(is_now.tone))
+    roomy = cells - _LEAD - what - who - 2 >= _ROOMY
     if not one.from_engine:
         tail: Line = (span(f" {text}", "code" if one.command else ""),)
     elif one.what.startswith("request."):
-        # The number of a request says less than what became of it.
-        tail = (span(" "), said, span(f"  {named}", "muted"))
-    elif cells - _LEAD - what - who - 2 < _ROOMY:
+        # The number of a request says less than what became of it. Where there is little room, why comes before where.
+        where, told, why = text.partition(": ")
+        apart = bool(told) and "/" in where and not roomy
+        said = span(why, said.tone) if apart else said
+        tail = (span(" "), said, span(f"  {where.partition('/')[2] if apart else named}", "muted"))
+    elif not roomy:
         # Where there is little room it is the message that counts, which often begins with the model.
         short = named.partition("/")[2] or named
         tail = (span(" "), said) if text.startswith(short) else (span(f" {short} ", "strong"), said)

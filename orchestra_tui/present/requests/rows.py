@@ -13,7 +13,7 @@ from orchestra_tui.present.states import State
 
 _STATE = 11
 _TIME = 8
-_LEAST_MODEL = 14
+_LEAST_MODEL = 16
 # Characters of a foreign name that are sanitised for a cell of a table.
 _LOOKED_AT = 400
 # Verdicts whose names are longer than their column.

@@ -266,3 +266,16 @@ async def test_hostile_events_and_actions_are_text() -> None:
         await pilot.press("d")
         for row in shown(app):
             assert not any(ord(char) < 32 or char == "\u202e" for char in row)
+
+
+async def test_while_it_follows_the_newest_is_told_beside() -> None:
+    """All of it, without a key."""
+    engine = ConsoleEngine()
+    app, _ = opened(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("9")
+        await sees(pilot, "following")
+        engine.push(event(59, message="said in many words, the last of which are beside the table only"))
+        engine.tick()
+        await until(pilot, lambda: any("said in many" in row[78:] for row in shown(app)))
+        assert view(pilot).table.selected is None

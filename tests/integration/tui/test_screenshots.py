@@ -23,11 +23,13 @@ from tests.fakes.demo_traffic import DemoTraffic
 from tests.fakes.engine_process import ROOT, EngineProcess
 from tests.fakes.moving_picture import Frame, moving
 
+# What backends did in the last seconds is seen only after some; for pictures that nobody keeps there is no need.
+SAMPLES = 12 if "ORCHESTRA_SCREENSHOTS" in os.environ else 1
 PROMPT = "What does a circuit breaker do?"
 # Name, size, keys to press or words to type, patterns to wait for: the last of each picture to appear.
 SHOTS: tuple[tuple[str, tuple[int, int], tuple[str, ...], tuple[str, ...]], ...] = (
     ("overview-80x24", (80, 24), (), ("Events", "req/s")),
-    ("overview-120x40", (120, 40), (), ("first token p50", "breakers")),
+    ("overview-120x40", (120, 40), (), ("first token p50", "breakers", "critical 90%")),
     ("overview-200x60", (200, 60), (), ("TTFT", "failovers")),
     ("models-120x40", (120, 40), ("2", *"jjjjj"), ("Details", "first token")),
     ("backends-120x40", (120, 40), ("3",), ("WHY", "sim-phi")),
@@ -105,6 +107,7 @@ async def test_screenshots_are_written(size: tuple[int, int], folder: Path, sock
     app = Orchestra(EngineClient(socket))
     async with app.run_test(size=size) as pilot:
         await sees(pilot, "live")
+        await until(pilot, lambda: len(app.picture().activity) >= SAMPLES, 60)
         for name, _, keys, words in (shot for shot in SHOTS if shot[1] == size):
             for key in ("escape", "escape", *keys):
                 await typed(pilot, key)

@@ -37,6 +37,7 @@ def test_at_80_columns_the_core_is_there() -> None:
     """State, time, model, backend, status, times and tokens; the rest comes with the room."""
     heads = [column.head for column in Layout.of(78).columns]
     assert heads == ["BACKEND", "HTTP", "FIRST", "TOTAL", "OUT"]
+    assert "HTTP" not in [column.head for column in Layout.of(74).columns], "the name of the model says more"
     assert {"KEY", "COST", "TRY", "IN"} <= {column.head for column in Layout.of(118).columns}
     assert Layout.of(220).columns[-1].head == "ID"
 

@@ -143,7 +143,9 @@ class Generator:
 def main() -> None:
     order = msgspec.json.decode(sys.stdin.readline(), type=Order)
     run = uvloop.run(Generator(order).measure())
-    print(msgspec.json.encode(run).decode(), flush=True)
+    # Where output is unbuffered, `print` leaves the rest of a long line out when a pipe takes only a part at once.
+    with open(sys.stdout.fileno(), "wb", closefd=False) as out:
+        out.write(msgspec.json.encode(run) + b"\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The load generator of one run, a process of its own: `python -m benchmarks.availability.client`.
 
-Reads an `Order` as one line of JSON on standard input, offers the requests of that seed, prints a `Run`.
+Says that it is ready, reads an `Order` as one line of JSON on standard input, offers the requests of that seed, prints
+a `Run`.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from benchmarks.open_loop import Reply, quantile, send_when_due
 # Of one reason in one run: at ten times capacity a thousand refusals say no more than these. The others are counted.
 _LISTED = 400
 _REFUSED = (429, 503)
+READY = "ready"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -141,6 +143,7 @@ class Generator:
 
 
 def main() -> None:
+    print(READY, flush=True)
     order = msgspec.json.decode(sys.stdin.readline(), type=Order)
     run = uvloop.run(Generator(order).measure())
     # Where output is unbuffered, `print` leaves the rest of a long line out when a pipe takes only a part at once.

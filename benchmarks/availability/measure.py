@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.availability import strategies
-from benchmarks.availability.client import Order, Run
+from benchmarks.availability.client import READY, Order, Run
 from benchmarks.availability.experiment import FILE, Experiment
 from benchmarks.availability.fleet import Fleet, engine, fleet
 from benchmarks.processes import ROOT, StartError
@@ -90,11 +90,11 @@ def _one(experiment: Experiment, backends: Fleet, strategy: str, seed: int, keep
     backends.mend()
     first = backends.ports[experiment.fleet.first]
     others = [port for port in backends.ports.values() if port != first]
-    with _target(experiment, backends, strategy, seed, keep) as through:
+    with _target(experiment, backends, strategy, seed, keep) as through, generator() as process:
         ports = (through,) if through else (first, *others)
         begin = time.monotonic() + _HEAD_START
         backends.schedule(seed, experiment.load.seconds, begin)
-        return offer(Order(strategy, seed, experiment.load, experiment.fleet.model, ports, begin))
+        return offer(process, Order(strategy, seed, experiment.load, experiment.fleet.model, ports, begin))
 
 
 @contextmanager
@@ -126,17 +126,32 @@ def configuration(experiment: Experiment, *, continuation: bool) -> str:
     return text
 
 
-def offer(order: Order) -> Run:
-    """One run of the load generator in a process of its own."""
-    done = subprocess.run(
+@contextmanager
+def generator() -> Iterator[subprocess.Popen[str]]:
+    """A load generator, ready to be given its order: on a busy machine its start takes longer than a second."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.availability.client"],
         cwd=ROOT,
-        input=msgspec.json.encode(order).decode() + "\n",
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=order.load.seconds + order.load.deadline + 60,
-        check=False,
     )
-    if done.returncode != 0:
-        raise StartError(f"the load generator failed: {done.stderr[-300:]}")
-    return msgspec.json.decode(done.stdout, type=Run)
+    try:
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != READY:
+            raise StartError("the load generator did not start")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def offer(process: subprocess.Popen[str], order: Order) -> Run:
+    """One run of a load generator."""
+    line = msgspec.json.encode(order).decode() + "\n"
+    seconds = order.load.seconds + order.load.deadline + 60
+    said, complaint = process.communicate(line, timeout=seconds)
+    if process.returncode != 0:
+        raise StartError(f"the load generator failed: {complaint[-300:]}")
+    return msgspec.json.decode(said, type=Run)

@@ -10,7 +10,7 @@ import msgspec
 from benchmarks.availability.client import Order, Run
 from benchmarks.availability.experiment import Arrival, Load
 from benchmarks.availability.fleet import engine, fleet
-from benchmarks.availability.measure import LAG_LIMIT, offer
+from benchmarks.availability.measure import LAG_LIMIT, generator, offer
 from benchmarks.availability.strategies import ENGINE
 from orchestra_core.simulation.dialogue import ask_chat
 from orchestra_core.simulation.fleet import NARROW
@@ -99,8 +99,9 @@ def _offer(results: Results, settings: Settings, level: float, seed: int, port: 
     load = Load((), settings.seconds, rate, settings.streamed, (settings.tokens,) * 2, settings.deadline)
     # Ids differ between levels: they seed the service times.
     number = seed * 1000 + round(level * 10)
-    order = Order(ENGINE, number, load, NARROW.models[0].name, (port,), time.monotonic() + _HEAD_START)
-    run = offer(order)
+    with generator() as process:
+        begin = time.monotonic() + _HEAD_START
+        run = offer(process, Order(ENGINE, number, load, NARROW.models[0].name, (port,), begin))
     return Level(level, rate, run.good_meanwhile / settings.seconds, run)
 
 

@@ -1,6 +1,10 @@
-"""The promises of reliability.md section 2, each as one story over real sockets: P1, P2, P3, P5 and P10."""
+"""The promises of reliability.md section 2, each as one story over real sockets: P1, P2, P3, P5 and P10.
+
+`ORCHESTRA_PROMISES=full` takes P1 and P5 with all the requests that they are stated with; else fewer do, for time.
+"""
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -23,11 +27,18 @@ from tests.fakes.chaos_steps import (
 from tests.fakes.engine_here import EngineHere
 from tests.fakes.plain_client import Answer, PlainClient
 from tests.fakes.turns import until
-from tests.integration.faults.conftest import WHOLE_OR_CUT, Stage
+from tests.integration.faults.conftest import PATIENCE, WHOLE_OR_CUT, Stage
 
+FULL = os.environ.get("ORCHESTRA_PROMISES") == "full"
 REQUESTS = 2000
 SICK_AT = 500
+ABORTS = 1000 if FULL else 300
 CLIENTS = 8
+
+
+@pytest.fixture
+def patient_for() -> float:
+    return 300.0 if FULL else PATIENCE
 
 
 async def asked(engine: EngineHere, count: int, **fields: object) -> list[Answer]:
@@ -73,8 +84,8 @@ async def test_p1_clients_never_feel_a_sick_backend(
 ) -> None:
     """Two thousand requests, one of two backends sick from the 500th on: no error, and few attempts on it."""
     engine, first, _ = await stage.pair()
-    count = REQUESTS if sicken is reset_all else REQUESTS // 4
-    before = SICK_AT if sicken is reset_all else SICK_AT // 4
+    part = 1 if FULL or sicken is reset_all else 4
+    count, before = REQUESTS // part, SICK_AT // part
     answers = await asked(engine, before)
     assert Counter(answer.backend for answer in answers) == {"first": before}
     await sicken(first)
@@ -93,15 +104,16 @@ async def test_p1_a_hanging_backend_costs_time_but_no_answer(
 ) -> None:
     """The same with a backend that goes silent: those it holds are answered elsewhere after the limit."""
     engine, first, _ = await stage.pair()
-    await asked(engine, 100)
+    before, count = (SICK_AT, REQUESTS - SICK_AT) if FULL else (100, 40)
+    await asked(engine, before)
     first.well = [hang()]
     async with asyncio.TaskGroup() as group:
-        held = group.create_task(asked(engine, 40, stream=True))
+        held = group.create_task(asked(engine, count, stream=True))
         while not held.done():
             await first.reached("never")
             await later(20)
-    assert Counter(answer.status for answer in held.result()) == {200: 40}
-    assert len(first.calls) - 100 <= 5 + CLIENTS
+    assert Counter(answer.status for answer in held.result()) == {200: count}
+    assert len(first.calls) - before <= 5 + CLIENTS
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -166,7 +178,7 @@ async def test_p3_nothing_is_ever_said_twice(stage: Stage, kind: str, ending: St
 
 
 async def test_p5_many_aborts_leave_nothing_behind(stage: Stage) -> None:
-    """Three hundred clients that leave in different windows: descriptors, tasks and slots are as they were."""
+    """Hundreds of clients that leave in different windows: descriptors, tasks and slots are as they were."""
     engine, first, _ = await stage.pair("llamacpp")
     for _ in range(20):
         await engine.chat(stream=True)
@@ -174,7 +186,7 @@ async def test_p5_many_aborts_leave_nothing_behind(stage: Stage) -> None:
     tasks, descriptors = len(asyncio.all_tasks()), engine.descriptors()
     ways = [PlainClient.leave, PlainClient.reset, PlainClient.half_close]
     windows: list[list[Step]] = [[hang()], [head(), hang()], [head(), token(), hang()]]
-    for number in range(300):
+    for number in range(ABORTS):
         first.script(*windows[number % 3])
         async with engine.client() as client:
             client.chat(stream=number % 2 == 0)
@@ -188,7 +200,7 @@ async def test_p5_many_aborts_leave_nothing_behind(stage: Stage) -> None:
     assert engine.descriptors() <= descriptors + 2
     assert engine.endpoint("first").work == pytest.approx(0)
     assert engine.engine.execution.busy == 0
-    assert engine.totals().cancelled == 300
+    assert engine.totals().cancelled == ABORTS
     assert (await engine.chat()).backend == "first"
 
 

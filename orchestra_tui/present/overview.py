@@ -256,7 +256,7 @@ def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:
             "events": 3,
         }
     left = rows - sum(given.values()) - (len(given) - 1)
-    limits = {"notices": 5, "health": 6, "memory": 4, "problems": 3, "events": 2}
+    limits = {"notices": 5, "health": 6, "memory": 2, "problems": 5, "events": 3}
     for step in range(2, 24):
         for name, limit in limits.items():
             if left > 0 and given[name] < min(wants[name], step, limit if step < 9 else 24):

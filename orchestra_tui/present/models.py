@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from orchestra_core.domain.price import PriceView, in_words
 from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.snapshot import ModelView, Snapshot
+from orchestra_tui.present.drawn import Drawn
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.health import outcomes
 from orchestra_tui.present.numbers import age, context, count, parameters, rate, seconds, since, size
@@ -67,15 +68,15 @@ def columns(views: Sequence[ModelView], cells: int) -> tuple[Column, ...]:
 
 def table(
     views: Sequence[ModelView], picture: Picture, cells: int, limit: int | None = None
-) -> tuple[Line, list[tuple[str, Line]]]:
+) -> tuple[Line, Sequence[tuple[str, Line]]]:
     """The header and, per endpoint, its id and its row; columns fit all of them, also where only `limit` are drawn."""
     chosen = columns(views, cells)
     name = max(cells - _taken(chosen), 8)
     head = f"    {pad('MODEL', name)} {'STATE':<9}" + "".join(
         " " + pad(column.title, column.cells, right=column.right) for column in chosen
     )
-    now = picture.snapshot.now if picture.snapshot else ""
-    rows = [(view.id, _row(view, chosen, name, now, picture.glyphs)) for view in views[:limit]]
+    now, glyphs = picture.snapshot.now if picture.snapshot else "", picture.glyphs
+    rows = Drawn(views[:limit], lambda view: view.id, lambda view: _row(view, chosen, name, now, glyphs))
     return cut_line(line(span(head, "muted")), cells), rows
 
 

@@ -11,6 +11,7 @@ from orchestra_core.domain.snapshot import BreakerView, Snapshot
 from orchestra_tui.present import health
 from orchestra_tui.present.deeds.backends import restart
 from orchestra_tui.present.deeds.deed import refused
+from orchestra_tui.present.drawn import Drawn
 from orchestra_tui.present.menus import Entry, breaking, called, draining, first, rows
 from orchestra_tui.present.picture import Picture, backend
 from orchestra_tui.present.spans import Line, line, span
@@ -107,7 +108,8 @@ class BackendsScreen(TableScreen):
         return health.ranked(picture.snapshot) if picture.snapshot else ()
 
     def drawn(self, things: Sequence[BreakerView], picture: Picture, cells: int) -> Rows:
-        rows = [(view.endpoint, health.table_row(view, cells, picture.glyphs)) for view in things]
+        glyphs = picture.glyphs
+        rows = Drawn(things, lambda view: view.endpoint, lambda view: health.table_row(view, cells, glyphs))
         return health.table_header(cells), rows
 
     def extent(self, things: Sequence[BreakerView]) -> tuple[int, int]:

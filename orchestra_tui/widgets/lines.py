@@ -10,6 +10,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.drawn import Unseen
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import EMPTY, TONES, Line, plain
 from orchestra_tui.widgets.tones import Tones
@@ -33,7 +34,7 @@ class Lines(ScrollView):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None, follow: bool = False) -> None:
         super().__init__(id=id, classes=classes)
-        self._lines: tuple[Line, ...] = ()
+        self._lines: Sequence[Line] = ()
         self._follow = follow
         self._sticky = True
         self._entitled = ""
@@ -45,7 +46,7 @@ class Lines(ScrollView):
         self._tones.forget()
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> Sequence[Line]:
         return self._lines
 
     @property
@@ -57,8 +58,10 @@ class Lines(ScrollView):
         """Replaces the content; only lines that differ are painted again."""
         if lines is self._lines:
             return
-        old, self._lines = self._lines, tuple(lines)
-        for index in range(max(len(old), len(self._lines))):
+        old, self._lines = self._lines, lines if isinstance(lines, Unseen) else tuple(lines)
+        # What is not in sight is painted as a whole when it is scrolled to.
+        top = max(round(self.scroll_y), 0)
+        for index in range(top, min(max(len(old), len(self._lines)), top + self.size.height)):
             if self._at(old, index) != self._at(self._lines, index):
                 self._touch(index)
         if len(old) != len(self._lines):

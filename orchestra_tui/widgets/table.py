@@ -7,6 +7,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from orchestra_tui.messages import SelectionLost
+from orchestra_tui.present.drawn import Drawn
 from orchestra_tui.present.selection import Selection
 from orchestra_tui.present.spans import EMPTY, Line, Span, width
 from orchestra_tui.widgets.lines import Lines
@@ -76,10 +77,10 @@ class LiveTable(Lines):
             self._header = header
             self._touch(-1)
         before, shown, marks = self._selection.place, self.selected, self._marked_rows()
-        lost = self._selection.show([key for key, _ in rows])
+        lost = self._selection.show(rows.keys if isinstance(rows, Drawn) else [key for key, _ in rows])
         if lost is not None:
             self.post_message(SelectionLost(lost))
-        self.show_lines([row for _, row in rows])
+        self.show_lines(rows.lines if isinstance(rows, Drawn) else [row for _, row in rows])
         for index in marks ^ self._marked_rows():
             self._touch(index)
         if (before, shown) != (self._selection.place, self.selected):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from orchestra_core.domain.text import one_line
+from orchestra_tui.present.drawn import Drawn
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.happenings.entry import Done, Happening, state
 from orchestra_tui.present.numbers import clock
@@ -16,12 +17,12 @@ _ROOMY = 56
 
 def table(
     things: Sequence[Happening], cells: int, glyphs: Glyphs, now: str = ""
-) -> tuple[Line, list[tuple[str, Line]]]:
+) -> tuple[Line, Sequence[tuple[str, Line]]]:
     """The header and, for each, its key and its row. `now` is the engine's time (RFC 3339)."""
     what, who = _widths(cells)
     head = f"    {'RESULT':<{_RESULT}} {'AT':<{_AT}} {pad('WHO', who)} {pad('WHAT', what)} "
     header = cut_line(line(span(f"{head}OBJECT AND MESSAGE, OR COMMAND", "muted")), cells, glyphs.more)
-    return header, [(one.key, _row(one, what, who, cells, glyphs, now)) for one in things]
+    return header, Drawn(things, lambda one: one.key, lambda one: _row(one, what, who, cells, glyphs, now))
 
 
 def widest(things: Sequence[Happening]) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The console's entry: attach to an engine, start one if there is none and we were told how."""
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ import msgspec
 from textual import constants
 
 from orchestra_tui.app import Orchestra
-from orchestra_tui.client import EngineClient
+from orchestra_tui.late import LateClient
 from orchestra_tui.launch import Launcher
 from orchestra_tui.player import Player, Tape
 from orchestra_tui.preferences import kept, places, settings
@@ -21,6 +22,8 @@ from orchestra_tui.terminal import Terminal, describe, keep_escaped_digits
 from orchestra_tui.widgets.themes import STANDING
 
 WRONG_USAGE = 2
+# Of objects made since the last look for garbage: a view that is opened makes thousands, all to stay.
+_YOUNG = 20_000
 
 
 def main(
@@ -38,6 +41,7 @@ def main(
     listens; its output is appended to `log` (by default `engine.log` beside the socket). `api_key` is for `url`;
     `wishes` are the flags of the command line by the fields of `Wishes`.
     """
+    gc.set_threshold(_YOUNG)
     environ = os.environ  # noqa: TID251 - the one place where the console looks at its terminal's variables
     beginning, problems = _beginning(msgspec.convert(wishes or {}, Wishes), environ)
     if problems:
@@ -46,7 +50,7 @@ def main(
     launcher = None
     if start and not url:
         launcher = Launcher(start, log or str(Path(socket).with_name("engine.log")))
-    client = EngineClient(socket, url, api_key=api_key, read_only=beginning.read_only)
+    client = LateClient(socket, url, api_key=api_key, read_only=beginning.read_only)
     app = Orchestra(client, launcher=launcher, terminal=_terminal(environ, beginning), beginning=beginning)
     result = app.run(mouse=beginning.mouse)
     if result == "kept" and launcher is not None:

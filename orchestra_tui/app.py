@@ -198,7 +198,10 @@ class Orchestra(App[str]):
             self.say(self.beginning.word, "warn")
         if self.beginning.view != self.current_mode:
             self.action_view(self.beginning.view)
-        self._feed.follow()
+        if self.is_headless:
+            self._feed.follow()
+        else:
+            self.call_after_refresh(self._feed.follow)
         self._pausing.begin()
         self.set_interval(1.0, self._tick)
         if not self.is_headless:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestra_core.cli.client import find_target
+from orchestra_core.cli.target import find_target
 from orchestra_core.config import load, process_environment
 from orchestra_core.recording.reading import Recording
 from orchestra_tui.__main__ import keys as print_keys

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from msgspec import MsgspecError, convert
-from msgspec.structs import asdict, fields, replace
+from msgspec.structs import asdict, astuple, fields, replace
 
 from orchestra_core.domain.snapshot import BreakerView, Snapshot, Throughput, TripView
 
@@ -148,8 +148,8 @@ def _changed(before: Sequence[Any], now: Sequence[Any], passed: float) -> list[t
             continue
         changed = {
             name: value
-            for name in new.__struct_fields__
-            if (value := getattr(new, name)) is not (was := getattr(old, name)) and value != was
+            for name, was, value in zip(new.__struct_fields__, astuple(old), astuple(new), strict=True)
+            if value is not was and value != was
         }
         if isinstance(new, BreakerView):
             # Its clocks go on by themselves from what is told here.

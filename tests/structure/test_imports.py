@@ -61,6 +61,8 @@ def test_what_needs_no_engine_imports_no_client(command: str, tmp_path: Path) ->
             "orchestra_tui.app",
             (*DATABASE, "orchestra_core.engine", "orchestra_core.config", "orchestra_core.server"),
         ),
+        # All that is there before the first paint: HTTP comes after it.
+        ("orchestra_core.cli.console", (*DATABASE, "httpx", "plotext", "orchestra_core.engine")),
     ],
 )
 def test_core_and_console_load_without_each_other(

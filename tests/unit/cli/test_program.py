@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from orchestra_core import __version__
-from orchestra_core.cli.client import find_target
 from orchestra_core.cli.doctor.machine import check_machine
 from orchestra_core.cli.failure import Failure
 from orchestra_core.cli.output import spell_json
 from orchestra_core.cli.program import COMMANDS, Commands, execute, root
 from orchestra_core.cli.spelling import pairs, seconds, size
+from orchestra_core.cli.target import find_target
 
 pytestmark = pytest.mark.usefixtures("home")
 

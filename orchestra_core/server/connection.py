@@ -172,17 +172,18 @@ class Http1Protocol(Intake):
                 log.exception("unhandled error while answering %s %s", request.method, request.path[:128])
                 exchange.crash(request.id)
             finally:
-                self._served(request, exchange)
+                more = self._served(request, exchange)
             if self._worker is not worker:
                 return
             # Not while it waits: a body may be large.
             del request, exchange
-            if self.phase != "closing" and self._unstarted is None:
+            if not more and self.phase != "closing":
                 self._wake = self._loop.create_future()
                 await self._wake
         self._worker = None
 
-    def _served(self, request: Request, exchange: Exchange) -> None:
+    def _served(self, request: Request, exchange: Exchange) -> bool:
+        """Whether the next one was begun already."""
         if self._worker is not None and self._worker.cancelling():
             # What is left of a cancellation is not for the next request.
             self._worker = None
@@ -191,6 +192,7 @@ class Http1Protocol(Intake):
             self.released(request)
         if self.phase != "lost":
             self._next(request, exchange)
+        return self._unstarted is not None
 
     def _dismiss(self) -> None:
         worker, self._worker = self._worker, None

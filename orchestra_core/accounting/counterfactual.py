@@ -12,8 +12,7 @@ could not have been done there, so its cost is unknown, as that of an unknown pr
 
 from collections.abc import Callable, Iterable, Sequence
 
-import msgspec
-
+from orchestra_core.accounting.elsewhere import Elsewhere
 from orchestra_core.domain.call import Kind, Task
 from orchestra_core.domain.catalog import EndpointSpec
 from orchestra_core.domain.price import Price
@@ -30,29 +29,6 @@ _NO_NEEDS: frozenset[str] = frozenset()
 _ANY = 2**31
 # In place of an endpoint, where there is none; no request is served there.
 _NOBODY = "/"
-
-
-class Elsewhere(msgspec.Struct, frozen=True, gc=False):
-    """A place that a request could have gone to. Seconds: `start`, then `read` and `write` for each token."""
-
-    endpoint: str
-    price: Price | None
-    context: int
-    start: float = 0.0
-    read: float = 0.0
-    write: float = 0.0
-
-    def charge(self, usage: Usage) -> float | None:
-        """What these tokens would have cost here; None: unknown."""
-        price, prompt, completion = self.price, usage.prompt, usage.completion
-        if price is None or prompt + completion > self.context:
-            return None
-        if price.plain and not usage.cached:
-            return (prompt * price.input + completion * price.output) / _MILLION
-        seconds = self.start + prompt * self.read + completion * self.write if completion or prompt else 0.0
-        return price.charge(prompt, completion, usage.cached, seconds)
-
-
 Pair = tuple[Elsewhere | None, Elsewhere | None]
 Costs = tuple[float | None, float | None]
 # Of the best and the first place: which it is, and its prices of tokens in and out (None: unknown); then the tokens

@@ -19,7 +19,7 @@ from orchestra_core.pipeline.completion import Completion
 from orchestra_core.pipeline.overheard import Answer, Texts
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.server.gate import Gate
-from orchestra_core.storage.journal.writing import bounds
+from orchestra_core.storage.journal.bounds import bounds
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.retention import Retention
 from orchestra_core.telemetry.ended import Entry

@@ -11,20 +11,20 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-import msgspec
-
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.history import History
 from orchestra_core.storage.bell import Bell
 from orchestra_core.storage.failures import StoreDamaged, StoreUnavailable
+from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.journal.files import DISK, Files
-from orchestra_core.storage.journal.records import UNSTORABLE
+from orchestra_core.storage.journal.frames import UNSTORABLE
 from orchestra_core.storage.journal.replay import Replay
-from orchestra_core.storage.journal.writing import Bounds, Journal
+from orchestra_core.storage.journal.writing import Journal
 from orchestra_core.storage.location import locate
 from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.queries import ModelTotals, Queries
 from orchestra_core.storage.retention import FOREVER, Retention
+from orchestra_core.storage.stats import LedgerStats
 from orchestra_core.storage.store import Connection, Row
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 from orchestra_core.storage.writer import Policy, Tally, Writer
@@ -34,26 +34,6 @@ T = TypeVar("T")
 _FIELDS = tuple(RequestRow.model_fields)
 _KEY, _MODEL = _FIELDS.index("key"), _FIELDS.index("model_served")
 _REMEMBERED_SECONDS = 7 * 86_400.0
-
-
-class LedgerStats(msgspec.Struct, frozen=True):
-    """Requests since the engine started. `problem` is "" while all is well, else one line for people.
-
-    `dropped` are lost. `behind` are bytes of the journal that are not in the database yet, `journal_bytes` those that
-    the journal takes of the disk, at most `journal_limit`.
-    """
-
-    offered: int
-    written: int
-    pending: int
-    duplicates: int
-    rejected: int
-    dropped: int
-    commits: int
-    problem: str
-    behind: int = 0
-    journal_bytes: int = 0
-    journal_limit: int = 0
 
 
 def _ignore(_problem: str) -> None:

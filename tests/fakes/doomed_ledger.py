@@ -11,8 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
+from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.journal.files import Disk
-from orchestra_core.storage.journal.writing import Bounds
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.writer import Policy
 from tests.fakes.journals import begun

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from orchestra_core.storage.interrupted import interrupted
+from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.journal.reading import Reading
 from orchestra_core.storage.journal.replay import Replay
-from orchestra_core.storage.journal.writing import Bounds, Journal
+from orchestra_core.storage.journal.writing import Journal
 from orchestra_core.storage.store import Row
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_files import MemoryFiles

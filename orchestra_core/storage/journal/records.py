@@ -10,19 +10,18 @@
 A field that is added to a record comes last and has a default, so that what an older engine left can be read.
 """
 
-from collections.abc import Sequence
 from struct import Struct
 from zlib import crc32
 
 import msgspec
 
-from orchestra_core.storage.store import Entry, Row
+from orchestra_core.storage.store import Entry
 
 MAGIC = b"orchestra journal 1\n"
 FAMILY = b"orchestra journal "
 HEADER = Struct("<IIB")
 HEAD, BEGIN, END = 1, 2, 3
-_HEAD_SEED, _BEGIN_SEED, END_SEED = (crc32(bytes([kind])) for kind in (HEAD, BEGIN, END))
+HEAD_SEED, BEGIN_SEED, END_SEED = (crc32(bytes([kind])) for kind in (HEAD, BEGIN, END))
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -62,29 +61,6 @@ class Begin(msgspec.Struct, array_like=True, frozen=True, gc=False):
     tier_served: str = ""
 
 
-# The fields of Entry, without making one.
-Ended = tuple[Row, Sequence[Row], bytes | None, str | None, str | None]
-
-_encode = msgspec.msgpack.Encoder().encode
 read_head = msgspec.msgpack.Decoder(Head).decode
 read_begin = msgspec.msgpack.Decoder(Begin).decode
 read_entry = msgspec.msgpack.Decoder(Entry).decode
-# What encoding raises for values that a record cannot hold.
-UNSTORABLE = (TypeError, ValueError, OverflowError, LookupError)
-
-
-def head_frame(head: Head) -> bytes:
-    body = _encode(head)
-    return HEADER.pack(len(body), crc32(body, _HEAD_SEED), HEAD) + body
-
-
-def begin_frame(begin: Row) -> bytes:
-    """`begin` in the field order of Begin."""
-    body = _encode(begin)
-    return HEADER.pack(len(body), crc32(body, _BEGIN_SEED), BEGIN) + body
-
-
-def end_frame(entry: Ended | Entry) -> bytes:
-    """`entry` in the field order of Entry. Raises what UNSTORABLE names where a value cannot be written down."""
-    body = _encode(entry)
-    return HEADER.pack(len(body), crc32(body, END_SEED), END) + body

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from orchestra_core.storage.failures import StoreUnusable
 from orchestra_core.storage.journal.files import Files
-from orchestra_core.storage.journal.records import MAGIC, Head, begin_frame, head_frame
+from orchestra_core.storage.journal.frames import begin_frame, head_frame
+from orchestra_core.storage.journal.records import MAGIC, Head
 from orchestra_core.storage.store import Row
 
 _NAME = re.compile(r"(?P<number>\d{9,})\.journal")

@@ -14,37 +14,18 @@ from collections.abc import Callable
 from errno import EIO
 from pathlib import Path
 
-import msgspec
-
 from orchestra_core.clock import Clock
 from orchestra_core.storage.failures import StoreUnusable
+from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.journal.files import DISK, Files
-from orchestra_core.storage.journal.records import UNSTORABLE, Begin, Ended, begin_frame, end_frame
+from orchestra_core.storage.journal.frames import UNSTORABLE, Ended, begin_frame, end_frame
+from orchestra_core.storage.journal.records import Begin
 from orchestra_core.storage.journal.replay import Replay, look_back
 from orchestra_core.storage.journal.segments import Directory, Segment
 from orchestra_core.storage.store import Entry, Row
 
 # The number of its segment, where the ended request before it ends, where it ends itself, and what it is.
 Handed = tuple[int, int, int, Ended]
-
-
-class Bounds(msgspec.Struct, frozen=True):
-    """Bytes of the whole journal on disk, bytes of one segment, requests kept in memory while the disk refuses, and
-    the seconds after which it is tried again. `handed` are requests that are kept in memory for the writer, none
-    of more bytes than `handed_bytes`; 16 MiB while the database is away.
-    """
-
-    total: int = 256 * 1024 * 1024
-    segment: int = 4 * 1024 * 1024
-    memory: int = 10_000
-    retry: float = 1.0
-    handed: int = 4096
-    handed_bytes: int = 4096
-
-
-def bounds(total: int) -> Bounds:
-    """A journal of so many bytes has eight segments at least, so that what is stored is soon given back."""
-    return Bounds(total=total, segment=min(Bounds().segment, total // 8))
 
 
 def _no_state() -> bytes:

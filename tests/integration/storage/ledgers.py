@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from orchestra_core.storage.journal.writing import Bounds
+from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.writer import Policy
 

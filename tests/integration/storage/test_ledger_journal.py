@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestra_core.storage.failures import StoreUnusable
+from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.journal.files import DISK, Files
-from orchestra_core.storage.journal.writing import Bounds
 from orchestra_core.storage.ledger import Ledger
 from tests.fakes.journals import begun
 from tests.fakes.memory_files import MemoryFiles, failing

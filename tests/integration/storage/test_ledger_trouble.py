@@ -5,13 +5,13 @@ import signal
 import sqlite3
 from pathlib import Path
 
-from orchestra_core.storage.journal.writing import Bounds
+from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.ledger import Ledger
 from tests.integration.storage.ledgers import PATIENCE, QUICK, Problems, opened, request, run, stored
 
 FULL_DISK = """
 import asyncio, resource, sys, threading
-from orchestra_core.storage.journal.writing import Bounds
+from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.writer import Policy
 full = threading.Event()

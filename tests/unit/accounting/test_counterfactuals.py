@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra_core.accounting.counterfactual import Counterfactuals, Elsewhere
+from orchestra_core.accounting.counterfactual import Counterfactuals
+from orchestra_core.accounting.elsewhere import Elsewhere
 from orchestra_core.accounting.pricing import cost_of
 from orchestra_core.domain.call import Kind, Level, Task
 from orchestra_core.domain.catalog import BackendKind, EndpointSpec

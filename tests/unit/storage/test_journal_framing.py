@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given
 
 from orchestra_core.storage.failures import StoreUnusable
-from orchestra_core.storage.journal.records import (
-    END,
-    FAMILY,
-    MAGIC,
-    Head,
-    begin_frame,
-    end_frame,
-    head_frame,
-    read_entry,
-)
+from orchestra_core.storage.journal.frames import begin_frame, end_frame, head_frame
+from orchestra_core.storage.journal.records import END, FAMILY, MAGIC, Head, read_entry
 from orchestra_core.storage.journal.scan import scan
 from orchestra_core.storage.journal.segments import Segment
 from tests.fakes.journals import begun

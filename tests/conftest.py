@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import hypothesis
 import pytest
 
@@ -33,6 +34,17 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority() -> Iterator[None]:
+    """httpx reads the certificates of all authorities for each client, for 25 ms; no test asks any of their sites."""
+    first, end, _ = certifi.contents().partition("-----END CERTIFICATE-----\n")
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file, pytest.MonkeyPatch.context() as patch:
+        file.write(first + end)
+        file.flush()
+        patch.setattr(certifi, "where", lambda: file.name)
+        yield
 
 
 @pytest.fixture

@@ -250,8 +250,10 @@ async def test_an_error_of_the_backend_moves_on_and_counts(stage: Stage, status:
     for _ in range(7):
         answer = await engine.chat(stream=stream)
         assert (answer.status, answer.backend) == (200, "second")
-    assert len(first.calls) == 5
-    assert engine.breaker("first").state == "open"
+    # On a slow machine so much time may pass that its health is looked at, and it is given another chance.
+    chances = len(engine.told("breaker.half_open"))
+    assert 5 <= len(first.calls) <= 5 + chances
+    assert len(engine.told("breaker.open")) == 1 + chances or engine.breaker("first").state == "half_open"
 
 
 async def test_a_backend_whose_runner_was_killed_moves_on(stage: Stage) -> None:

@@ -5,7 +5,7 @@ import random
 from tests.fakes.foreseen_box import Box
 
 HOURS = 3
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2)
 
 
 def play(seed: int, *, foresight: bool) -> Box:

@@ -12,6 +12,7 @@ import msgspec
 
 from orchestra_core import __version__
 from orchestra_core.domain.alerts import AlertView
+from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.price import PriceView
 from orchestra_core.domain.snapshot import (
@@ -39,6 +40,7 @@ FAMILIES = (
 )
 _FREE = PriceView(0.0, 0.0, 0.0, 0.0, 0.0, source="local")
 _BROKEN = 37
+_BUDGETS = ("everything", "shop", "search")
 _CHANGES = ("breaker.open", "breaker.closed", "model.ready", "request.failover", "request.failed")
 
 
@@ -110,6 +112,7 @@ class Fleet:
                     "host", 256 * GIB, 64 * GIB, 96 * GIB, used=151 * GIB, foreign=55 * GIB, headroom=8 * GIB
                 ),
             ),
+            budgets=tuple(self._budget(index, name, second) for index, name in enumerate(_BUDGETS)),
             alerts=self._alerts(second) if size.rate else (),
         )
 
@@ -240,6 +243,15 @@ class Fleet:
             ttft_p95=0.74 + moved / 2,
             most_used="llama-3.1:8b-q4",
         )
+
+    def _budget(self, index: int, name: str, second: int) -> BudgetView:
+        limit = 100.0 * (index + 1)
+        settled = min(second * self.size.rate * 2e-5 * (index + 1), limit)
+        reserved = 0.4 if self.size.rate else 0.0
+        return BudgetView(
+            name, name, "month", "hard", "degrade", "USD", limit, reserved, settled, limit - settled - reserved,
+            stamp(-90_000), stamp(2_000_000), 2_000_000.0, settled / limit, 0.05, pace=None,
+        )  # fmt: skip
 
     def _alerts(self, second: int) -> tuple[AlertView, ...]:
         return tuple(

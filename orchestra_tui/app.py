@@ -84,6 +84,7 @@ class Orchestra(App[str]):
         self.engine = engine
         self._clock = now or loop_time
         self.looks = Looks(self, beginning, terminal)
+        self.looks.begin()
         self._speech = Speech(self.now, self._frames)
         self._copier = Clipboard(self, terminal, self.say)
         self._feed = Feed(self, engine, launcher, self.now, self.say)
@@ -191,7 +192,6 @@ class Orchestra(App[str]):
     # -- the feed
 
     def on_mount(self) -> None:
-        self.looks.begin()
         self._rekey(self.beginning.keys)
         self._remembering.begun()
         if self.beginning.word:

@@ -26,10 +26,17 @@ class Looks:
         self.mouse = beginning.mouse
 
     def begin(self) -> None:
+        """Before there is a screen: with a theme that is set later all styles are worked out, and painted, twice."""
+        app = self._app
         for theme in (*THEMES, *made(self._own)):
-            self._app.register_theme(theme)
-        self._app.theme = self._asked if self._asked in self._app.available_themes else self.suits
-        self.use_ascii(self.glyphs.ascii)
+            app.register_theme(theme)
+        app.set_reactive(App.theme, self._asked if self._asked in app.available_themes else self.suits)
+        # What Textual does where the theme changes, but for the refreshing.
+        now = app.current_theme
+        classes = {f"-theme-{now.name}": True, "-dark-mode": now.dark, "-light-mode": not now.dark}
+        app.update_classes({**classes, "-ascii": self.glyphs.ascii}, update=False)
+        app._refresh_truecolor_filter(app.ansi_theme)
+        app.stylesheet.set_variables(app.get_css_variables())
 
     def own(self, palettes: Mapping[str, Palette]) -> None:
         """The user's themes as the settings file has them now; the one that is looked at changes at once."""

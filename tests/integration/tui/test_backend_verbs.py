@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-import pytest
 from textual.pilot import Pilot
 
 from orchestra_core.domain.snapshot import EnvironmentView, Snapshot
@@ -149,26 +148,28 @@ async def test_what_is_marked_is_done_together() -> None:
         assert paths(engine) == ["/api/v1/backends/local/restart"]
 
 
-@pytest.mark.parametrize(
-    ("command", "question", "answer", "path"),
-    [
-        ("drain box2", "Drain box2?", "box2\n", "backends/box2/drain"),
-        ("restart local", "Restart local?", "y", "backends/local/restart"),
-        (f"trip {LLAMA} 10", "open for 10 min?", "y", "breakers/box1%2Fllama3.2%3A3b/trip"),
-        (f"reset {TRIPPED}", "Close the breaker of", "y", "breakers/box2%2Fnomic-embed-text/reset"),
-        ("pause-intake", "Refuse all new requests?", "pause\n", "intake/pause"),
-    ],
+COMMANDS = (
+    ("drain box2", "Drain box2?", "box2\n", "backends/box2/drain"),
+    ("restart local", "Restart local?", "y", "backends/local/restart"),
+    (f"trip {LLAMA} 10", "open for 10 min?", "y", "breakers/box1%2Fllama3.2%3A3b/trip"),
+    (f"reset {TRIPPED}", "Close the breaker of", "y", "breakers/box2%2Fnomic-embed-text/reset"),
+    ("pause-intake", "Refuse all new requests?", "pause\n", "intake/pause"),
 )
-async def test_commands_go_the_same_way(command: str, question: str, answer: str, path: str) -> None:
+
+
+async def test_commands_go_the_same_way() -> None:
     """They are asked about like keys."""
     engine, _ = started()
     app = console(engine)
+    done: list[str] = []
     async with app.run_test(size=(80, 24)) as pilot:
         await sees(pilot, "live")
-        await pilot.press(*f":{command}", "enter")
-        await sees(pilot, question)
-        await pilot.press(*answer.strip(), *(["enter"] if answer.endswith("\n") else []))
-        await until(pilot, lambda: paths(engine) == [f"/api/v1/{path}"])
+        for command, question, answer, path in COMMANDS:
+            await pilot.press(*f":{command}", "enter")
+            await sees(pilot, question)
+            await pilot.press(*answer.strip(), *(["enter"] if answer.endswith("\n") else []))
+            done.append(f"/api/v1/{path}")
+            await until(pilot, lambda: paths(engine) == done)
 
 
 async def test_a_key_that_can_do_nothing_says_why() -> None:

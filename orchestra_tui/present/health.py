@@ -22,6 +22,8 @@ _ROOMY = 90
 _WORDS = 14
 _SPARK, _LEAST_SPARK = 20, 12
 _LATENCY, _KIND = 8, 20
+# Probes never take equally long: where all has to be small nothing is written for that.
+_WIDE = 66
 _RANK = {"open": 0, "half_open": 1}
 
 
@@ -102,7 +104,7 @@ def _backend_row(
         drawn = gauge.activity(busy, min(left - 1, _SPARK), glyphs, view.slots)
         parts.append(span(f" {drawn}", "accent"))
         left -= len(drawn) + 1
-    if left >= _LATENCY:
+    if left >= _LATENCY and cells >= _WIDE:
         parts.append(span(f"  {seconds(view.latency, glyphs.unknown):>6}", "muted"))
         left -= _LATENCY
     if left >= _KIND:

@@ -1,5 +1,6 @@
 """The files of the ledger: private, writable, sound, of this program and of a schema it knows."""
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -40,6 +41,8 @@ def test_directories_and_file_are_private(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     modes = [stat.S_IMODE(place.stat().st_mode) for place in (path, path.parent, path.parent.parent)]
+    # Its files come and go until then, while the directory is removed.
+    asyncio.run(ledger.close())
     assert modes == [0o600, 0o700, 0o700]
 
 

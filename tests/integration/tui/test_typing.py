@@ -25,8 +25,9 @@ def burst(app: Orchestra, *keys: str) -> None:
 
 def lines(app: Orchestra) -> dict[str | None, str]:
     """What stands in the line that is open, by the view it is in."""
-    line = app.screen.query_one(CommandLine)
-    return {app.screen.id: line.value} if line.is_open else {}
+    # A view that is opened for the first time has no line yet.
+    found = [line.value for line in app.screen.query(CommandLine) if line.is_open]
+    return {app.screen.id: found[0]} if found else {}
 
 
 def attached() -> tuple[ConsoleEngine, Orchestra]:

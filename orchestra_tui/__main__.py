@@ -22,8 +22,8 @@ from orchestra_tui.terminal import Terminal, describe, keep_escaped_digits
 from orchestra_tui.widgets.themes import STANDING
 
 WRONG_USAGE = 2
-# Of objects made since the last look for garbage: a view that is opened makes thousands, all to stay.
-_YOUNG = 20_000
+# Looks for garbage: a view that is opened makes thousands of objects, all to stay. None may take long either.
+_LOOKS = (5000, 5, 20)
 
 
 def main(
@@ -41,7 +41,7 @@ def main(
     listens; its output is appended to `log` (by default `engine.log` beside the socket). `api_key` is for `url`;
     `wishes` are the flags of the command line by the fields of `Wishes`.
     """
-    gc.set_threshold(_YOUNG)
+    gc.set_threshold(*_LOOKS)
     environ = os.environ  # noqa: TID251 - the one place where the console looks at its terminal's variables
     beginning, problems = _beginning(msgspec.convert(wishes or {}, Wishes), environ)
     if problems:

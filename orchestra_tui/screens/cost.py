@@ -63,8 +63,8 @@ class CostScreen(TableScreen):
     def on_mount(self) -> None:
         self.set_interval(_SECONDS, self._renew)
 
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
+    async def on_screen_resume(self) -> None:
+        await super().on_screen_resume()
         self._ask()
 
     def moving(self) -> Lines | None:

@@ -51,9 +51,9 @@ class EventsScreen(FollowingScreen):
             yield self.live_table()
             yield Pane(self._beside, "Event", id="detail")
 
-    def on_screen_resume(self) -> None:
+    def on_screen_suspend(self) -> None:
+        # Opened anew it asks anew.
         self._barred = False
-        super().on_screen_resume()
 
     # -- what operators did
 

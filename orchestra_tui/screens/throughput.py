@@ -61,8 +61,8 @@ class ThroughputScreen(ViewScreen):
         self.set_interval(_SECONDS, self._renew)
         self.call_after_refresh(self.home)
 
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
+    async def on_screen_resume(self) -> None:
+        await super().on_screen_resume()
         self._ask()
 
     def on_resize(self) -> None:

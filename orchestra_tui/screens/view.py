@@ -1,5 +1,6 @@
 """What every view shares: header, tabs, status or command line, footer, and the keys that move."""
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -180,8 +181,11 @@ class ViewScreen(Screen[None]):
         self.show(self.console.picture())
         self.console.opened()
 
-    def on_screen_resume(self) -> None:
+    async def on_screen_resume(self) -> None:
+        # To make a view, to draw it and to paint it are three holds of the loop, not one of them all.
+        await asyncio.sleep(0)
         self.show(self.console.picture())
+        await asyncio.sleep(0)
 
     def on_resize(self) -> None:
         if self.app.size.width >= WIDE and not self.query(Rail):

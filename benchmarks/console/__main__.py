@@ -55,7 +55,7 @@ def _measure(size: Size, *, quick: bool, minutes: float) -> Results:
         held = holds(socket, 1.5 if quick else 4.0)
         typed = presses(socket, 5 if quick else 20)
         grown = growth(socket, minutes * 60)
-    return Results(first, idle(seconds, size), seen, _demo(seconds), held, typed, grown)
+    return Results(first, idle(seconds, size, 25.0), seen, _demo(seconds), held, typed, grown)
 
 
 def _demo(seconds: float) -> Rate:

@@ -159,11 +159,11 @@ def rate(running: PtyProgram, name: str, seconds: float) -> Rate:
     return Rate(name, received / took, (running.cpu - cpu) / took)
 
 
-def idle(seconds: float, size: Size) -> Rate:
-    """The Overview on the same fleet, of which nobody wants anything."""
+def idle(seconds: float, size: Size, settling: float = _SETTLING) -> Rate:
+    """The Overview on the same fleet, of which nobody wants anything; its pictures of the last seconds grow for 20."""
     with serving(msgspec.structs.replace(size, rate=0.0)) as socket, console(socket) as running:
         running.sees("live")
-        running.run(_SETTLING)
+        running.run(settling)
         return rate(running, "idle", seconds)
 
 

@@ -18,7 +18,7 @@ from orchestra_tui.preferences import kept, places, settings
 from orchestra_tui.preferences.beginning import Beginning, Wishes, begin
 from orchestra_tui.preferences.keymap import listing, nearest
 from orchestra_tui.present.actions.views import BY_NAME, named
-from orchestra_tui.terminal import Terminal, describe, keep_escaped_digits
+from orchestra_tui.terminal import Terminal, describe, keep_escaped_keys
 from orchestra_tui.widgets.themes import STANDING
 
 WRONG_USAGE = 2
@@ -79,7 +79,7 @@ def replay(tape: Tape, name: str, documents: Mapping[str, Any]) -> int:
 
 
 def _terminal(environ: Mapping[str, str], beginning: Beginning) -> Terminal:
-    keep_escaped_digits()
+    keep_escaped_keys()
     terminal = describe(environ, bool(sys.flags.utf8_mode))
     if beginning.slow:
         terminal = msgspec.structs.replace(terminal, basic_colors=True)

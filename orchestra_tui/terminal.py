@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from string import digits
+from string import ascii_letters, digits
 from typing import cast
 
 import msgspec
@@ -34,6 +34,8 @@ class Terminal(msgspec.Struct, frozen=True):
 PLAIN = Terminal()
 # White and light grey in COLORFGBG, which several terminals set.
 LIGHT_GROUNDS = ("7", "15")
+# After escape: what terminals send begins with O, P or X; b and f are the arrows of a Mac with option.
+_BEGINNINGS = "OPXbf"
 # Consoles of machines and printers of text: nothing behind them has a clipboard.
 _WITHOUT_CLIPBOARD = ("linux", "vt100", "vt220", "ansi", "dumb", "cons25", "")
 
@@ -65,14 +67,24 @@ def describe(environ: Mapping[str, str], utf8_mode: bool) -> Terminal:
     )
 
 
-def keep_escaped_digits() -> None:
-    """Makes Textual read escape and a digit as these two (alt and the digit).
+class _Chord(msgspec.Struct, frozen=True):
+    """A key as the values of Textual's table of keys are: it asks for `value`."""
 
-    Its table says what a Mac writes for option and that digit, so that escape and 3 type a pound sign.
+    value: str
+
+
+def keep_escaped_keys() -> None:
+    """Makes Textual read escape and a letter or digit as these two (alt and the key), as soon as both are there.
+
+    Its table says what a Mac writes for option and a digit, so that escape and 3 type a pound sign. Of what is not in
+    the table it waits for more, and whatever the terminal sends next, if only where its cursor is, turns escape and 2
+    into ^2.
     """
     table = cast("dict[str, object]", ANSI_SEQUENCES_KEYS)
-    for digit in digits:
-        table.pop(f"\x1b{digit}", None)
+    for each in digits + ascii_letters:
+        if each not in _BEGINNINGS:
+            shift = "shift+" if each.isupper() else ""
+            table[f"\x1b{each}"] = (_Chord(f"alt+{shift}{each.lower()}"),)
 
 
 async def tmux_buffer(text: str) -> bool:

@@ -300,10 +300,15 @@ class Orchestra(App[str]):
         self.post_message(events.Key(key, key).set_sender(self))
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self._typing.typed(event)
-        else:
+        if not isinstance(event, events.Key | events.Paste):
             await super().on_event(event)
+        elif not self.screen_stack:
+            # A key that was still on its way up when the last screen closed; Textual would fail of it.
+            event.stop()
+        elif event.is_forwarded:
+            await super().on_event(event)
+        else:
+            await self._typing.typed(event)
 
     # -- actions of every view
 

@@ -90,7 +90,7 @@ async def test_a_prompt_is_sent_whole(pasted: bool) -> None:
         else:
             burst(app, *"why is it q")
         burst(app, "escape", "2")
-        await sees(pilot, "MODEL")
+        await until(pilot, lambda: app.current_mode == "models")
         burst(app, "6")
         await until(pilot, lambda: "why is it q" in "\n".join(shown(app)))
         assert app.screen.query_one(TextArea).text == "why is it q"
@@ -109,3 +109,17 @@ async def test_what_never_ends_does_not_keep_the_keys_after_it() -> None:
         finally:
             hangs.set()
     assert not app.is_running
+
+
+@pytest.mark.parametrize("key", ["j", "colon"])
+@pytest.mark.parametrize("on_its_way", [False, True])
+async def test_a_key_after_the_end_is_nothing(key: str, on_its_way: bool) -> None:
+    """What was typed behind the key that quits must not end the console with a failure."""
+    _, app = attached()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live 1s")
+    event = events.Key(key, None)
+    if on_its_way:
+        event._set_forwarded()
+    await app.on_event(event)
+    assert not app.screen_stack

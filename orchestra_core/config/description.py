@@ -121,6 +121,9 @@ def _backend(backend: BackendSettings, source: str) -> Iterator[Line]:
                 yield f"backends.{backend.name}.api_key", f"({state})", f"environment {backend.api_key_env}"
         elif key == "command" and value:
             yield f"backends.{backend.name}.command", _spell(tuple(redact_command(value))), source
+        elif key == "timeouts":
+            for name, seconds in value.items():
+                yield f"backends.{backend.name}.timeouts.{name}", _spell(seconds), source
         elif key not in {"name", "embedded"} and value not in (None, (), {}):
             yield f"backends.{backend.name}.{key}", _spell(value), source
     if backend.embedded:

@@ -118,6 +118,8 @@ class Color(StrEnum):
     CYAN = "cyan"
 
 
+_TIMEOUTS = {name: number(0, 86_400, above=True) for name in TimeoutSettings.__struct_fields__}
+
 SCALARS: dict[str, dict[str, Field]] = {
     "accounting": ACCOUNTING,
     "cache": CACHE,
@@ -147,7 +149,7 @@ SCALARS: dict[str, dict[str, Field]] = {
     "queue": {"seconds": number(0, 3600), "per_slot": whole(1, 1024), "total": whole(1, 65536)},
     "limits": {"requests_per_minute": whole(0, 10**9), "tokens_per_minute": whole(0, 10**9)},
     "logging": {"access": TEXT},
-    "timeouts": {name: number(0, 86_400, above=True) for name in TimeoutSettings.__struct_fields__},
+    "timeouts": _TIMEOUTS,
     "resilience": {
         "attempts": whole(1, 10),
         "retry_budget": number(0, 1),
@@ -214,7 +216,10 @@ BACKEND: dict[str, Field] = {
     "prefill": SWITCH,
     "cost_per_hour": number(0),
     "watts": number(0),
+    "timeouts": Field(lambda table: table, "a table"),  # read by itself, below
 }
+# A client that waits is told so by the engine, whatever backend it waits for.
+BACKEND_TIMEOUTS = {name: field for name, field in _TIMEOUTS.items() if name != "keep_alive"}
 
 MODEL: dict[str, Field] = {
     "capabilities": some_of(frozenset(Task) | frozenset(TASK_ALIASES) | _CAPABILITIES),
@@ -255,6 +260,8 @@ def read_backends(document: Document, environ: Mapping[str, str]) -> tuple[Backe
     for position, entry in enumerate(entries):
         path: Path = ("backends", position)
         values = document.table(path, entry, BACKEND)
+        if "timeouts" in values:
+            values["timeouts"] = document.table((*path, "timeouts"), values["timeouts"], BACKEND_TIMEOUTS)
         if not _complete(document, path, entry, values):
             continue
         refused = refused_host(urlsplit(values.get("url", "")).hostname or "")

@@ -119,6 +119,7 @@ class BackendSettings(msgspec.Struct, frozen=True):
     no files, the engine assembles them. `device` is whose memory its models take, `host` or `gpu:N`; None is found
     out. `prefill`: its models go on from a given beginning of their answer; None is
     as usual for the kind. `cost_per_hour` of its use, in the currency of accounting, `watts` are what it draws then.
+    `timeouts` are those in which it differs from the rest.
     """
 
     name: str
@@ -141,6 +142,7 @@ class BackendSettings(msgspec.Struct, frozen=True):
     device: str | None = None
     cost_per_hour: float | None = None
     watts: float | None = None
+    timeouts: dict[str, float] = {}
 
     def __repr__(self) -> str:
         """Without the command: people put secrets into its options."""

@@ -91,6 +91,7 @@ enabled = true                        # serve the small installed model if there
 # region = "local"
 # cost_per_hour = 0.5                 # of its use, shared by its slots; without: 0 here
 # watts = 350                         # drawn in use, at [accounting] price_per_kwh
+# timeouts = { first_token = 600 }    # where it needs others than [timeouts]; all but keep_alive
 
 # [[backends]]
 # name = "cloud"

@@ -25,7 +25,9 @@ K = TypeVar("K")
 # Not compared by key: backends are compared by name, the others are no settings.
 _APART = frozenset({"backends", "sources", "notes", "paths"})
 # Facts about the same server: it stays connected and what was learned of it stays true.
-_FACTS = frozenset({"weight", "slots", "memory", "max_loaded", "device", "region", "cost_per_hour", "watts"})
+_FACTS = frozenset(
+    {"weight", "slots", "memory", "max_loaded", "device", "region", "cost_per_hour", "watts", "timeouts"}
+)
 _STEP_SECONDS = 0.1
 
 
@@ -104,6 +106,8 @@ class Reload:
             | {name: self._change(before[name], after[name]) for name in other}
         )
         self._keep(failed, before)
+        if old.backends != new.backends and (taker := self._takers.get("backends")) is not None:
+            taker(self.current)
         # Last, so that there is no moment without a model that somebody else serves now.
         leaving = [name for name in removed if self._leave(name, None)]
         leaving += [name for name in other if self._is_replaced_late(before[name], after[name])]

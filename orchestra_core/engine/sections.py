@@ -75,7 +75,11 @@ def register(
         accounts.budgets.start(reload.supervisor)
 
     takers: dict[Callable[[Config], object], Iterable[str]] = {
-        take_execution: ("timeouts", *(f"resilience.{key}" for key in ResilienceSettings.__struct_fields__)),
+        take_execution: (
+            "timeouts",
+            "backends",
+            *(f"resilience.{key}" for key in ResilienceSettings.__struct_fields__),
+        ),
         lambda new: pipeline.fallbacks.replace(new.fallbacks, new.model_fallbacks): (
             "fallbacks",
             "model_fallbacks",
@@ -100,7 +104,9 @@ def _nobody(_new: Config) -> None:
 
 def timeouts(config: Config) -> Timeouts:
     """What the execution has to know of the configuration."""
-    return Timeouts(**msgspec.structs.asdict(config.timeouts))
+    shared = msgspec.structs.asdict(config.timeouts)
+    own = {one.name: Timeouts(**shared | one.timeouts) for one in config.backends}
+    return Timeouts(**shared, own=own)
 
 
 def retries(config: Config) -> Retries:
@@ -109,7 +115,10 @@ def retries(config: Config) -> Retries:
 
 
 def whole(config: Config) -> Whole:
-    return Whole(config.timeouts.unstreamed, config.timeouts.total)
+    """A request may take as long as the most patient backend: each ends an answer of its own earlier."""
+    shared = timeouts(config)
+    every = (shared, *shared.own.values())
+    return Whole(max(one.unstreamed for one in every), max(one.total for one in every))
 
 
 def rules(config: Config) -> Rules:

@@ -41,25 +41,26 @@ class Dialer:
         self._failed: dict[str, tuple[float, str]] = {}
         self._context: ssl.SSLContext | None = None
 
-    def allow(self, seconds: float) -> None:
-        """How long connecting to another machine may take from now on."""
-        self._seconds = seconds
+    def seconds(self, address: Address, limit: float | None = None) -> float:
+        """How long connecting may take in all: what is on this machine answers at once or not at all.
 
-    def seconds(self, address: Address) -> float:
-        """How long connecting may take in all: what is on this machine answers at once or not at all."""
+        `limit` is for this address instead of what is usual.
+        """
         near = address.unix is not None or address.host in _LOOPBACK
-        return min(self._seconds, _LOOPBACK_SECONDS) if near else self._seconds
+        allowed = self._seconds if limit is None else limit
+        return min(allowed, _LOOPBACK_SECONDS) if near else allowed
 
-    async def dial(self, make: Callable[[], P], address: Address) -> P:
+    async def dial(self, make: Callable[[], P], address: Address, limit: float | None = None) -> P:
         """A connected protocol; raises OSError (refused, unknown, not allowed) or TimeoutError."""
-        async with asyncio.timeout(self.seconds(address)):
+        seconds = self.seconds(address, limit)
+        async with asyncio.timeout(seconds):
             if address.unix is not None:
                 return (await self._loop.create_unix_connection(make, address.unix))[1]
-            return await self._reach(make, address, await self.addresses(address.host, address.port))
+            found = await self.addresses(address.host, address.port)
+            return await self._reach(make, address, found, seconds / len(found))
 
-    async def _reach(self, make: Callable[[], P], address: Address, found: Sequence[str]) -> P:
+    async def _reach(self, make: Callable[[], P], address: Address, found: Sequence[str], share: float) -> P:
         """One after another; all but the last get an equal share of the time, so that one black hole is survived."""
-        share = self.seconds(address) / len(found)
         for ip in found[:-1]:
             try:
                 async with asyncio.timeout(share):

@@ -49,6 +49,7 @@ class Execution:
         self._locate = locate
         self._defaults = defaults
         self._timeouts = timeouts or Timeouts()
+        self._resolution = self._timeouts.resolution
         self._loop = asyncio.get_running_loop()
         self._now = now or self._loop.time
         self._dialer = dialer or Dialer(self._loop, self._timeouts.connect)
@@ -61,12 +62,20 @@ class Execution:
         # By endpoint, empty but for drills: that is all an attempt pays for them.
         self.drills: dict[str, Injection] = {}
         self.silence: Silence | None = None
-        self._timer = self._loop.call_later(self._timeouts.resolution, self._look)
+        self._timer = self._loop.call_later(self._resolution, self._look)
 
     def configure(self, timeouts: Timeouts, *, keep: bool, retry_non_idempotent: bool) -> None:
-        """New values, for what runs too; what has begun keeps whether it can be continued."""
-        self._timeouts, self._keep, self._retry = timeouts, keep, retry_non_idempotent
-        self._dialer.allow(timeouts.connect)
+        """New values, for what runs too; what has begun keeps whether it can be continued.
+
+        What still runs on a backend that has left keeps the timeouts it had there.
+        """
+        running = {attempt.endpoint_id.partition("/")[0] for attempt in self._active}
+        kept = {name: own for name, own in self._timeouts.own.items() if name in running}
+        self._timeouts = msgspec.structs.replace(timeouts, own=kept | timeouts.own)
+        self._keep, self._retry = keep, retry_non_idempotent
+        self._resolution = self._timeouts.resolution
+        for endpoint, pool in self._last.items():
+            pool.limit = self._timeouts.of(endpoint).connect
 
     async def __call__(
         self,
@@ -169,6 +178,7 @@ class Execution:
 
     def _moved(self, endpoint: Endpoint, address: Address) -> Pool:
         pool = self._last[endpoint.id] = self._pool(address)
+        pool.limit = self._timeouts.of(endpoint.id).connect
         return pool
 
     def _pool(self, address: Address) -> Pool:
@@ -191,7 +201,7 @@ class Execution:
         """Looks at every attempt under way; the timer calls it, tests with time of their own may."""
         now = self._now()
         for attempt in tuple(self._active):
-            attempt.watch(now, self._timeouts)
+            attempt.watch(now, self._timeouts.of(attempt.endpoint_id))
         if self.silence is not None:
             self.silence.look(self._active, now)
         for pool in self._pools.values():
@@ -214,12 +224,12 @@ class Execution:
 
     def _look(self) -> None:
         """The timer first: without it no attempt would ever be ended again."""
-        self._timer = self._loop.call_later(self._timeouts.resolution, self._look)
+        self._timer = self._loop.call_later(self._resolution, self._look)
         self.watch()
 
     def _look_within(self, seconds: float) -> None:
         """An attempt with a limit of its own that is short: the one timer comes earlier once."""
-        if seconds < 5 * self._timeouts.resolution:
+        if seconds < 5 * self._resolution:
             at = self._loop.time() + seconds + 0.001
             if at < self._timer.when():
                 self._timer.cancel()

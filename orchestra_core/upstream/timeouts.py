@@ -10,6 +10,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     send comments meanwhile; `between_tokens` from one complete event to the next, whatever bytes come between.
     `total` is for a whole streamed answer, `unstreamed` for one in a single piece, of which nothing is seen
     before it is done. A client that waits for a stream is told every `keep_alive` seconds that it is not forgotten.
+    `own` are those of backends, by name.
     """
 
     connect: float = 5.0
@@ -18,6 +19,11 @@ class Timeouts(msgspec.Struct, frozen=True):
     total: float = 3600.0
     unstreamed: float = 600.0
     keep_alive: float = 15.0
+    own: dict[str, "Timeouts"] = {}
+
+    def of(self, endpoint: str) -> "Timeouts":
+        """Those of an endpoint's backend."""
+        return self.own.get(endpoint.partition("/")[0], self) if self.own else self
 
     def whole(self, streams: bool) -> float:
         """For all of an answer."""
@@ -43,4 +49,4 @@ class Timeouts(msgspec.Struct, frozen=True):
     def resolution(self) -> float:
         """How often to look, so that no limit is missed by more than about a fifth of it."""
         shortest = min(self.first_token, self.between_tokens, self.total, self.unstreamed, self.keep_alive)
-        return max(0.01, min(0.5, shortest / 5))
+        return min((max(0.01, min(0.5, shortest / 5)), *(limits.resolution for limits in self.own.values())))

@@ -248,6 +248,8 @@ class Pool:
         self._now = now or loop.time
         self._dialer = dialer or Dialer(loop)
         self._idle: list[Connection] = []
+        # How long connecting may take; None: as long as for any.
+        self.limit: float | None = None
         self.known: Known[_Head] = Known()
         self._starts: dict[str, bytes] = {}
         self._fixed = fixed_headers(_authority(address), address.headers)
@@ -271,11 +273,11 @@ class Pool:
 
     async def connect(self) -> Connection:
         """A new connection; raises OSError (refused, unresolved) or TimeoutError."""
-        return await self._dialer.dial(self._connection, self.address)
+        return await self._dialer.dial(self._connection, self.address, self.limit)
 
     @property
     def connect_seconds(self) -> float:
-        return self._dialer.seconds(self.address)
+        return self._dialer.seconds(self.address, self.limit)
 
     def _connection(self) -> Connection:
         return Connection(self)

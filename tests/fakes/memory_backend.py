@@ -118,9 +118,11 @@ class MemoryDialer(Dialer):
         self.lines: list[Line] = []
         self.gate: asyncio.Event | None = None
         self.refuse: OSError | None = None
+        self.limits: list[float] = []
         self.waiting = 0
 
-    async def dial(self, make: Callable[[], P], address: Address) -> P:
+    async def dial(self, make: Callable[[], P], address: Address, limit: float | None = None) -> P:
+        self.limits.append(self.seconds(address, limit))
         self.waiting += 1
         try:
             if self.gate is not None:

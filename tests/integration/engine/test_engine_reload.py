@@ -125,14 +125,19 @@ async def test_facts_and_sections_take_effect_without_a_restart() -> None:
 
 
 async def test_new_timeouts_hold_for_what_runs() -> None:
-    """A stream that has gone silent is ended by a limit that was set after it had begun."""
+    """A stream that has gone silent is ended by a limit of its backend that was set after it had begun."""
     async with scene() as now, asyncio.TaskGroup() as tasks:
         (backend,) = now.backends
         backend.gate.clear()
         running = tasks.create_task(now.chat(stream=True))
         await backend.until_asked(1)
-        now.write(backend.config("b0") + "[timeouts]\nbetween_tokens = 1\n")
+        now.write(backend.config("b0") + "[timeouts]\nbetween_tokens = 50\n")
         assert (await now.reload())["applied"] == ["timeouts.between_tokens"]
+        now.write(
+            backend.config("b0") + "timeouts = { between_tokens = 1 }\n[timeouts]\nbetween_tokens = 50\n"
+        )
+        done = await now.reload()
+        assert (done["applied"], done["changed"]) == ([], ["b0"])
         answer = await running
     assert "no token for 1 s" in answer.text
     assert "[DONE]" not in answer.text

@@ -8,6 +8,8 @@ import pytest
 from orchestra_core.config import describe, listening, load, template
 from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.errors import ConfigError
+from orchestra_core.engine.sections import timeouts, whole
+from orchestra_core.pipeline.whole import Whole
 from tests.unit.config.reading import OLLAMA, problems, read, with_embedded
 
 
@@ -147,6 +149,16 @@ def test_what_is_wrong_is_named_with_its_line_and_what_is_allowed(
         (OLLAMA + "device = 'gpu'", 'FILE:5: backends[0].device is \'gpu\'; it must be "host", or "gpu:"'),
         (OLLAMA + "slots = 0", "FILE:5: backends[0].slots is 0; it must be a whole number from 1 to 4096"),
         (OLLAMA + "weight = 0", "FILE:5: backends[0].weight is 0; it must be a number above 0"),
+        (
+            OLLAMA + "timeouts.connect = 0",
+            "FILE:5: backends[0].timeouts.connect is 0; it must be a number from 0",
+        ),
+        (
+            OLLAMA + "timeouts = {first_tokn = 1}",
+            'FILE:5: unknown key backends[0].timeouts.first_tokn; did you mean "first_token"?',
+        ),
+        (OLLAMA + "timeouts = {keep_alive = 1}", "FILE:5: unknown key backends[0].timeouts.keep_alive"),
+        (OLLAMA + "timeouts = 5", "FILE:5: backends[0].timeouts must be a table"),
         (OLLAMA + "command = ['x']", "FILE:5: command is only for backends of kind managed"),
         (
             OLLAMA + "api_key = 'sk-hush'",
@@ -212,6 +224,21 @@ def test_a_full_backend_is_read_with_sizes_in_bytes(tmp_path: Path) -> None:
 def test_sizes_are_decimal_or_binary_as_their_unit_says(tmp_path: Path, given: str, size: int) -> None:
     """GB is a power of ten, GiB a power of two, no unit is bytes."""
     assert read(tmp_path, OLLAMA + f"memory = '{given}'").backends[0].memory == size
+
+
+def test_a_backend_may_be_given_more_or_less_time(tmp_path: Path) -> None:
+    """What it names is its own, the rest is as for all; a request may take as long as the most patient backend."""
+    text = "[timeouts]\ntotal = 100\nunstreamed = 50\n" + OLLAMA + "timeouts = { connect = 2, total = 200 }\n"
+    config = read(tmp_path, text)
+    own = timeouts(config).own["a"]
+    assert (own.connect, own.total, own.unstreamed) == (2.0, 200.0, 50.0)
+    assert set(timeouts(read(tmp_path, OLLAMA)).own) == {"a"}, "also without: a reload takes its own back"
+    assert whole(config) == Whole(plain=50.0, streamed=200.0)
+    place = f"{tmp_path / 'ai-orchestra.toml'}:4"
+    assert [line for line in describe(config) if line[0].startswith("backends.a.timeouts")] == [
+        ("backends.a.timeouts.connect", "2", place),
+        ("backends.a.timeouts.total", "200", place),
+    ]
 
 
 def test_secrets_are_in_no_repr_and_no_description(tmp_path: Path) -> None:

@@ -217,6 +217,59 @@ async def test_limits_are_as_configured(limit: str) -> None:
     await bench.close()
 
 
+@pytest.mark.parametrize("limit", ["first_token", "between_tokens", "total"])
+async def test_a_backend_may_have_limits_of_its_own(limit: str) -> None:
+    """They hold for what runs there, and for nothing else."""
+    bench = Bench(Timeouts(own={"slow": Timeouts(**{limit: 7.0})}))
+    there, here = [
+        await bench.send(question(), OpenAITaker(), endpoint(backend=name)) for name in ("slow", "b")
+    ]
+    for line in bench.dialer.lines:
+        line.begins()
+        if limit != "first_token":
+            line.sends(token("Hel"))
+    await bench.after(6.9)
+    assert not there.done()
+    await bench.after(0.2)
+    assert (there.done(), here.done()) == (True, False)
+    await bench.close()
+
+
+async def test_connecting_to_a_backend_may_have_a_limit_of_its_own() -> None:
+    """Also a new one, from the next connection on; others have the one of all."""
+    bench = Bench(Timeouts(own={"slow": Timeouts(connect=20.0)}))
+    for name in ("slow", "b"):
+        await bench.send(question(), OpenAITaker(), endpoint(backend=name))
+    bench.execution.configure(
+        Timeouts(own={"slow": Timeouts(connect=30.0)}), keep=True, retry_non_idempotent=True
+    )
+    await bench.send(question(), OpenAITaker(), endpoint(backend="slow"))
+    assert bench.dialer.limits == [20.0, 5.0, 30.0]
+    await bench.close()
+
+
+async def test_a_short_limit_of_one_backend_is_looked_at_in_time() -> None:
+    """The one timer is as fine as the shortest of all needs it."""
+    bench = Bench(Timeouts(own={"fast": Timeouts(between_tokens=0.2)}))
+    assert bench.execution.looks_in <= 0.05
+    await bench.close()
+
+
+@pytest.mark.parametrize("name", ["b", "gone"])
+async def test_new_limits_hold_for_what_runs(bench: Bench, name: str) -> None:
+    """Those of all and those of a backend; one that has left keeps what it had while something runs there."""
+    before, after = Timeouts(own={"gone": Timeouts(between_tokens=50.0)}), Timeouts(between_tokens=7.0)
+    bench.execution.configure(before, keep=True, retry_non_idempotent=True)
+    task = await bench.send(question(), OpenAITaker(), endpoint(backend=name))
+    bench.line.begins()
+    bench.line.sends(token("Hel"))
+    bench.execution.configure(after, keep=True, retry_non_idempotent=True)
+    await bench.after(7.1)
+    assert task.done() == (name == "b")
+    await bench.after(43.0)
+    assert task.done()
+
+
 async def test_a_client_that_waits_for_a_stream_is_told_every_fifteen_seconds(bench: Bench) -> None:
     """Before the first token, whatever the backend sends meanwhile, and between tokens."""
     sink = OpenAITaker()

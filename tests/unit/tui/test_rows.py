@@ -168,6 +168,29 @@ def test_events_say_what_matters_first(kind: str, subject: str, message: str, ce
     assert told.replace("×", UNICODE.cross) in row
 
 
+def test_what_happens_again_and_again_has_one_row() -> None:
+    """A model that fails with every request hides nothing else: its row says how often and last when."""
+    events = [
+        Event(f"2026-03-02T13:00:0{second}Z", kind, subject, message, level)
+        for second, (kind, subject, message, level) in enumerate(
+            [
+                ("request.failed", "req-1", "box/m: failed: no", "error"),
+                ("model.ready", "box/n", "ready", "info"),
+                ("request.failed", "req-2", "box/m: failed: no", "error"),
+                ("model.ready", "box/o", "ready", "info"),
+                ("request.failed", "req-3", "box/m: failed: no", "error"),
+            ]
+        )
+    ]
+    now = picture(snapshot=msgspec.structs.replace(World().snapshot(), events=tuple(events)))
+    for cells in (50, 78, 120):
+        first, *others = [plain(row) for row in overview.events(now, cells, 10)]
+        assert "3x" in first and first.endswith("m: failed: no") and "req-" not in first
+        assert ":04 " in first
+        assert [row.split()[0][-2:] for row in others] == ["03", "01"]
+    assert len(overview.events(now, 78, 2)) == 2
+
+
 def test_a_long_problem_takes_a_second_row_where_there_is_one() -> None:
     """What is wrong is read in full, unless that would hide another problem."""
     snapshot = World().snapshot()

@@ -6,9 +6,7 @@ busy fleet are 5 MB; where there is more than there is room for, the oldest go b
 """
 
 import zlib
-from bisect import bisect_right
 from collections import deque
-from typing import Protocol
 
 import msgspec
 
@@ -29,48 +27,26 @@ _DECODER = msgspec.msgpack.Decoder(Snapshot)
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """What was at one place of a timeline. `behind` is seconds before the newest place."""
+    """What was at one place."""
 
     place: int
     snapshot: Snapshot
-    behind: float
-
-
-class Timeline(Protocol):
-    """What can be stepped through: the ring of the last minutes, or a recording read from a file.
-
-    Places are numbers that rise by one; a place keeps its number when older ones are dropped.
-    """
-
-    @property
-    def oldest(self) -> int: ...
-
-    @property
-    def newest(self) -> int:
-        """Below `oldest` where there is nothing."""
-        ...
-
-    def moment(self, place: int) -> Moment | None:
-        """The moment at a place, or at the nearest end of the timeline; None where there is nothing."""
-        ...
-
-    def events(self, place: int) -> tuple[Event, ...]:
-        """What had happened until then, oldest first."""
-        ...
 
 
 class _Part:
     """Snapshots in a row: the first whole, the others as what has changed."""
 
-    def __init__(self, first: int, at: float, snapshot: Snapshot) -> None:
+    def __init__(self, first: int, snapshot: Snapshot) -> None:
         self.first = first
-        self.times: list[float] = []
         self.size = 0
         self._data: list[bytes] = []
-        self._keep(at, snapshot)
+        self._keep(snapshot)
 
-    def add(self, at: float, before: Snapshot, snapshot: Snapshot) -> None:
-        self._keep(at, difference(before, snapshot))
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def add(self, before: Snapshot, snapshot: Snapshot) -> None:
+        self._keep(difference(before, snapshot))
 
     def snapshot(self, index: int) -> Snapshot:
         state = _DECODER.decode(zlib.decompress(self._data[0]))
@@ -78,9 +54,8 @@ class _Part:
             state = advance(state, msgspec.msgpack.decode(zlib.decompress(data)))
         return state
 
-    def _keep(self, at: float, told: object) -> None:
+    def _keep(self, told: object) -> None:
         data = zlib.compress(_ENCODER.encode(told), _LEVEL)
-        self.times.append(at)
         self._data.append(data)
         self.size += len(data)
 
@@ -88,19 +63,18 @@ class _Part:
 class History:
     """A ring of snapshots on a monotonic clock in seconds, bounded by number, age and bytes.
 
-    The newest one always stays, whatever its size.
+    The newest one always stays, whatever its size. Places are numbers that rise by one; a place keeps its number when
+    older ones are dropped.
     """
 
-    def __init__(
-        self, seconds: float = SECONDS, most: int = MOST, limit: int = BYTES, events: int = EVENTS
-    ) -> None:
+    def __init__(self, seconds: float = SECONDS, most: int = MOST, limit: int = BYTES) -> None:
         self._seconds = seconds
         self._most = most
         self._limit = limit
         self._parts: deque[_Part] = deque()
         self._times: deque[float] = deque()
         self._last: Snapshot | None = None
-        self._events: deque[tuple[float, Event]] = deque(maxlen=events)
+        self._events: deque[tuple[float, Event]] = deque(maxlen=EVENTS)
         self._first = 0
         self.bytes = 0
 
@@ -113,6 +87,7 @@ class History:
 
     @property
     def newest(self) -> int:
+        """Below `oldest` where there is nothing."""
         return self._first + len(self._times) - 1
 
     def add(self, at: float, snapshot: Snapshot) -> None:
@@ -120,44 +95,38 @@ class History:
         before, self._last = self._last, snapshot
         part = self._parts[-1] if self._parts else None
         self._times.append(at)
-        if part is None or before is None or len(part.times) >= STRIDE:
-            self._begin(at, snapshot)
+        if part is None or before is None or len(part) >= STRIDE:
+            self._begin(snapshot)
         else:
             self.bytes -= part.size
-            part.add(at, before, snapshot)
+            part.add(before, snapshot)
             self.bytes += part.size
             if self.bytes > self._limit and len(self._parts) == 1:
                 # Only without the others of its part has it room.
-                self._begin(at, snapshot)
+                self._begin(snapshot)
         self._forget(at)
 
     def happened(self, at: float, event: Event) -> None:
         self._events.append((at, event))
 
     def moment(self, place: int) -> Moment | None:
+        """The moment at a place, or at the nearest end; None where there is nothing."""
         if not self._times:
             return None
         place = min(max(place, self.oldest), self.newest)
         part = next(each for each in reversed(self._parts) if each.first <= place)
-        behind = self._times[-1] - self._times[place - self._first]
-        return Moment(place, part.snapshot(place - part.first), behind)
+        return Moment(place, part.snapshot(place - part.first))
 
     def events(self, place: int) -> tuple[Event, ...]:
+        """What had happened until then, oldest first."""
         if not self._times:
             return ()
         place = min(max(place, self.oldest), self.newest)
         end = self._times[place - self._first]
         return tuple(event for at, event in self._events if at <= end)
 
-    def place_before(self, seconds: float) -> int:
-        """The last place that is at least so many seconds before the newest."""
-        if not self._times:
-            return self._first
-        times = list(self._times)
-        return self._first + max(bisect_right(times, times[-1] - seconds) - 1, 0)
-
-    def _begin(self, at: float, snapshot: Snapshot) -> None:
-        self._parts.append(_Part(self.newest, at, snapshot))
+    def _begin(self, snapshot: Snapshot) -> None:
+        self._parts.append(_Part(self.newest, snapshot))
         self.bytes += self._parts[-1].size
 
     def _forget(self, now: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.history import Timeline
+from orchestra_tui.history import History
 from orchestra_tui.present.position import position
 from orchestra_tui.present.replay import Span, day_time, meant, moment_of
 
@@ -18,12 +18,12 @@ class Pausing:
 
     def __init__(
         self,
-        timeline: Timeline,
+        history: History,
         newest: Callable[[], Snapshot | None],
         say: Callable[[str, str], None],
         change_interval: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self.timeline = timeline
+        self._history = history
         self._change_interval = change_interval
         self._newest = newest
         self._say = say
@@ -56,12 +56,12 @@ class Pausing:
 
     def events(self) -> tuple[Event, ...]:
         """What had happened until the moment that is shown, as far as it is remembered; oldest first."""
-        return self.timeline.events(self._place if self.paused else self.timeline.newest)
+        return self._history.events(self._place if self.paused else self._history.newest)
 
     def goto(self, text: str) -> None:
         """Shows the moment that is meant by a time of day, or by so much before or after what is shown."""
         oldest, newest = (
-            self.timeline.moment(place) for place in (self.timeline.oldest, self.timeline.newest)
+            self._history.moment(place) for place in (self._history.oldest, self._history.newest)
         )
         here = self.shown()
         if oldest is None or newest is None or here is None:
@@ -73,15 +73,15 @@ class Pausing:
             self._say(f"what is kept goes from {day_time(first)} to {day_time(last)}", "warn")
             return
         self._place = self._before(at)
-        found = self.timeline.moment(self._place)
+        found = self._history.moment(self._place)
         self._held = None if found is None else found.snapshot
 
     def _before(self, at: float) -> int:
         """The last place whose moment is not after `at` (Unix seconds)."""
-        low, high = self.timeline.oldest, self.timeline.newest
+        low, high = self._history.oldest, self._history.newest
         while low < high:
             middle = (low + high + 1) // 2
-            found = self.timeline.moment(middle)
+            found = self._history.moment(middle)
             if found is not None and moment_of(found.snapshot) <= at:
                 low = middle
             else:
@@ -98,7 +98,7 @@ class Pausing:
         elif self._newest() is None:
             self._say("nothing to pause yet", "warn")
         else:
-            self._place = self.timeline.newest
+            self._place = self._history.newest
             self._held = self._newest()
 
     def begin(self) -> None:
@@ -115,7 +115,7 @@ class Pausing:
                 self._say("this is live; , steps back", "warn")
                 return
             self.toggle()
-        moment = self.timeline.moment(self._place + by) if self.paused else None
+        moment = self._history.moment(self._place + by) if self.paused else None
         if moment is None:
             return
         if moment.snapshot == self._held and moment.place == self._place:

@@ -32,11 +32,6 @@ def names() -> tuple[str, ...]:
     return (*_CALLS, *(verb.name for verb in VERBS))
 
 
-def complete(text: str, snapshot: Snapshot | None) -> str | None:
-    """The first whole line that begins with what was typed."""
-    return next(iter(candidates(text, snapshot)), None)
-
-
 def candidates(text: str, snapshot: Snapshot | None) -> list[str]:
     """The whole lines that begin with what was typed, each once."""
     if not text:

@@ -26,12 +26,10 @@ class Glyphs(msgspec.Struct, frozen=True):
     spark: str = "▁▂▃▄▅▆▇█"
     unknown: str = "–"
     more: str = "…"
-    cursor: str = "▌"
     dot: str = "·"
     arrow: str = "›"
     ok: str = "▪"
     pin: str = "★"
-    fail: str = "✕"
 
 
 UNICODE = Glyphs()
@@ -56,10 +54,8 @@ ASCII = Glyphs(
     spark="_.,:-=+#",
     unknown="-",
     more="~",
-    cursor=">",
     dot="-",
     arrow=">",
     ok=".",
     pin="+",
-    fail="x",
 )

@@ -148,7 +148,7 @@ def breaker_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:
 def outcomes(recent: str, glyphs: Glyphs, number: int = 20) -> Line:
     """The last outcomes of an endpoint, oldest first."""
     return tuple(
-        Span(glyphs.ok, "good") if sign == "+" else Span(glyphs.fail, "bad")
+        Span(glyphs.ok, "good") if sign == "+" else Span(glyphs.cross, "bad")
         for sign in (recent[-number:] if number else "")
     )
 

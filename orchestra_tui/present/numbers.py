@@ -72,9 +72,9 @@ def age(value: float | None, unknown: str = UNKNOWN) -> str:
     if value is None:
         return unknown
     whole = max(int(value), 0)
-    for limit, unit in ((60, "s"), (3600, "m"), (86400, "h")):
+    for limit, of, unit in ((60, 1, "s"), (3600, 60, "m"), (86400, 3600, "h")):
         if whole < limit:
-            return f"{whole // (limit // 60 if limit != 86400 else 3600)}{unit}"
+            return f"{whole // of}{unit}"
     return f"{whole // 86400}d"
 
 

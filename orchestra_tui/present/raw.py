@@ -6,7 +6,7 @@ from typing import Any
 from orchestra_tui.present.copies import as_json
 from orchestra_tui.present.spans import Line, Span, span, wrapped
 
-_NAMED = re.compile(r'( *)("(?:[^"\\\\]|\\\\.)*")(: )(.*)')
+_NAMED = re.compile(r'( *)("(?:[^"\\]|\\.)*")(: )(.*)')
 
 
 def lines(thing: Any, cells: int) -> list[Line]:

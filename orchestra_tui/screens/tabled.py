@@ -80,14 +80,9 @@ class TableScreen(ViewScreen):
     def table(self) -> LiveTable:
         return self.query_one(LiveTable)
 
-    @property
-    def marked_or_selected(self) -> tuple[str, ...]:
+    def chosen(self) -> Sequence[str]:
         """The ids of what a key works on: what is marked, also where a filter hides it, else what is selected."""
         return self.table.chosen
-
-    def chosen(self) -> Sequence[str]:
-        """The ids of what a key works on."""
-        return self.marked_or_selected
 
     def thing(self, key: str | None) -> Any:
         """The object with this id as it is shown, None where there is none."""

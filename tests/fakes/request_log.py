@@ -137,7 +137,6 @@ def report(row: Ended, **changes: Any) -> Report:
         rejected=(Rejected("lab/tiny:1b", "quality", "its quality is low, and medium was asked for"),),
         requirements={"speed": None, "quality": "medium", "max_tokens": 200, "max_cost": None},
         margin=1.051,
-        input_tokens=118,
     )
     plain = Report(
         row,

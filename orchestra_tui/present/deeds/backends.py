@@ -11,7 +11,6 @@ from orchestra_tui.present.picture import Picture, backend
 from orchestra_tui.present.plans import Fact
 
 Asked = Callable[[Sequence[str], Picture], Question | Refusal]
-Barred = Callable[[BackendView], str]
 
 
 def drain(names: Sequence[str]) -> Deed:

@@ -6,7 +6,6 @@ from orchestra_core.domain.budgets import BudgetView
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.present.budgets import money
 from orchestra_tui.present.deeds.deed import Call, Deed, Question, Refusal, Risk, path
-from orchestra_tui.present.glyphs import UNICODE
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.plans import Fact
 
@@ -22,7 +21,7 @@ def named(snapshot: Snapshot | None, name: str) -> Sequence[BudgetView]:
 
 def set_limit(name: str, limit: float) -> Deed:
     def asked(picture: Picture) -> Question | Refusal:
-        return _asked("budget", name, limit, picture)
+        return _asked(name, limit, picture)
 
     call = Call(path("budgets", name), {"limit": limit}, name)
     return Deed("budget", (name,), asked, (call,), f"budget {name} has {limit:g} now")
@@ -33,31 +32,28 @@ def reset_limit(name: str) -> Deed:
         found = named(picture.snapshot, name)
         if found and found[0].configured is None:
             return Refusal(f"budget: {name} has the configured limit already")
-        return _asked("budget", name, (found[0].configured if found else None) or 0.0, picture)
+        return _asked(name, (found[0].configured if found else None) or 0.0, picture)
 
     call = Call(path("budgets", name, "reset"), {}, name)
     return Deed("budget", (name,), asked, (call,), f"budget {name} has its configured limit again")
 
 
-def _asked(verb: str, name: str, limit: float, picture: Picture) -> Question | Refusal:
+def _asked(name: str, limit: float, picture: Picture) -> Question | Refusal:
     found = named(picture.snapshot, name)
     if not found:
-        return Refusal(f"{verb}: there is no budget {name!r}")
+        return Refusal(f"budget: there is no budget {name!r}")
     first, glyphs = found[0], picture.glyphs
     if limit == first.limit:
-        return Refusal(f"{verb}: {name} has {money(limit, glyphs)} {first.currency} already")
+        return Refusal(f"budget: {name} has {money(limit, glyphs)} {first.currency} already")
     stopped = [view for view in found if view.kind == "hard" and limit <= view.settled + view.reserved]
     facts: list[Fact] = [
         (
             "limit",
-            f"{money(first.limit, glyphs)} {arrow(picture)} {money(limit, glyphs)} {first.currency} a {first.period}",
+            f"{money(first.limit, glyphs)} {glyphs.arrow} {money(limit, glyphs)} {first.currency} a {first.period}",
             "",
         ),
         ("over", first.scope if len(found) == 1 else f"{len(found)} keys", ""),
-    ]
-    facts += [
-        ("spent", f"{money(view.settled, glyphs)}, {money(view.reserved, glyphs)} reserved", "")
-        for view in found[:1]
+        ("spent", f"{money(first.settled, glyphs)}, {money(first.reserved, glyphs)} reserved", ""),
     ]
     if stopped:
         what = f"nothing new that costs money passes until {stopped[0].resets[:16]} UTC; nothing under way is cut"
@@ -67,13 +63,9 @@ def _asked(verb: str, name: str, limit: float, picture: Picture) -> Question | R
         facts.append(("more", "more than twice as much may be spent", "warn"))
     risk = Risk.HIGH if stopped or much else Risk.SOME
     return Question(
-        f"Budget {name}: {money(limit, UNICODE)} {first.currency} a {first.period}?",
+        f"Budget {name}: {money(limit, glyphs)} {first.currency} a {first.period}?",
         tuple(facts),
         risk=risk,
         typed=name if risk is Risk.HIGH else "",
         yes="Set",
     )
-
-
-def arrow(picture: Picture) -> str:
-    return "->" if picture.glyphs.ascii else "→"

@@ -158,24 +158,22 @@ def _named(path: str) -> str:
 
 def _object(kind: str, subject: str) -> Target | None:
     group = kind.partition(".")[0]
-    view = {"model": "models", "breaker": "backends", "backend": "backends", "alert": "alerts",
-            "request": "requests"}.get(group)  # fmt: skip
+    view = _VIEWS.get(f"{group}s")
     return None if view is None or not subject else Target(view, subject)
 
 
 class Told:
     """Events as rows, made once of each: an event that is told again is the same row as before."""
 
-    def __init__(self, most: int = KEPT) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._known: dict[Event, Happening] = {}
         self._number = 0
 
     def rows(self, events: Iterable[Event]) -> list[Happening]:
         """The last ones, oldest first; what is told twice is there once."""
-        told = sorted(dict.fromkeys(events), key=lambda event: event.at)[-self._most :]
+        told = sorted(dict.fromkeys(events), key=lambda event: event.at)[-KEPT:]
         found = [self._known.get(event) or self._new(event) for event in told]
-        if len(self._known) > 2 * self._most:
+        if len(self._known) > 2 * KEPT:
             self._known = dict(zip(told, found, strict=True))
         return found
 

@@ -109,7 +109,6 @@ class Decision(msgspec.Struct, frozen=True):
     rejected: tuple[Rejected, ...] = ()
     requirements: dict[str, str | float | None] = {}
     margin: float | None = None
-    input_tokens: int = 0
 
 
 class Change(msgspec.Struct, frozen=True):

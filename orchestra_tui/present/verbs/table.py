@@ -4,4 +4,4 @@ from orchestra_tui.present.verbs import backends, budgets, drills, goto, models
 from orchestra_tui.present.verbs.verb import Verb
 
 VERBS: tuple[Verb, ...] = (*models.VERBS, *backends.VERBS, *drills.VERBS, *budgets.VERBS, *goto.VERBS)
-BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
+BY_NAME = {verb.name: verb for verb in VERBS}

@@ -31,4 +31,3 @@ class Verb(msgspec.Struct, frozen=True):
     usage: str
     completed: Callable[[Snapshot | None], Sequence[str]]
     meant: Callable[[str, Snapshot | None], Command | Mistake]
-    aliases: tuple[str, ...] = ()

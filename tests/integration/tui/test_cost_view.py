@@ -180,7 +180,7 @@ async def test_another_limit_is_asked_for_and_then_confirmed() -> None:
         await pilot.press("x", "enter")
         await sees(pilot, "an amount from 0 up, or the word configured")
         await pilot.press("backspace", "6", "0", "enter")
-        await sees(pilot, "50.00 → 60.00 USD a month")
+        await sees(pilot, "50.00 › 60.00 USD a month")
         assert engine.posted == []
         await pilot.press("y")
         await sees(pilot, "budget team has 60 now")

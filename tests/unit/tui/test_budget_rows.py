@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from orchestra_core.domain.budgets import BudgetView
 from orchestra_tui.present import budgets
-from orchestra_tui.present.commands import complete, parse
+from orchestra_tui.present.commands import candidates, parse
 from orchestra_tui.present.deeds.budget import reset_limit, set_limit
 from orchestra_tui.present.deeds.deed import Question, Refusal, Risk
 from orchestra_tui.present.glyphs import ASCII, UNICODE
@@ -181,7 +181,7 @@ def test_the_command_makes_the_deed(text: str, path: str, body: dict[str, object
     assert meant.deed is not None
     (call,) = meant.deed(PICTURE).calls
     assert (call.path, call.body) == (path, body)
-    assert complete("budget set te", SNAPSHOT) == "budget set team "
+    assert candidates("budget set te", SNAPSHOT) == ["budget set team "]
 
 
 WRONG = (

@@ -6,7 +6,7 @@ import pytest
 from orchestra_tui.present import manual
 from orchestra_tui.present.actions.table import ACTIONS, of_view
 from orchestra_tui.present.actions.views import BY_NAME, VIEWS
-from orchestra_tui.present.commands import candidates, complete, names, parse
+from orchestra_tui.present.commands import candidates, names, parse
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import plain
 from orchestra_tui.present.verbs.table import VERBS
@@ -108,11 +108,10 @@ def test_mistakes_are_explained(text: str, words: str) -> None:
 
 def test_completion() -> None:
     """Commands and their models are completed."""
-    assert complete("pl", SNAPSHOT) == "playground"
-    assert complete("load mis", SNAPSHOT) == "load mistral-nemo:12b"
-    assert complete("model a", SNAPSHOT) == "model auto"
-    assert complete("", SNAPSHOT) is None
-    assert complete("zz", None) is None
+    assert candidates("pl", SNAPSHOT)[0] == "playground"
+    assert candidates("load mis", SNAPSHOT)[0] == "load mistral-nemo:12b"
+    assert candidates("model a", SNAPSHOT)[0] == "model auto"
+    assert candidates("zz", None) == []
     assert {"ov", "mo", "be", "pg", "q", "help", "load", "unload"} <= set(names())
 
 

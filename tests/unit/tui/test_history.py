@@ -35,7 +35,6 @@ def test_an_empty_history_has_no_moment() -> None:
     assert history.moment(0) is None
     assert history.events(0) == ()
     assert history.newest < history.oldest
-    assert history.place_before(3) == history.oldest
 
 
 @settings(max_examples=60, deadline=None)
@@ -49,18 +48,19 @@ def test_the_ring_stays_within_its_bounds(
     steps: list[float], most: int, seconds: float, kilobytes: int
 ) -> None:
     """Never more than so many, so old or so large; the newest is always there, and places keep their numbers."""
-    history, at = History(seconds, most, kilobytes * 1024), 0.0
+    history, at, came = History(seconds, most, kilobytes * 1024), 0.0, []
     for number, step in enumerate(steps):
         at += step
+        came.append(at)
         history.add(at, numbered(number))
         assert history.newest == number
         assert 1 <= len(history) <= most
+        assert at - came[history.oldest] <= seconds
         assert len(history) == 1 or history.bytes <= kilobytes * 1024
         for place in range(history.oldest, history.newest + 1):
             moment = history.moment(place)
             assert moment is not None
             assert (moment.place, moment.snapshot.sequence) == (place, place)
-            assert 0 <= moment.behind <= seconds
 
 
 def test_beyond_the_ends_are_the_ends() -> None:
@@ -71,7 +71,7 @@ def test_beyond_the_ends_are_the_ends() -> None:
     oldest, newest = history.moment(-7), history.moment(99)
     assert oldest is not None
     assert newest is not None
-    assert (oldest.place, oldest.behind, newest.place, newest.behind) == (2, 2.0, 4, 0.0)
+    assert (oldest.place, newest.place) == (2, 4)
 
 
 def test_events_of_a_moment_are_those_until_then() -> None:
@@ -82,11 +82,3 @@ def test_events_of_a_moment_are_those_until_then() -> None:
         history.add(float(number), numbered(number))
     assert [each.message for each in history.events(1)] == ["0", "1"]
     assert [each.message for each in history.events(99)] == ["0", "1", "2", "3"]
-
-
-def test_a_place_is_found_by_its_age() -> None:
-    """Two seconds ago is the last place that is at least that old; longer ago than all is the oldest."""
-    history = History()
-    for number in range(5):
-        history.add(float(number), numbered(number))
-    assert [history.place_before(seconds) for seconds in (0, 2, 2.5, 60)] == [4, 2, 1, 0]

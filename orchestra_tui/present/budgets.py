@@ -123,12 +123,10 @@ def money(value: float | None, glyphs: Glyphs, *, at_least: bool = False) -> str
     more = "+" if at_least else ""
     if value == 0:
         return f"0{more}"
-    if value < 1:
-        return (
-            f"{value:.4f}".rstrip("0").rstrip(".").ljust(4, "0") + more
-            if value >= 0.00005
-            else f"{value:.1e}{more}"
-        )
+    if value < 0.00005:
+        return f"{value:.1e}{more}"
+    if value < 0.99995:
+        return f"{value:.4f}".rstrip("0").ljust(4, "0") + more
     return f"{value:,.2f}{more}" if value < 10_000 else f"{value:,.0f}{more}"
 
 
@@ -215,7 +213,11 @@ def detail(
     if view.presumed:
         facts.append(("", f"{money(view.presumed, glyphs)} presumed, of requests that a crash interrupted"))
     drawn: list[Line] = [
-        (Span(" "), *bar(view, max(min(cells - 12, 60), 4), glyphs), span(f" {view.used:.0%}", "strong")),
+        (
+            Span(" "),
+            *bar(view, max(min(cells - 12, 60), 4), glyphs, last),
+            span(f" {view.used:.0%}", "strong"),
+        ),
         (),
     ]
     for label, text in facts:

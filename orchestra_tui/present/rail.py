@@ -3,6 +3,7 @@
 from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.budgets import BudgetView
 from orchestra_tui.present.alerts import ordered, state
+from orchestra_tui.present.budgets import money
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import age, since
 from orchestra_tui.present.picture import Picture
@@ -56,7 +57,8 @@ def _budget(view: BudgetView, cells: int, glyphs: Glyphs) -> Line:
     share = min(max(view.used, 0.0), 1.0)
     full = round(share * _BAR)
     tone = "bad" if view.used >= 1 else "warn" if view.alert else "good"
-    left = f"{view.left:.2f} left" if view.left >= 0 else f"{-view.left:.2f} over"
+    over = view.settled - view.limit
+    left = f"{money(over, glyphs)} over" if over > 0 else f"{money(view.left, glyphs)} left"
     return line(
         Span(" "),
         span(pad(cut(view.name, name, glyphs.more), name)),

@@ -79,6 +79,12 @@ def test_long_values_go_on_in_the_next_line() -> None:
     assert '"barred": "word' in shown
 
 
+def test_a_name_with_a_quote_in_it_is_set_off() -> None:
+    """As every other name of the object."""
+    row = raw.lines({'a "b"': 1}, 60)[1]
+    assert (plain(row).strip(), row[0].tone) == ('"a \\"b\\"": 1', "accent")
+
+
 def test_curl_gets_the_same_over_socket_and_network() -> None:
     """Names are quoted for the shell and for jq; a key is taken from the environment and never shown."""
     pick = member("models", "id", ['box1/it\'s "x"'])

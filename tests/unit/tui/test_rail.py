@@ -58,7 +58,7 @@ def test_budgets_say_what_is_left_the_fullest_first() -> None:
     """Share, bar, and what is left or too much; a bar never leaves its place."""
     views = (
         budget("a-name-that-is-much-too-long-for-it", 0.2, 40.0),
-        budget("over", 1.7, -35.0),
+        budget("over", 1.7, 0.0),
         budget("new", 0, 50),
     )
     snapshot = msgspec.structs.replace(SNAPSHOT, budgets=views)

@@ -64,7 +64,6 @@ class CostScreen(TableScreen):
         self.set_interval(_SECONDS, self._renew)
 
     async def on_screen_resume(self) -> None:
-        await super().on_screen_resume()
         self._ask()
 
     def moving(self) -> Lines | None:

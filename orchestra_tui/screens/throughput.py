@@ -62,11 +62,9 @@ class ThroughputScreen(ViewScreen):
         self.call_after_refresh(self.home)
 
     async def on_screen_resume(self) -> None:
-        await super().on_screen_resume()
         self._ask()
 
     def on_resize(self) -> None:
-        super().on_resize()
         self.call_after_refresh(self._resized)
 
     def _resized(self) -> None:

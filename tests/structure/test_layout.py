@@ -136,3 +136,19 @@ def test_every_test_is_in_a_phase() -> None:
     """A test outside the six phases would never be run by `make test`."""
     phases = {"structure", "dependencies", "unit", "integration", "business", "performance"}
     assert {path.relative_to(ROOT / "tests").parts[0] for path in TESTS} <= phases
+
+
+def test_no_message_is_handled_twice() -> None:
+    """Textual calls the handlers of all classes by itself: one that calls its super's has the work done again."""
+    twice = [
+        f"{name(path)}:{node.name}"
+        for path in MODULES
+        if path.is_relative_to(ROOT / "orchestra_tui")
+        for node in nodes(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("on_")
+        # What every event goes through is a method like any other.
+        and node.name != "on_event"
+        and f"super().{node.name}(" in ast.unparse(node)
+    ]
+    assert twice == []

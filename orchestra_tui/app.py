@@ -295,10 +295,6 @@ class Orchestra(App[str]):
         rows = self.screen._compositor.render_strips(self.size)
         return "\n".join(row.text.rstrip() for row in rows).rstrip() + "\n"
 
-    def press(self, key: str) -> None:
-        """As if the user had pressed it. Sent as the driver sends: a key of a screen's own does not bubble."""
-        self.post_message(events.Key(key, key).set_sender(self))
-
     async def on_event(self, event: events.Event) -> None:
         if not isinstance(event, events.Key | events.Paste):
             await super().on_event(event)

@@ -48,9 +48,7 @@ class CandidatesFound(Message):
 
 @dataclass
 class CommandClosed(Message):
-    """The command or filter prompt was left; `then` is a key pressed together with the escape that left it."""
-
-    then: str = ""
+    """The command or filter prompt was left."""
 
 
 @dataclass
@@ -74,9 +72,7 @@ class PromptRecalled(Message):
 
 @dataclass
 class PromptLeft(Message):
-    """Escape in the playground's prompt; `then` is a key pressed together with it."""
-
-    then: str = ""
+    """Escape in the playground's prompt."""
 
 
 @dataclass

@@ -23,6 +23,16 @@ ROUNDS = 4
 PATIENCE = 1.0
 
 
+def after_escape(event: events.Key) -> str:
+    """The letter or digit that came together with escape; empty if none. Terminals write alt with a key in the same
+    way."""
+    if not event.key.startswith("alt+"):
+        return ""
+    name = event.key.removeprefix("alt+")
+    upper = name.startswith("shift+") and len(name) == len("shift+") + 1
+    return name[-1].upper() if upper else name if len(name) == 1 else ""
+
+
 class Typing:
     """Whatever is typed, in order; `take` is what the application does with a key or what was pasted."""
 
@@ -34,7 +44,7 @@ class Typing:
         self._guard: asyncio.TimerHandle | None = None
 
     async def typed(self, event: events.Event) -> None:
-        self._waiting.append(event)
+        self._waiting += self._parted(event)
         if self._guard is None:
             await self._next()
 
@@ -65,6 +75,14 @@ class Typing:
             self._guard.cancel()
             self._guard = None
             await self._next()
+
+    def _parted(self, event: events.Event) -> Sequence[events.Event]:
+        """Escape and another key so soon after it that the terminal sent both as one are two keys."""
+        then = after_escape(event) if isinstance(event, events.Key) else ""
+        if not then:
+            return [event]
+        # Sent as the driver sends: a key of a screen's own does not bubble.
+        return [event.set_sender(self._app) for event in (events.Key("escape", None), events.Key(then, then))]
 
     def _give_up(self, turn: int) -> None:
         self._app.call_later(self._done, turn)

@@ -16,7 +16,6 @@ from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.searching import lit, places
 from orchestra_tui.present.spans import Line, plain
 from orchestra_tui.widgets.lines import Draw
-from orchestra_tui.widgets.prompts import after_escape
 from orchestra_tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -77,14 +76,8 @@ class SheetScreen(ModalScreen[None]):
             self.sheet.show(picture)
 
     def on_key(self, event: events.Key) -> None:
-        """While words are typed, letters are not keys. Escape and another key that came as one are two keys."""
-        then = after_escape(event)
-        if then:
-            event.stop()
-            if self.app.screen is self:
-                self.dismiss(None)
-            cast("Orchestra", self.app).press(then)
-        elif self._typing:
+        """While words are typed, letters are not keys."""
+        if self._typing:
             event.stop()
             event.prevent_default()
             self._typed(event)

@@ -1,7 +1,7 @@
 """A short menu: a letter takes an entry at once, arrows and Enter work as well."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -10,11 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from orchestra_tui.present.spans import cut_line, line, span
-from orchestra_tui.widgets.prompts import after_escape
 from orchestra_tui.widgets.table import LiveTable
-
-if TYPE_CHECKING:
-    from orchestra_tui.app import Orchestra
 
 Entry = tuple[str, str, str]
 
@@ -51,12 +47,7 @@ class MenuScreen(ModalScreen[str]):
         self._draw()
 
     def on_key(self, event: events.Key) -> None:
-        then = after_escape(event)
-        if then:
-            event.stop()
-            self.action_answer("")
-            cast("Orchestra", self.app).press(then)
-        elif event.character in {key for key, _, _ in self._entries}:
+        if event.character in {key for key, _, _ in self._entries}:
             event.stop()
             self.action_answer(event.character or "")
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -14,7 +13,6 @@ from orchestra_tui.present.options import Option, rows
 from orchestra_tui.present.spans import line, span
 from orchestra_tui.screens.dialogs import PickScreen
 from orchestra_tui.widgets.lines import Lines
-from orchestra_tui.widgets.prompts import after_escape
 from orchestra_tui.widgets.table import LiveTable
 
 
@@ -55,14 +53,6 @@ class OptionsScreen(ModalScreen[str]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
-
-    def on_key(self, event: events.Key) -> None:
-        """Escape and another key that came as one are two keys."""
-        then = after_escape(event)
-        if then:
-            event.stop()
-            self.dismiss("")
-            self.app.post_message(events.Key(then, then).set_sender(self.app))
 
     def action_move(self, by: int) -> None:
         self.query_one(LiveTable).move(by)

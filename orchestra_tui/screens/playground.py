@@ -229,8 +229,6 @@ class PlaygroundScreen(ViewScreen):
     def on_prompt_left(self, event: PromptLeft) -> None:
         event.stop()
         self.set_focus(self.moving())
-        if event.then:
-            self.console.press(event.then)
 
     def on_selection_lost(self, event: SelectionLost) -> None:
         event.stop()

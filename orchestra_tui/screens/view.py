@@ -27,7 +27,7 @@ from orchestra_tui.present.steady import steady
 from orchestra_tui.screens.help import HelpScreen
 from orchestra_tui.screens.menus import MenuScreen
 from orchestra_tui.widgets.lines import Bar, Lines, Pane
-from orchestra_tui.widgets.prompts import CommandLine, after_escape
+from orchestra_tui.widgets.prompts import CommandLine
 from orchestra_tui.widgets.rail import Rail
 from orchestra_tui.widgets.table import LiveTable
 
@@ -324,16 +324,6 @@ class ViewScreen(Screen[None]):
             self.set_focus(self._before)
         else:
             self.home()
-        if event.then:
-            self.console.press(event.then)
-
-    def on_key(self, event: events.Key) -> None:
-        """Escape and another key that came as one are two keys."""
-        then = after_escape(event)
-        if then:
-            event.stop()
-            self.console.action_return()
-            self.console.press(then)
 
     def on_filter_changed(self, event: FilterChanged) -> None:
         event.stop()

@@ -19,18 +19,6 @@ from orchestra_tui.messages import (
 )
 
 
-def after_escape(event: events.Key) -> str:
-    """The letter or digit pressed so soon after escape that the terminal sent both as one; empty if none.
-
-    Terminals write alt with a key in the same way.
-    """
-    if not event.key.startswith("alt+"):
-        return ""
-    name = event.key.removeprefix("alt+")
-    upper = name.startswith("shift+") and len(name) == len("shift+") + 1
-    return name[-1].upper() if upper else name if len(name) == 1 else ""
-
-
 class _Completer(Suggester):
     def __init__(self, complete: Callable[[str], Sequence[str]]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
@@ -100,13 +88,12 @@ class CommandLine(Input):
         self.post_message(CommandClosed())
 
     async def _on_key(self, event: events.Key) -> None:
-        then = after_escape(event)
-        if then or event.key == "escape" or (event.key == "backspace" and not self.value):
+        if event.key == "escape" or (event.key == "backspace" and not self.value):
             event.stop()
             event.prevent_default()
             if self._filtering:
                 self.post_message(FilterChanged(""))
-            self.post_message(CommandClosed(then))
+            self.post_message(CommandClosed())
         elif event.key in ("up", "down") and not self._filtering:
             event.stop()
             event.prevent_default()
@@ -174,10 +161,10 @@ class PromptArea(TextArea):
             event.stop()
             event.prevent_default()
             self.insert("\n")
-        elif event.key == "escape" or after_escape(event):
+        elif event.key == "escape":
             event.stop()
             event.prevent_default()
-            self.post_message(PromptLeft(after_escape(event)))
+            self.post_message(PromptLeft())
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()

@@ -114,12 +114,18 @@ async def test_what_is_typed_at_once_is_searched_for() -> None:
 
 
 async def test_escape_and_a_key_that_come_as_one_leave_and_go_on() -> None:
-    """On a slow line escape and 3 arrive together: the help, a sheet or a menu closes, and the view opens."""
+    """On a slow line escape and 3 arrive together: whatever is open closes, and the view opens."""
     engine = ConsoleEngine()
     engine.tick()
     app = console(engine)
     async with app.run_test(size=(80, 24)) as pilot:
-        for key, words in (("question_mark", "type to search"), ("J", "/ search"), ("y", "letter or enter")):
+        for key, words in (
+            ("question_mark", "type to search"),
+            ("J", "/ search"),
+            ("y", "letter or enter"),
+            ("o", "slow link"),
+            ("t", "type to narrow"),
+        ):
             await pilot.press("2")
             await sees(pilot, "MODEL")
             await pilot.press(key)

@@ -7,8 +7,8 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
 from textual.events import Key
 
+from orchestra_tui.parts.typing import after_escape
 from orchestra_tui.terminal import keep_escaped_keys
-from orchestra_tui.widgets.prompts import after_escape
 
 
 @pytest.fixture(autouse=True)

@@ -185,7 +185,9 @@ def test_what_happens_again_and_again_has_one_row() -> None:
     now = picture(snapshot=msgspec.structs.replace(World().snapshot(), events=tuple(events)))
     for cells in (50, 78, 120):
         first, *others = [plain(row) for row in overview.events(now, cells, 10)]
-        assert "3x" in first and first.endswith("m: failed: no") and "req-" not in first
+        assert "3x" in first
+        assert first.endswith("m: failed: no")
+        assert "req-" not in first
         assert ":04 " in first
         assert [row.split()[0][-2:] for row in others] == ["03", "01"]
     assert len(overview.events(now, 78, 2)) == 2

@@ -9,6 +9,7 @@ from orchestra_tui.present import alerts, drills, environment
 from orchestra_tui.present.actions import table
 from orchestra_tui.present.actions.views import VIEWS
 from orchestra_tui.present.glyphs import Glyphs
+from orchestra_tui.present.happenings.latest import subject_of
 from orchestra_tui.present.numbers import age, clock, rate, uptime
 from orchestra_tui.present.picture import LinkState, Picture
 from orchestra_tui.present.problems import problems
@@ -160,7 +161,8 @@ def status(message: Line, latest: Event | None, cells: int) -> Line:
     if latest is None:
         return ()
     tone = {"error": "bad", "warning": "warn"}.get(latest.level, "muted")
-    text = f" {clock(latest.at)} {latest.subject}: {latest.message}"
+    subject = subject_of(latest, latest.message)
+    text = f" {clock(latest.at)} {subject + ': ' if subject else ''}{latest.message}"
     return cut_line(line(span(text, tone)), cells)
 
 

@@ -6,14 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from orchestra_core import __version__
-from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import BackendView, MemoryView, ModelView, Snapshot
 from orchestra_tui.present import pools
 from orchestra_tui.present.frame import requests_per_second, tokens_per_second
 from orchestra_tui.present.gauge import gauge, spark
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.models import table
-from orchestra_tui.present.numbers import clock, count, rate, seconds, size
+from orchestra_tui.present.numbers import count, rate, seconds, size
 from orchestra_tui.present.picture import Launch, LinkState, Picture
 from orchestra_tui.present.problems import lines as problem_lines
 from orchestra_tui.present.problems import problems
@@ -187,60 +186,6 @@ def work(picture: Picture, cells: int, height: int) -> list[Line]:
 @lately
 def _busiest(models: Sequence[ModelView]) -> list[ModelView]:
     return sorted(models, key=lambda view: (_BUSY.get(view.residency, 2), -view.calls, view.id))
-
-
-def events(picture: Picture, cells: int, height: int) -> list[Line]:
-    """The last events, the newest first; what happened again and again has one row, with how often and last when."""
-    snapshot = picture.snapshot
-    if snapshot is None:
-        return []
-    if not snapshot.events:
-        return [line(span(" nothing happened yet", "muted"))]
-    newest = sorted(snapshot.events, key=lambda event: event.at, reverse=True)
-    alike: dict[tuple[str, ...], list[Event]] = {}
-    for event in newest:
-        alike.setdefault(_what(event), []).append(event)
-    return [event_row(same[0], cells, picture.glyphs, len(same)) for same in [*alike.values()][:height]]
-
-
-def _what(event: Event) -> tuple[str, ...]:
-    """Events of which all are the same but when; a request's own name is not what it is about."""
-    subject = "" if event.kind.startswith("request.") else event.subject
-    return event.kind, event.level, subject, event.message
-
-
-def event_row(event: Event, cells: int, glyphs: Glyphs, times: int = 1) -> Line:
-    tone = {"error": "bad", "warning": "warn"}.get(event.level, "")
-    symbol = {"error": glyphs.cross, "warning": glyphs.high}.get(event.level, glyphs.dot)
-    subject, told = _told(event, cells, named=times == 1)
-    return cut_line(
-        line(
-            span(f" {clock(event.at)} ", "muted"),
-            span(f"{symbol} ", tone or "muted"),
-            span(f"{times}x " if times > 1 else "", tone),
-            span(f"{subject}  " if subject else "", "strong" if cells > 40 else tone),
-            span(told, tone),
-        ),
-        cells,
-        glyphs.more,
-    )
-
-
-def _told(event: Event, cells: int, *, named: bool) -> tuple[str, str]:
-    """Subject and words of an event. The id of a request is left out of several, and where there is little room;
-    there the backend in front of its model too."""
-    subject, told = event.subject, event.message
-    if event.kind.startswith("breaker."):
-        told = f"breaker {event.kind.removeprefix('breaker.').replace('_', '-')}: {told}"
-    if event.kind.startswith("request.") and (cells < 100 or not named):
-        return "", _model_of(told) if cells < 60 else told
-    return _model_of(subject) if cells < 76 else subject, told
-
-
-def _model_of(text: str) -> str:
-    """Without the backend, if the text begins with an endpoint."""
-    head, _, rest = text.partition(" ")
-    return f"{head.partition('/')[2] or head} {rest}".strip()
 
 
 def heights(picture: Picture, rows: int, cells: int) -> dict[str, int]:

@@ -8,6 +8,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from orchestra_tui.present import health, overview, problems
+from orchestra_tui.present.happenings.latest import latest
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.steady import steady
 from orchestra_tui.screens.view import ViewScreen, bindings
@@ -57,7 +58,7 @@ class OverviewScreen(ViewScreen):
                 count=lambda snapshot: len(snapshot.pools) + len(overview.pools_of(snapshot)),
             )
             yield from self._below(models_last=self._models_last)
-            yield Pane(steady(overview.events), "Events", id="events", view="events")
+            yield Pane(steady(latest), "Events", id="events", view="events")
 
     @staticmethod
     def _below(*, models_last: bool) -> Iterable[Widget]:

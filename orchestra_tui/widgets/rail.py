@@ -4,8 +4,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.present import overview, rail
+from orchestra_tui.present import rail
 from orchestra_tui.present.alerts import firing
+from orchestra_tui.present.happenings.latest import latest
 from orchestra_tui.present.steady import steady
 from orchestra_tui.widgets.lines import Pane
 
@@ -21,7 +22,7 @@ class Rail(Vertical):
         yield Pane(
             rail.alerts, "Alerts firing", id="rail-alerts", focusable=False, count=lambda s: len(firing(s))
         )
-        yield Pane(steady(overview.events), "Events", id="rail-events", focusable=False)
+        yield Pane(steady(latest), "Events", id="rail-events", focusable=False)
         yield Pane(steady(rail.budgets), "Budgets", id="rail-budgets", focusable=False)
 
     def give_room(self, snapshot: Snapshot | None) -> None:

@@ -11,6 +11,7 @@ from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot, Th
 from orchestra_tui.present import frame, gauge, health, models, overview, problems
 from orchestra_tui.present.actions.views import VIEWS, View
 from orchestra_tui.present.glyphs import ASCII, UNICODE
+from orchestra_tui.present.happenings.latest import event_row, latest
 from orchestra_tui.present.listing import Listing
 from orchestra_tui.present.picture import Launch, Link, LinkState, Picture, broken, linked
 from orchestra_tui.present.spans import plain, width
@@ -39,7 +40,7 @@ def test_every_row_fits_every_width(cells: int) -> None:
         *health.strip(now, cells, 50),
         *overview.memory(now, cells, 50),
         *overview.work(now, cells, 50),
-        *overview.events(now, cells, 50),
+        *latest(now, cells, 50),
         *overview.traffic_lines(now, cells, 50),
         overview.traffic_row(now, cells),
         *problems.lines(now.snapshot, cells, 50, UNICODE),
@@ -157,14 +158,13 @@ def test_models_of_our_own_processes_are_the_host_s_too() -> None:
         ("request.failed", "req-1", "box/m: failed: no", 78, "× box/m: failed: no"),
         ("request.failed", "req-1", "box/m: failed: no", 50, "× m: failed: no"),
         ("model.ready", "box/org/m", "ready", 50, " org/m  ready"),
+        ("model.loading", "box/m", "loading m, 2.1G", 120, "· loading m, 2.1G"),
     ],
 )
 def test_events_say_what_matters_first(kind: str, subject: str, message: str, cells: int, told: str) -> None:
     """A breaker's event names the breaker; where there is little room ids and backends give way to the words."""
     level = "error" if "request" in kind else "info"
-    row = plain(
-        overview.event_row(Event("2026-03-02T13:00:00Z", kind, subject, message, level), cells, UNICODE)
-    )
+    row = plain(event_row(Event("2026-03-02T13:00:00Z", kind, subject, message, level), cells, UNICODE))
     assert told.replace("×", UNICODE.cross) in row
 
 
@@ -184,13 +184,13 @@ def test_what_happens_again_and_again_has_one_row() -> None:
     ]
     now = picture(snapshot=msgspec.structs.replace(World().snapshot(), events=tuple(events)))
     for cells in (50, 78, 120):
-        first, *others = [plain(row) for row in overview.events(now, cells, 10)]
+        first, *others = [plain(row) for row in latest(now, cells, 10)]
         assert "3x" in first
         assert first.endswith("m: failed: no")
         assert "req-" not in first
         assert ":04 " in first
         assert [row.split()[0][-2:] for row in others] == ["03", "01"]
-    assert len(overview.events(now, 78, 2)) == 2
+    assert len(latest(now, 78, 2)) == 2
 
 
 def test_a_long_problem_takes_a_second_row_where_there_is_one() -> None:

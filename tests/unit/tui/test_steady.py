@@ -7,6 +7,7 @@ from orchestra_core.domain.difference import advance, difference
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.present import frame, health, overview, problems, rail
 from orchestra_tui.present.glyphs import ASCII, UNICODE
+from orchestra_tui.present.happenings.latest import latest
 from orchestra_tui.present.picture import Link, LinkState, Picture
 from orchestra_tui.present.spans import Line
 from orchestra_tui.present.steady import lately, steady
@@ -24,7 +25,7 @@ def wrong(picture: Picture, cells: int, rows: int) -> list[Line]:
 DRAWN = (
     health.strip,
     overview.memory,
-    overview.events,
+    latest,
     overview.traffic_lines,
     row,
     wrong,
@@ -64,7 +65,7 @@ def test_an_idle_second_draws_nothing() -> None:
         now="2026-03-02T13:02:51.000Z",
         breakers=tuple(older(view, 1.0) for view in BEGIN.breakers),
     )
-    for draw in (health.strip, overview.memory, overview.events, overview.traffic_lines, row, rail.budgets):
+    for draw in (health.strip, overview.memory, latest, overview.traffic_lines, row, rail.budgets):
         kept = steady(draw)
         before = kept(Picture(snapshot=BEGIN, link=LINKS[0]), 100, 5)
         assert before

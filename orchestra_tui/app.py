@@ -243,7 +243,7 @@ class Orchestra(App[str]):
         self._frames()
 
     def on_link_lost(self, event: LinkLost) -> None:
-        self._feed.lost(event)
+        self._feed.lost(event.lost)
         self._show(frozen=self._pausing.paused)
 
     def _tick(self) -> None:

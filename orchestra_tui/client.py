@@ -12,9 +12,10 @@ from orchestra_core import __version__
 from orchestra_core.domain.difference import Following, Unfit
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.engine import UNANSWERED, EngineError, Foreign, Lost, Update
+from orchestra_tui.engine import UNANSWERED, EngineError, Foreign, Update
 from orchestra_tui.frames import Frames
 from orchestra_tui.pieces import Done, Failed, Piece, Started, Token
+from orchestra_tui.present.connection import Lost
 
 T = TypeVar("T")
 

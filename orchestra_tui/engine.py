@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.pieces import Piece
+from orchestra_tui.present.connection import Lost
 
 T = TypeVar("T")
 
@@ -31,17 +32,6 @@ class Foreign(EngineError):
     def __init__(self, message: str, version: str) -> None:
         super().__init__(message, "foreign")
         self.version = version
-
-
-class Lost(msgspec.Struct, frozen=True):
-    """The stream is down; the next try is in `delay` seconds. `absent`: nothing listens at the address. `foreign`: the
-    version of an engine that talks to us, but cannot be understood."""
-
-    attempt: int
-    delay: float
-    reason: str
-    absent: bool = False
-    foreign: str = ""
 
 
 class Nothing(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from textual.message import Message
 
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.connection import Lost
 
 
 @dataclass
@@ -22,13 +23,9 @@ class EventArrived(Message):
 
 @dataclass
 class LinkLost(Message):
-    """The stream broke or could not be opened; the feed tries again in `delay` seconds by itself."""
+    """The stream broke or could not be opened; the feed tries again by itself."""
 
-    attempt: int
-    delay: float
-    reason: str
-    absent: bool
-    foreign: str = ""
+    lost: Lost
 
 
 @dataclass

@@ -10,11 +10,11 @@ from textual.app import App
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.activity import Activity
-from orchestra_tui.engine import Engine, EngineError, Lost
+from orchestra_tui.engine import Engine, EngineError
 from orchestra_tui.history import History
 from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import EventArrived, LinkLost, SnapshotArrived
-from orchestra_tui.present.connection import Connection
+from orchestra_tui.present.connection import Connection, Lost
 from orchestra_tui.present.picture import Launch, Link
 
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -78,9 +78,7 @@ class Feed:
             if isinstance(update, Snapshot):
                 self._app.post_message(SnapshotArrived(update))
             elif isinstance(update, Lost):
-                self._app.post_message(
-                    LinkLost(update.attempt, update.delay, update.reason, update.absent, update.foreign)
-                )
+                self._app.post_message(LinkLost(update))
             else:
                 self._app.post_message(EventArrived(update))
 
@@ -153,9 +151,9 @@ class Feed:
         self.latest = event
         self.history.happened(self._now(), event)
 
-    def lost(self, event: LinkLost) -> None:
-        self._connection.failed(self._now(), event)
-        if event.absent and self._launched is None and self.snapshot is None:
+    def lost(self, lost: Lost) -> None:
+        self._connection.failed(self._now(), lost)
+        if lost.absent and self._launched is None and self.snapshot is None:
             self.start_engine()
 
     # -- an engine of our own

@@ -81,24 +81,6 @@ class Picture(msgspec.Struct, frozen=True):
         return f"stale {old}" if self.link.state is LinkState.STALE else f"{old} old"
 
 
-def linked(seconds: float | None, interval: float) -> Link:
-    """The link while the stream is open; `seconds` since the last snapshot, None: no snapshot yet. Two missed intervals
-    make it stale."""
-    if seconds is None:
-        return Link(LinkState.CONNECTING)
-    return Link(LinkState.STALE if seconds > 2 * interval + 1.0 else LinkState.LIVE, seconds)
-
-
-def broken(seconds: float | None, attempt: int, retry_in: float, reason: str, *, starting: bool) -> Link:
-    """The link while the stream is down; `starting`: an engine of ours is on its way up."""
-    state = LinkState.LOST
-    if seconds is None and starting:
-        state = LinkState.STARTING
-    elif seconds is None and attempt == 1:
-        state = LinkState.CONNECTING
-    return Link(state, seconds or 0.0, attempt, max(retry_in, 0.0), reason)
-
-
 def model(snapshot: Snapshot | None, identity: str | None) -> ModelView | None:
     if snapshot is None or identity is None:
         return None

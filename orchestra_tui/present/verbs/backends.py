@@ -7,7 +7,7 @@ from orchestra_tui.present.deeds.backends import drain, restart, resume
 from orchestra_tui.present.deeds.breakers import probe, reset, trip
 from orchestra_tui.present.deeds.deed import Deed
 from orchestra_tui.present.deeds.intake import pause_intake, resume_intake
-from orchestra_tui.present.verbs.models import endpoints
+from orchestra_tui.present.verbs.models import endpoints, the_one
 from orchestra_tui.present.verbs.verb import Command, Mistake, Verb
 
 _LONGEST = 1440
@@ -36,14 +36,9 @@ def _on_backends(
 def _on_breaker(
     verb: str, name: str, snapshot: Snapshot | None, make: Callable[[Sequence[str]], Deed]
 ) -> Command | Mistake:
-    if not name:
-        return Mistake(f"{verb}: which endpoint?")
-    found = [name] if name in _endpoints(snapshot) else list(endpoints(name, snapshot))
-    if not found:
-        return Mistake(f"{verb}: {name!r} is not known")
-    if len(found) > 1:
-        return Mistake(f"{verb}: {name!r} is on several backends; say one of {', '.join(found)}")
-    return Command(verb, found[0], deed=lambda _: make(found))
+    found = [name] if name in _endpoints(snapshot) else endpoints(name, snapshot)
+    one = the_one(verb, name, found, "which endpoint?")
+    return one if isinstance(one, Mistake) else Command(verb, one, deed=lambda _: make([one]))
 
 
 def _trip(rest: str, snapshot: Snapshot | None) -> Command | Mistake:

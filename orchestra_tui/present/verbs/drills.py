@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.present.verbs.models import endpoints
+from orchestra_tui.present.verbs.models import endpoints, the_one
 from orchestra_tui.present.verbs.verb import Command, Mistake, Verb
 
 
@@ -12,14 +12,8 @@ def _targets(snapshot: Snapshot | None) -> Sequence[str]:
 
 
 def _drill(name: str, snapshot: Snapshot | None) -> Command | Mistake:
-    if not name:
-        return Mistake("drill: which endpoint? :drills lists what runs")
-    found = endpoints(name, snapshot)
-    if not found:
-        return Mistake(f"drill: {name!r} is not known")
-    if len(found) > 1:
-        return Mistake(f"drill: {name!r} is on several backends; say one of {', '.join(found)}")
-    return Command("drill", call=f"app.drill({found[0]!r})")
+    one = the_one("drill", name, endpoints(name, snapshot), "which endpoint? :drills lists what runs")
+    return one if isinstance(one, Mistake) else Command("drill", call=f"app.drill({one!r})")
 
 
 VERBS = (Verb("drill", "drill ENDPOINT", _targets, _drill),)

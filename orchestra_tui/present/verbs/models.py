@@ -26,19 +26,24 @@ def _models(snapshot: Snapshot | None) -> Sequence[str]:
     return ["auto", *sorted({view.model for view in snapshot.models})] if snapshot else []
 
 
-Making = Callable[[Sequence[str], Picture], Deed]
-
-
-def endpoint(verb: str, name: str, snapshot: Snapshot | None, deed: Making) -> Command | Mistake:
-    """The deed on the one endpoint that is meant."""
+def the_one(verb: str, name: str, found: Sequence[str], unsaid: str) -> str | Mistake:
+    """Of the ids that a name can mean; `unsaid` asks for it where none was given."""
     if not name:
-        return Mistake(f"{verb}: which model?")
-    found = endpoints(name, snapshot)
+        return Mistake(f"{verb}: {unsaid}")
     if not found:
         return Mistake(f"{verb}: {name!r} is not known")
     if len(found) > 1:
         return Mistake(f"{verb}: {name!r} is on several backends; say one of {', '.join(found)}")
-    return Command(verb, found[0], deed=lambda picture: deed(found, picture))
+    return found[0]
+
+
+Making = Callable[[Sequence[str], Picture], Deed]
+
+
+def _endpoint(verb: str, name: str, snapshot: Snapshot | None, deed: Making) -> Command | Mistake:
+    """The deed on the one endpoint that is meant."""
+    one = the_one(verb, name, endpoints(name, snapshot), "which model?")
+    return one if isinstance(one, Mistake) else Command(verb, one, deed=lambda seen: deed([one], seen))
 
 
 def _model(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mistake:
@@ -48,8 +53,8 @@ def _model(verb: str, name: str, snapshot: Snapshot | None) -> Command | Mistake
 
 
 VERBS = (
-    Verb("load", "load MODEL", _targets, lambda rest, seen: endpoint("load", rest, seen, load)),
-    Verb("unload", "unload MODEL", _targets, lambda rest, seen: endpoint("unload", rest, seen, unload)),
+    Verb("load", "load MODEL", _targets, lambda rest, seen: _endpoint("load", rest, seen, load)),
+    Verb("unload", "unload MODEL", _targets, lambda rest, seen: _endpoint("unload", rest, seen, unload)),
     Verb("model", "model NAME", _models, lambda rest, snapshot: _model("model", rest, snapshot)),
     Verb("beside", "beside NAME", _models, lambda rest, snapshot: _model("beside", rest, snapshot)),
 )

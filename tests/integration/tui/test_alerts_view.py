@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.engine import Lost
+from orchestra_tui.present.connection import Lost
 from orchestra_tui.screens.alerts import AlertsScreen
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 

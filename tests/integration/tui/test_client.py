@@ -14,8 +14,9 @@ from orchestra_tui.asking.models import Operation
 from orchestra_tui.asking.stopping import shutdown
 from orchestra_tui.asking.usage import usage
 from orchestra_tui.client import EngineClient
-from orchestra_tui.engine import UNANSWERED, EngineError, Foreign, Lost, Nothing
+from orchestra_tui.engine import UNANSWERED, EngineError, Foreign, Nothing
 from orchestra_tui.pieces import Done, Failed, Started, Token
+from orchestra_tui.present.connection import Lost
 from orchestra_tui.present.deeds.alerts import acknowledge, silence
 from orchestra_tui.present.deeds.deed import path
 from orchestra_tui.present.deeds.load import load

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from orchestra_core.domain.drills import DrillPlan, DrillReport, DrillView
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.resilience.drill_grades import graded
-from orchestra_tui.engine import Lost
+from orchestra_tui.present.connection import Lost
 from orchestra_tui.screens.dialogs import ConfirmScreen
 from orchestra_tui.screens.help import SheetScreen
 from orchestra_tui.screens.models import ModelsScreen

@@ -8,9 +8,9 @@ from pathlib import Path
 from orchestra_core.domain.events import Event
 from orchestra_tui.app import Orchestra
 from orchestra_tui.client import EngineClient
-from orchestra_tui.engine import Lost
 from orchestra_tui.launch import Launcher
 from orchestra_tui.parts.speech import HELD_SECONDS
+from orchestra_tui.present.connection import Lost
 from orchestra_tui.widgets.lines import Pane
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 from tests.fakes.fake_engine import FakeEngine, World

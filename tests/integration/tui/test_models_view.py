@@ -3,7 +3,7 @@
 import msgspec
 
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_tui.engine import Lost
+from orchestra_tui.present.connection import Lost
 from orchestra_tui.screens.models import ModelsScreen
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 

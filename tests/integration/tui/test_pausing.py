@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 
 from orchestra_core.domain.events import Event
-from orchestra_tui.engine import Lost
+from orchestra_tui.present.connection import Lost
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 
 

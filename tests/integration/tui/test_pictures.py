@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from orchestra_tui.engine import Lost
 from orchestra_tui.present.actions.views import VIEWS
+from orchestra_tui.present.connection import Lost
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 from tests.fakes.text_snapshots import differs
 

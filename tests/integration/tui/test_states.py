@@ -9,8 +9,8 @@ from textual import events
 from orchestra_core import __version__
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.app import Orchestra
-from orchestra_tui.engine import Lost
 from orchestra_tui.preferences.beginning import Beginning
+from orchestra_tui.present.connection import Lost
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
 
 VIEWS = {"1": "Memory", "2": "Models", "3": "Breakers", "7": "Alerts"}

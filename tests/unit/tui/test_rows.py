@@ -10,10 +10,11 @@ from orchestra_core.domain.price import PriceView
 from orchestra_core.domain.snapshot import BreakerView, MemoryView, Snapshot, Throughput
 from orchestra_tui.present import frame, gauge, health, models, overview, problems
 from orchestra_tui.present.actions.views import VIEWS, View
+from orchestra_tui.present.connection import Connection, Lost
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.happenings.latest import event_row, latest
 from orchestra_tui.present.listing import Listing
-from orchestra_tui.present.picture import Launch, Link, LinkState, Picture, broken, linked
+from orchestra_tui.present.picture import Launch, Link, LinkState, Picture
 from orchestra_tui.present.spans import plain, width
 from orchestra_tui.present.states import health as backend_health
 from orchestra_tui.present.states import residency
@@ -290,13 +291,18 @@ def test_an_engine_that_ended_shows_its_last_words() -> None:
 
 def test_the_link_has_five_states() -> None:
     """Connecting, starting, live, stale after two missed intervals, lost with a countdown."""
-    assert linked(None, 1.0).state is LinkState.CONNECTING
-    assert linked(0.4, 1.0).state is LinkState.LIVE
-    assert linked(3.1, 1.0).state is LinkState.STALE
-    assert linked(3.1, 2.0).state is LinkState.LIVE
-    assert broken(None, 3, 1.0, "x", starting=True).state is LinkState.STARTING
-    assert broken(None, 1, 1.0, "x", starting=False).state is LinkState.CONNECTING
-    lost = broken(12.0, 4, 3.2, "nothing listens there", starting=False)
+    connection = Connection()
+    assert connection.link(9.0, 1.0, starting=False).state is LinkState.CONNECTING
+    connection.failed(9.0, Lost(1, 1.0, "x"))
+    assert connection.link(9.0, 1.0, starting=False).state is LinkState.CONNECTING
+    connection.failed(9.5, Lost(3, 1.0, "x"))
+    assert connection.link(9.5, 1.0, starting=True).state is LinkState.STARTING
+    connection.arrived(10.0)
+    assert connection.link(10.4, 1.0, starting=False).state is LinkState.LIVE
+    assert connection.link(13.1, 1.0, starting=False).state is LinkState.STALE
+    assert connection.link(13.1, 2.0, starting=False).state is LinkState.LIVE
+    connection.failed(20.0, Lost(4, 5.0, "nothing listens there"))
+    lost = connection.link(22.0, 1.0, starting=False)
     assert lost.state is LinkState.LOST
     assert "reconnecting in 3 s (try 4)" in plain(frame.link(picture(link=lost)))
 

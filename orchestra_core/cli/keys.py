@@ -9,12 +9,13 @@ from urllib.parse import quote
 import click
 
 from orchestra_core.cli.client import EngineClient, connect
+from orchestra_core.cli.durations import seconds_in
 from orchestra_core.cli.failure import Code, Failure
 from orchestra_core.cli.options import Session, talks_to_engine
-from orchestra_core.clock import SystemClock
+from orchestra_core.clock import SystemClock, rfc3339
 from orchestra_core.config import Config, load
 from orchestra_core.domain.principal import Scope
-from orchestra_core.trust.keys import NAME
+from orchestra_core.trust.keys import EXPIRY, NAME, expiry
 
 T = TypeVar("T")
 Shown = dict[str, Any]
@@ -37,6 +38,7 @@ def keys() -> None:
 )
 @click.option("--requests-per-minute", type=_LIMIT, help="Instead of the general limit; 0 is none.")
 @click.option("--tokens-per-minute", type=_LIMIT, help="Instead of the general limit; 0 is none.")
+@click.option("--expires", metavar="WHEN", help="From then on it opens nothing: 90d, or 2027-01-31 (UTC).")
 @click.option("--config", metavar="FILE", help="Configuration file.")
 @talks_to_engine
 def create(
@@ -45,6 +47,7 @@ def create(
     scopes: tuple[str, ...],
     requests_per_minute: int | None,
     tokens_per_minute: int | None,
+    expires: str | None,
 ) -> None:
     """Make a key and print its token, which is shown this once."""
     if not re.match(NAME, name):
@@ -54,12 +57,15 @@ def create(
         "scopes": list(scopes) or [Scope.USE.value],
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
+        # Not sent unless asked for: engines of before keys could expire refuse fields they do not know.
+        **({} if expires is None else {"expires": expiry_of(expires, SystemClock().wall())}),
     }
     made = _do(session, lambda engine: engine.post("/api/v1/keys", body), lambda store: store.create(body))
     if session.out.as_json:
         session.out.data(made)
         return
-    session.out.talk(f"key {made['id']} ({', '.join(made['scopes'])}); this token is shown once:")
+    until = f", until {made['expires']}" if made.get("expires") else ""
+    session.out.talk(f"key {made['id']} ({', '.join(made['scopes'])}){until}; this token is shown once:")
     session.out.line(made["token"])
 
 
@@ -74,7 +80,7 @@ def show(session: Session) -> None:
     if session.out.as_json:
         session.out.data({"keys": found})
         return
-    heads = ("ID", "NAME", "SCOPES", "REQUESTS/MIN", "TOKENS/MIN", "LAST USED", "STATE")
+    heads = ("ID", "NAME", "SCOPES", "REQUESTS/MIN", "TOKENS/MIN", "LAST USED", "EXPIRES", "STATE")
     session.out.table(heads, [_row(key) for key in found])
 
 
@@ -97,7 +103,7 @@ def revoke(session: Session, id: str) -> None:
 
 def _row(key: Shown) -> tuple[str, ...]:
     limits = ["-" if key[name] is None else str(key[name] or "none") for name in _LIMITS]
-    state = "revoked" if key["revoked"] else "active"
+    state = "revoked" if key["revoked"] else "expired" if key.get("expired") else "active"
     source = ", declared" if key["source"] == "configuration" else ""
     return (
         key["id"],
@@ -105,8 +111,17 @@ def _row(key: Shown) -> tuple[str, ...]:
         " ".join(key["scopes"]),
         *limits,
         key["last_used"] or "-",
+        key.get("expires") or "-",
         f"{state}{source}",
     )
+
+
+def expiry_of(text: str, now: float) -> str:
+    """The RFC 3339 time of `90d`, a date or a time; `now` is Unix seconds."""
+    try:
+        return rfc3339(now + seconds if (seconds := seconds_in(text)) else expiry(text))
+    except (ValueError, OverflowError) as error:
+        raise Failure(f"--expires must be 90d, 12h, {EXPIRY}", Code.USAGE) from error
 
 
 _LIMITS = ("requests_per_minute", "tokens_per_minute")
@@ -128,15 +143,16 @@ class _Store:
         self.place = self._keys.place
 
     def views(self) -> list[Shown]:
-        return [self._view(key) for key in (*self._declared, *self._table.stored_keys(self._url))]
+        keys = (*self._declared, *self._table.stored_keys(self._url))
+        return [self._view(key, self._now) for key in keys]
 
     def create(self, body: Shown) -> Shown:
         scopes = tuple(Scope(scope) for scope in body["scopes"])
-        key, token = self._new_key(
-            body["name"], scopes, body["requests_per_minute"], body["tokens_per_minute"], self._now
-        )
+        limits = (body["requests_per_minute"], body["tokens_per_minute"])
+        expires = expiry(body["expires"]) if "expires" in body else None
+        key, token = self._new_key(body["name"], scopes, *limits, self._now, expires)
         self._keys.run(lambda connection: self._table.insert(connection, key))
-        return {**self._view(key), "token": token}
+        return {**self._view(key, self._now), "token": token}
 
     def revoke(self, key_id: str) -> Shown:
         if any(key.id == key_id for key in self._declared):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from orchestra_core.clock import rfc3339
 from orchestra_core.config.settings import (
     BackendSettings,
     Config,
@@ -27,7 +28,8 @@ def describe(config: Config) -> list[Line]:
         lines.append(
             (
                 f"keys.{key.name}",
-                f"{key.id}, {_spell(key.scopes)}",
+                f"{key.id}, {_spell(key.scopes)}"
+                + ("" if key.expires is None else f", until {rfc3339(key.expires)}"),
                 config.sources.get(f"keys.{key.name}", "default"),
             )
         )

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +36,7 @@ from orchestra_core.domain.catalog import BackendKind
 from orchestra_core.domain.principal import Scope
 from orchestra_core.trust.addresses import refused_host
 from orchestra_core.trust.hosts import split
-from orchestra_core.trust.keys import ApiKey, declared_id
+from orchestra_core.trust.keys import EXPIRY, ApiKey, declared_id, expiry
 from orchestra_core.trust.origins import is_origin
 
 _CAPABILITIES = frozenset({"chat", "completion", "embedding", "vision", "tools", "thinking"})
@@ -105,6 +106,13 @@ def _device(value: object) -> str:
     if not isinstance(value, str) or not _DEVICE.fullmatch(value):
         raise ValueError
     return value
+
+
+def _expiry(value: object) -> float:
+    """TOML has dates and times of its own."""
+    if isinstance(value, date):
+        return expiry(value.isoformat())
+    return expiry(TEXT.read(value))
 
 
 class Color(StrEnum):
@@ -195,6 +203,7 @@ KEY: dict[str, Field] = {
     "scopes": some_of(frozenset(Scope)),
     "requests_per_minute": whole(0, 10**9),
     "tokens_per_minute": whole(0, 10**9),
+    "expires": Field(_expiry, EXPIRY),
 }
 
 BACKEND: dict[str, Field] = {

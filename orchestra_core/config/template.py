@@ -25,6 +25,7 @@ port = 8080                           # environment: API_PORT or ORCHESTRATOR_AP
 # digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"    # printf %s "$TOKEN" | sha256sum
 # scopes = ["use"]
 # requests_per_minute = 600           # without: what [limits] says
+# expires = 2027-01-31                # its beginning, UTC; or a time: 2027-01-31T12:00:00Z
 
 [limits]
 requests_per_minute = 0               # for each key, and each address without one; 0 is no limit

@@ -10,8 +10,9 @@ class Event(msgspec.Struct, frozen=True):
     backend.draining, backend.drained, backend.resumed, backend.left, model.planned, model.loading, model.progress,
     model.ready, model.unloading, model.evicted, model.absent, model.failed, model.refused, breaker.open,
     breaker.half_open, breaker.closed, request.failed, request.failover, request.cancelled, config.reloaded,
-    config.invalid, config.failed, keys.changed, alert.fired, alert.escalated, alert.eased, alert.resolved,
-    alert.acknowledged, alert.silenced, alert.unsilenced, alert.undelivered, alert.memory.
+    config.invalid, config.failed, keys.changed, keys.expiring, keys.expired, alert.fired, alert.escalated,
+    alert.eased, alert.resolved, alert.acknowledged, alert.silenced, alert.unsilenced, alert.undelivered,
+    alert.memory.
     """
 
     at: str

@@ -257,7 +257,8 @@ class Engine:
             server=lambda: self.config.server,
             read_only=config.server.read_only,
         )
-        self.keys = Keys(self.gate, self.ledger, self.clock, config.keys, self.supervisor, self._keys_changed)
+        tell = (self._keys_changed, self.hub.publish)
+        self.keys = Keys(self.gate, self.ledger, self.clock, config.keys, self.supervisor, *tell)
         self._register()
 
     def _register(self) -> None:

@@ -11,7 +11,14 @@ import msgspec
 
 from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.clock import Clock, rfc3339
-from orchestra_core.domain.errors import ConfigError, NotFound, OperationFailed, OrchestraError, Unavailable
+from orchestra_core.domain.errors import (
+    ConfigError,
+    InvalidRequest,
+    NotFound,
+    OperationFailed,
+    OrchestraError,
+    Unavailable,
+)
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.gate import Gate
 from orchestra_core.storage import keys as table
@@ -19,11 +26,12 @@ from orchestra_core.storage.failures import StoreError
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.store import Connection
 from orchestra_core.trust.hosts import is_loopback
-from orchestra_core.trust.keys import ID_BYTES, SECRET_BYTES, ApiKey, digest_of, mint
+from orchestra_core.trust.keys import ID_BYTES, SECRET_BYTES, WARNED_SECONDS, ApiKey, digest_of, mint
 
 T = TypeVar("T")
 _PATIENCE_SECONDS = 10.0
 _NOTE_SECONDS = 60.0
+_EXPIRING = ("keys.expiring", "expires")
 _NO_KEYS = (
     "listening on {host} lets other machines in, so it needs an API key first: `ai-orchestra keys create NAME` makes "
     "one in the database, [[keys]] declares one in the configuration; 127.0.0.1 needs none"
@@ -45,14 +53,20 @@ class Keys:
         declared: Iterable[ApiKey],
         supervisor: Supervisor,
         changed: Callable[[], None],
+        say: Callable[[str, str, str, str], None],
     ) -> None:
-        """`changed` is told when a key was made, revoked or altered; not of when one was used."""
+        """`changed` is told when a key was made, revoked or altered; not of when one was used. `say` tells of one that
+        expires.
+        """
         self._gate = gate
         self._ledger = ledger
         self._clock = clock
         self._supervisor = supervisor
         self._declared = tuple(declared)
         self._changed = changed
+        self._say = say
+        # What was told of which key: that it will expire, or that it has.
+        self._told: set[tuple[str, str]] = set()
         self._stored: list[ApiKey] = []
 
     def load(self) -> None:
@@ -82,7 +96,8 @@ class Keys:
     # -- what the surfaces ask -------------------------------------------------------------------------
 
     def views(self) -> list[dict[str, object]]:
-        return [view(key) for key in self._gate.keys]
+        now = self._clock.wall()
+        return [view(key, now) for key in self._gate.keys]
 
     async def create(
         self,
@@ -90,10 +105,12 @@ class Keys:
         scopes: tuple[Scope, ...],
         requests_per_minute: int | None,
         tokens_per_minute: int | None,
+        expires: float | None = None,
     ) -> dict[str, object]:
-        key, token = new_key(name, scopes, requests_per_minute, tokens_per_minute, self._clock.wall())
+        now = self._clock.wall()
+        key, token = new_key(name, scopes, requests_per_minute, tokens_per_minute, now, expires)
         await self._supervisor.finish(self._insert(key), "creating a key")
-        return {**view(key), "token": token}
+        return {**view(key, now), "token": token}
 
     async def _insert(self, key: ApiKey) -> None:
         await self._run(partial(table.insert, key=key))
@@ -105,7 +122,7 @@ class Keys:
                 f"the key {key_id} is declared in the configuration: take it out there and reload"
             )
         await self._supervisor.finish(self._revoke(key_id), "revoking a key")
-        return next(view(key) for key in self._stored if key.id == key_id)
+        return next(view(key, self._clock.wall()) for key in self._stored if key.id == key_id)
 
     async def _revoke(self, key_id: str) -> None:
         if not await self._run(partial(table.revoke, key_id=key_id, now=self._clock.wall())):
@@ -121,9 +138,22 @@ class Keys:
             await self._run(partial(table.touch, used=at))
             await self._reread()
 
+    def tell_expiring(self) -> None:
+        """Says once of each key that it will expire within a week, and once that it has."""
+        now = self._clock.wall()
+        for key in self._gate.keys:
+            if not key.expires_within(WARNED_SECONDS, now):
+                continue
+            kind, verb = ("keys.expired", "expired") if key.expires_within(0.0, now) else _EXPIRING
+            if (kind, key.id) not in self._told:
+                self._told.add((kind, key.id))
+                message = f"the key {key.id} ({key.name}) {verb} at {_time(key.expires)}"
+                self._say(kind, key.id, message, "warning")
+
     async def keep_noting(self) -> None:
         """Once a minute, for ever."""
         while True:
+            self.tell_expiring()
             await asyncio.sleep(_NOTE_SECONDS)
             with contextlib.suppress(OrchestraError):
                 await self.note_used()
@@ -148,14 +178,18 @@ def new_key(
     requests_per_minute: int | None,
     tokens_per_minute: int | None,
     now: float,
+    expires: float | None = None,
 ) -> tuple[ApiKey, str]:
-    """A key and its token. `now` is Unix seconds."""
+    """A key and its token. `now` and `expires` are Unix seconds; InvalidRequest where that has passed."""
+    if expires is not None and expires <= now:
+        raise InvalidRequest("`expires` has passed already", param="expires")
     key_id, token = mint(secrets.token_bytes(ID_BYTES), secrets.token_bytes(SECRET_BYTES))
-    key = ApiKey(key_id, name, digest_of(token), scopes, requests_per_minute, tokens_per_minute, created=now)
+    limits = (requests_per_minute, tokens_per_minute)
+    key = ApiKey(key_id, name, digest_of(token), scopes, *limits, created=now, expires=expires)
     return key, token
 
 
-def view(key: ApiKey) -> dict[str, object]:
+def view(key: ApiKey, now: float) -> dict[str, object]:
     """A key as it is shown: without its digest."""
     return {
         "id": key.id,
@@ -166,6 +200,8 @@ def view(key: ApiKey) -> dict[str, object]:
         "created": _time(key.created),
         "last_used": _time(key.last_used),
         "revoked": _time(key.revoked),
+        "expires": _time(key.expires),
+        "expired": key.expires_within(0.0, now),
         "source": "configuration" if key.declared else "database",
     }
 

@@ -72,6 +72,7 @@ def _key(_: str, body: Body) -> Words:
         *(word for scope in named for word in ("--scope", scope)),
         *_option("--requests-per-minute", body.get("requests_per_minute")),
         *_option("--tokens-per-minute", body.get("tokens_per_minute")),
+        *_option("--expires", body.get("expires")),
     ]
 
 

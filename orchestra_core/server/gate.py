@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from orchestra_core.clock import Clock
+from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.errors import Forbidden, TooManyRequests, Unauthorized
 from orchestra_core.domain.principal import ANONYMOUS, LOCAL, OWNER, Principal, Scope
 from orchestra_core.server.exchange import Request
@@ -24,7 +24,7 @@ from orchestra_core.trust.keys import ApiKey, Keyring, Known, token_in
 from orchestra_core.trust.limits import Buckets, Standing
 from orchestra_core.trust.origins import Origins, is_preflight
 
-# One text for every reason: absent, malformed, unknown, revoked.
+# One text for every reason: absent, malformed, unknown, revoked. Only who has a key is told that it has expired.
 _NO_KEY = (
     "this engine needs an API key that it knows: send `Authorization: Bearer ork-…` "
     "(make one with `ai-orchestra keys create`)"
@@ -122,7 +122,7 @@ class Gate:
         self._screen(request)
         if self._plain:
             return LOCAL
-        known = self._keyring.find(token_in(request.fields) or b"")
+        known = self._key_of(request)
         if known is not None:
             return known.principal
         return ANONYMOUS if self.key_required else LOCAL
@@ -160,10 +160,18 @@ class Gate:
             self._screen(request)
         except Forbidden:
             return False, None
-        known = self._keyring.find(token_in(request.fields) or b"")
+        known = self._key_of(request)
         if known is None:
             return not self.key_required and scope in LOCAL.scopes, None
         return scope in known.principal.scopes, known.key
+
+    def _key_of(self, request: Request) -> Known | None:
+        """The key it came with, unless that has expired."""
+        known = self._keyring.find(token_in(request.fields) or b"")
+        return None if known is None or self._has_expired(known) else known
+
+    def _has_expired(self, known: Known) -> bool:
+        return known.expires is not None and known.expires <= self._clock.wall()
 
     def preflight(self, request: Request) -> str | None:
         """The header lines that answer a preflight, None if this is none; Forbidden where no page may ask."""
@@ -190,22 +198,27 @@ class Gate:
 
     def _identify(self, request: Request, scope: Scope) -> Principal:
         known = self._keyring.find(token_in(request.fields) or b"")
+        if known is None or (known.expires is not None and self._has_expired(known)):
+            return self._admit_stranger(request, scope, known)
         now = self._clock.monotonic()
-        if known is None:
-            if self._limited:
-                self._count(request, None, scope, now)
-            if self.key_required:
-                raise Unauthorized(_NO_KEY)
-            principal = LOCAL
-        else:
-            # Also where it is refused below: the audit names the key.
-            request.principal = principal = known.principal
-            self._used[principal.id] = now
+        # Also where it is refused below: the audit names the key.
+        request.principal = principal = known.principal
+        self._used[principal.id] = now
         if scope not in principal.scopes:
-            raise _administration() if known is None else _without(known, scope)
-        if known is not None and self._limited:
+            raise _without(known, scope)
+        if self._limited:
             self._count(request, known.key, scope, now)
         return principal
+
+    def _admit_stranger(self, request: Request, scope: Scope, expired: Known | None) -> Principal:
+        """Who has no key that may be used; `expired` is the one that came."""
+        if self._limited:
+            self._count(request, None, scope, self._clock.monotonic())
+        if self.key_required:
+            raise Unauthorized(_NO_KEY) if expired is None else _too_late(expired)
+        if scope not in LOCAL.scopes:
+            raise _administration()
+        return LOCAL
 
     # -- limits ----------------------------------------------------------------------------------------
 
@@ -274,6 +287,14 @@ def _administration() -> Forbidden:
     return Forbidden(
         "administration is for the Unix socket, or over TCP for a key with the scope admin",
         code="insufficient_scope",
+    )
+
+
+def _too_late(known: Known) -> Unauthorized:
+    return Unauthorized(
+        f"the key {known.principal.id} expired at {rfc3339(known.expires or 0.0)}; "
+        "make another with `ai-orchestra keys create`",
+        code="expired_api_key",
     )
 
 

@@ -60,7 +60,7 @@ class Guard(Protocol):
 
 
 class Keys(Protocol):
-    """The API keys. Times in the views are RFC 3339."""
+    """The API keys. Times in the views are RFC 3339; `expires` is Unix seconds."""
 
     def views(self) -> list[dict[str, object]]: ...
 
@@ -70,6 +70,7 @@ class Keys(Protocol):
         scopes: tuple[Scope, ...],
         requests_per_minute: int | None,
         tokens_per_minute: int | None,
+        expires: float | None = None,
     ) -> dict[str, object]:
         """The view of a new key with its `token`, which nobody can show again."""
 

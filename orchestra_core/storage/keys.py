@@ -10,20 +10,22 @@ from orchestra_core.storage.store import Connection
 from orchestra_core.trust.keys import ApiKey
 
 T = TypeVar("T")
-_FIELDS = "id, name, digest, scopes, requests_per_minute, tokens_per_minute, created, last_used, revoked"
+_FIELDS = "id, name, digest, scopes, requests_per_minute, tokens_per_minute, created, expires"
 
 
 def read(connection: Connection) -> list[ApiKey]:
     """Every key, revoked ones too, oldest first."""
-    rows = connection.execute(f"SELECT {_FIELDS} FROM keys ORDER BY created, id")
+    # Whatever columns it has: keys are read before a database of an earlier version is brought up to date.
+    rows = connection.execute("SELECT * FROM keys ORDER BY created, id")
     return [_key(*row) for row in rows]
 
 
 def insert(connection: Connection, key: ApiKey) -> None:
     """RowFault if the id or the digest is there already."""
     scopes = " ".join(scope.value for scope in key.scopes)
-    row = (key.id, key.name, key.digest, scopes, key.requests_per_minute, key.tokens_per_minute, key.created)
-    connection.execute(f"INSERT INTO keys ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
+    limits = (key.requests_per_minute, key.tokens_per_minute)
+    row = (key.id, key.name, key.digest, scopes, *limits, key.created, key.expires)
+    connection.execute(f"INSERT INTO keys ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def revoke(connection: Connection, key_id: str, now: float) -> bool:
@@ -84,6 +86,7 @@ def _key(
     created: float,
     last_used: float | None,
     revoked: float | None,
+    expires: float | None = None,
 ) -> ApiKey:
     return ApiKey(
         key_id,
@@ -95,4 +98,5 @@ def _key(
         created,
         last_used,
         revoked,
+        expires,
     )

@@ -69,6 +69,7 @@ class KeyRow(SQLModel, table=True):
     created: float
     last_used: float | None = None
     revoked: float | None = None
+    expires: float | None = None
 
 
 class AttemptRow(SQLModel, table=True):

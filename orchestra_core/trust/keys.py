@@ -6,6 +6,7 @@ but load (a password needs one, a random key does not). Never truncated: CVE-202
 
 import hmac
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import msgspec
@@ -19,13 +20,16 @@ SECRET_BYTES = 24
 # Longer than any token; bounds what is hashed for a stranger.
 TOKEN_LIMIT = 512
 _NOBODY = bytes(32)
+# So long before its end a key is told of.
+WARNED_SECONDS = 7 * 86_400.0
+EXPIRY = "a date (its beginning, UTC) or a time with its offset, such as 2027-01-31 or 2027-01-31T12:00:00Z"
 
 
 class ApiKey(msgspec.Struct, frozen=True):
     """One key as stored: never its token. `digest` is hexadecimal, times are Unix seconds.
 
     `scopes` are as granted, without those they include. A limit of None means the general one, 0 none at all.
-    `declared` keys come from the configuration file.
+    `declared` keys come from the configuration file. One that has expired opens nothing and says so.
     """
 
     id: str
@@ -37,7 +41,12 @@ class ApiKey(msgspec.Struct, frozen=True):
     created: float | None = None
     last_used: float | None = None
     revoked: float | None = None
+    expires: float | None = None
     declared: bool = False
+
+    def expires_within(self, seconds: float, now: float) -> bool:
+        """Whether it will have expired by then, or has; one that was revoked does not any more."""
+        return self.revoked is None and self.expires is not None and self.expires <= now + seconds
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -46,6 +55,7 @@ class Known(msgspec.Struct, frozen=True):
     digest: bytes
     key: ApiKey
     principal: Principal
+    expires: float | None = None
 
 
 def mint(id_bytes: bytes, secret: bytes) -> tuple[str, str]:
@@ -62,6 +72,19 @@ def digest_of(token: str) -> str:
 def declared_id(digest: str) -> str:
     """The id of a key that is only known by its digest."""
     return digest[:8]
+
+
+def expiry(text: str) -> float:
+    """Unix seconds of what EXPIRY says; ValueError for anything else."""
+    at = datetime.fromisoformat(text)
+    if len(text) == len("2027-01-31"):
+        at = at.replace(tzinfo=UTC)
+    elif at.tzinfo is None:
+        raise ValueError(f"{text} needs its offset")
+    try:
+        return at.astimezone(UTC).timestamp()
+    except OverflowError as error:
+        raise ValueError(f"Invalid isoformat string: {text}") from error
 
 
 def token_in(fields: dict[bytes, bytes]) -> bytes | None:
@@ -111,4 +134,5 @@ class Keyring:
 
 
 def _known(key: ApiKey) -> Known:
-    return Known(bytes.fromhex(key.digest), key, Principal(key.id, key.name, including(*key.scopes)))
+    principal = Principal(key.id, key.name, including(*key.scopes))
+    return Known(bytes.fromhex(key.digest), key, principal, key.expires)

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
@@ -11,9 +12,11 @@ import psutil
 
 from orchestra_core.cli.doctor.finding import Finding, fail, ok, warn
 from orchestra_core.cli.spelling import size
+from orchestra_core.clock import SystemClock, rfc3339
 from orchestra_core.config import Config
 from orchestra_core.domain.errors import OrchestraError
 from orchestra_core.trust.hosts import is_loopback
+from orchestra_core.trust.keys import WARNED_SECONDS, ApiKey
 
 _SOCKET_LIMIT = 107
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -24,8 +27,7 @@ _ROOM_TO_GROW = 1_000_000_000
 
 def check_places(config: Config) -> list[Finding]:
     findings = [_port(config), _socket(Path(config.server.socket)), _database(config), _disk(config)]
-    if not is_loopback(config.server.host):
-        findings.append(_entrance(config))
+    findings += _keys(config)
     if config.paths.config_file is not None:
         findings.append(_privacy(config.paths.config_file))
     if any(backend.embedded for backend in config.backends):
@@ -57,16 +59,35 @@ def _port(config: Config) -> Finding:
     )
 
 
-def _entrance(config: Config) -> Finding:
-    """Only asked where others can reach the engine; reading keys takes the database's libraries."""
+def _keys(config: Config) -> list[Finding]:
     from orchestra_core.storage.keys import stored_keys  # noqa: PLC0415  costs the start
 
-    host = config.server.host
+    open_to_others = not is_loopback(config.server.host)
     try:
         keys = [*config.keys, *stored_keys(config.storage.url)]
     except OrchestraError as error:
-        return fail("entrance", error.message, "restore the database, or choose another with storage.url")
-    usable = sum(key.revoked is None for key in keys)
+        fix = "restore the database, or choose another with storage.url"
+        return [fail("entrance", error.message, fix)] if open_to_others else []
+    now = SystemClock().wall()
+    return [*([_entrance(config, keys, now)] if open_to_others else []), *expiring(keys, now)]
+
+
+def expiring(keys: Iterable[ApiKey], now: float) -> list[Finding]:
+    """A warning for each that will have expired within a week, or has; `now` is Unix seconds."""
+    soon = [key for key in keys if key.expires_within(WARNED_SECONDS, now)]
+    return [
+        warn(
+            f"key {key.id}",
+            f"{key.name} expire{'d' if key.expires_within(0.0, now) else 's'} at {rfc3339(key.expires or 0.0)}",
+            "ai-orchestra keys create NAME, then take this one out",
+        )
+        for key in soon
+    ]
+
+
+def _entrance(config: Config, keys: Iterable[ApiKey], now: float) -> Finding:
+    host = config.server.host
+    usable = sum(key.revoked is None and not key.expires_within(0.0, now) for key in keys)
     if not usable:
         return fail(
             "entrance", f"{host} lets other machines in, and there is no key", "ai-orchestra keys create NAME"

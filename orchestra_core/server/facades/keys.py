@@ -4,10 +4,11 @@ from typing import Annotated
 
 import msgspec
 
+from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
-from orchestra_core.trust.keys import NAME
+from orchestra_core.trust.keys import EXPIRY, NAME, expiry
 from orchestra_core.wire.bodies import decode
 
 _Name = Annotated[str, msgspec.Meta(pattern=NAME)]
@@ -20,6 +21,7 @@ class _NewKey(msgspec.Struct, forbid_unknown_fields=True):
     scopes: _Scopes = msgspec.field(default_factory=lambda: [Scope.USE])
     requests_per_minute: _Limit | None = None
     tokens_per_minute: _Limit | None = None
+    expires: str | None = None
 
 
 _new_key = msgspec.json.Decoder(_NewKey)
@@ -41,12 +43,20 @@ class KeysFacade:
             tuple(dict.fromkeys(wanted.scopes)),
             wanted.requests_per_minute,
             wanted.tokens_per_minute,
+            _expiry(wanted.expires),
         )
         _send(exchange, request_id, made, 201)
 
     async def revoke(self, _request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """DELETE /api/v1/keys/{id}"""
         _send(exchange, request_id, await self._ports.keys.revoke(name))
+
+
+def _expiry(given: str | None) -> float | None:
+    try:
+        return None if given is None else expiry(given)
+    except ValueError as error:
+        raise InvalidRequest(f"`expires` must be {EXPIRY}", param="expires") from error
 
 
 def _send(exchange: Exchange, request_id: str, body: object, status: int = 200) -> None:

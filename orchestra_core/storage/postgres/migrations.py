@@ -45,7 +45,11 @@ def _tables(connection: Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_tables,)
+def _keys_that_expire(connection: Connection) -> None:
+    connection.execute("ALTER TABLE keys ADD COLUMN expires DOUBLE PRECISION")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_tables, _keys_that_expire)
 
 
 def version(connection: Connection, place: str) -> int:

@@ -110,6 +110,10 @@ def _large_decisions(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE roomy RENAME TO decisions")
 
 
+def _keys_that_expire(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE keys ADD COLUMN expires REAL")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_tables,
     _keys,
@@ -119,6 +123,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _numbered_requests,
     _sums,
     _large_decisions,
+    _keys_that_expire,
 )
 
 

@@ -1,5 +1,6 @@
 """An engine with keys: who may do what, over which listener, and what everybody else is told."""
 
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import httpx
@@ -191,6 +192,8 @@ def test_declared_keys_are_revoked_where_they_are_declared(engine: EngineProcess
         ({"name": "x", "scopes": ["root"]}, "scopes[0]"),
         ({"name": "x", "requests_per_minute": -1}, "requests_per_minute"),
         ({"name": "x", "tokens_per_minute": 1.5}, "tokens_per_minute"),
+        ({"name": "x", "expires": "90d"}, "expires"),
+        ({"name": "x", "expires": "2020-01-01"}, "expires"),
         ({"name": "x", "token": "mine"}, "token"),
     ],
 )
@@ -225,7 +228,7 @@ async def test_the_console_brings_a_key_to_an_address(engine: EngineProcess) -> 
 
 def test_keys_are_made_at_the_command_line(engine: EngineProcess) -> None:
     """Through the engine: the token alone on standard output, at once of use; then listed and revoked."""
-    made = engine.run("keys", "create", "from the shell", "--scope", "operate")
+    made = engine.run("keys", "create", "from the shell", "--scope", "operate", "--expires", "90d")
     assert made.returncode == 0, made.stderr
     token = made.stdout.strip()
     assert ask(engine, "GET", "/v1/models", token).status_code == 200
@@ -235,5 +238,8 @@ def test_keys_are_made_at_the_command_line(engine: EngineProcess) -> None:
     (key,) = [
         one for one in engine.unix.get("/api/v1/keys").json()["keys"] if one["name"] == "from the shell"
     ]
+    assert key["expires"] in listed.stdout
+    days = datetime.fromisoformat(key["expires"]) - datetime.fromisoformat(key["created"])
+    assert (round(days / timedelta(days=1), 1), key["expired"]) == (90.0, False)
     assert engine.run("keys", "revoke", key["id"]).returncode == 0
     assert ask(engine, "GET", "/v1/models", token).status_code == 401

@@ -158,7 +158,7 @@ def test_two_begin_the_same_database(place: Place) -> None:
 def test_keys_are_kept(store: Store, place: Place) -> None:
     """Made, used, revoked and read, through the store and without one; a name is no key twice."""
     assert keys.stored_keys(place.url) == []
-    one = ApiKey("1", "ann", "digest", (), 5, None, created=1.0)
+    one = ApiKey("1", "ann", "digest", (), 5, None, created=1.0, expires=11.5)
     store.run(lambda connection: keys.insert(connection, one))
     with pytest.raises(RowFault):
         store.run(lambda connection: keys.insert(connection, one))
@@ -168,5 +168,6 @@ def test_keys_are_kept(store: Store, place: Place) -> None:
     assert not store.run(lambda connection: keys.revoke(connection, "2", 9.0))
     (found,) = keys.stored_keys(place.url)
     assert (found.name, found.requests_per_minute, found.last_used, found.revoked) == ("ann", 5, 7.0, 9.0)
+    assert found.expires == 11.5
     assert store.run(keys.read) == [found]
     assert keys.KeyTable(place.url, 0.0).run(keys.read) == [found]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestra_core.config import describe
 from orchestra_core.domain.errors import ConfigError
 from tests.unit.config.reading import OLLAMA, problems, read
 
@@ -57,6 +58,8 @@ KEY = "[[keys]]\nname = 'a'\ndigest = 'sha256:" + "ab" * 32 + "'\n"
             KEY + "requests_per_minute = -1",
             "FILE:4: keys[0].requests_per_minute is -1; it must be a whole number",
         ),
+        (KEY + "expires = '90d'", "FILE:4: keys[0].expires is '90d'; it must be a date (its beginning, UTC)"),
+        (KEY + "expires = 2027-01-31T12:00:00", "FILE:4: keys[0].expires is 2027-01-31 12:00:00; it must be"),
         ("keys = 1", "FILE:1: keys must be an array of tables"),
         ("[server]\nallowed_hosts = ['a b']", "FILE:2: server.allowed_hosts is ['a b']; it must be a list"),
         ("[server]\nallowed_hosts = ['*']", "FILE:2: server.allowed_hosts is ['*']; it must be a list"),
@@ -117,6 +120,14 @@ def test_protection_is_read(tmp_path: Path) -> None:
     (key,) = config.keys
     assert (key.id, key.name, key.scopes, key.declared) == ("abababab", "a", ("use",), True)
     assert read(tmp_path, "").server.require_key is None
+
+
+@pytest.mark.parametrize("value", ["2027-01-15", "2027-01-15T00:00:00Z", "'2027-01-15'"])
+def test_a_declared_key_may_expire(tmp_path: Path, value: str) -> None:
+    """A date or time of TOML, or a text that is one; `config show` tells it."""
+    config = read(tmp_path, f"{KEY}expires = {value}\n")
+    assert [key.expires for key in config.keys] == [1_799_971_200.0]
+    assert "abababab, use, until 2027-01-15T00:00:00.000Z" in [line[1] for line in describe(config)]
 
 
 def test_an_environment_has_a_name_and_a_color(tmp_path: Path) -> None:

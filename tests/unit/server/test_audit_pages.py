@@ -101,6 +101,7 @@ def test_a_line_that_a_crash_has_cut_is_left_out(tmp_path: Path) -> None:
         ("POST", "alerts/memory/unsilence", "", "alerts unsilence memory"),
         ("GET", "keys", "", "keys list"),
         ("POST", "keys", '{"name": "ann", "scopes": ["use"]}', "keys create ann --scope use"),
+        ("POST", "keys", '{"name": "a", "expires": "2027-01-31"}', "keys create a --expires 2027-01-31"),
         ("DELETE", "keys/0000000a", "", "keys revoke 0000000a"),
         (
             "POST",

@@ -107,6 +107,32 @@ def test_a_revoked_key_still_keeps_the_door_shut() -> None:
     assert gate(Rules(require_key=False), revoked).admit(request(), Scope.USE) is LOCAL
 
 
+def test_a_key_opens_until_it_expires_and_then_says_why() -> None:
+    """To who has it and nobody else; what it began ends; it counts as a guess of its address, and as no key."""
+    clock = ManualClock(wall=1_800_000_000.0)
+    brief = key(Scope.ADMIN, expires=1_800_000_060.0)
+    made = gate(Rules(requests_per_minute=1), brief, clock=clock)
+    known = request(token=TOKEN)
+    assert made.admit(known, Scope.USE).id == ID
+    assert made.welcome(known).id == ID
+    assert made.still(known)
+    clock.advance(60)
+    with pytest.raises(Unauthorized, match=f"the key {ID} expired at 2027-01-15T08:01:00.000Z") as refused:
+        made.admit(late := request(token=TOKEN), Scope.USE)
+    assert refused.value.code == "expired_api_key"
+    assert made.welcome(late) is ANONYMOUS
+    assert (made.still(late), made.foresees(late, Scope.USE)) == (False, False)
+    with pytest.raises(TooManyRequests):
+        made.admit(request(token=TOKEN), Scope.USE)
+    for token in ("", TOKEN[:-1], ID):
+        with pytest.raises(Unauthorized, match="needs an API key that it knows"):
+            gate(None, brief, clock=clock).admit(request(token=token), Scope.USE)
+    anybody = gate(Rules(require_key=False), brief, clock=clock)
+    assert anybody.admit(request(token=TOKEN), Scope.USE) is LOCAL
+    with pytest.raises(Forbidden):
+        anybody.admit(request(token=TOKEN), Scope.ADMIN)
+
+
 def test_guessing_costs_the_address_and_not_the_key() -> None:
     """Wrong keys use up what the address has; the right key from there still works."""
     made = gate(Rules(requests_per_minute=2), key(Scope.USE, requests_per_minute=0))

@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from orchestra_core.domain.principal import Scope, including
-from orchestra_core.trust.keys import TOKEN_LIMIT, ApiKey, Keyring, digest_of, mint, token_in
+from orchestra_core.trust.keys import TOKEN_LIMIT, ApiKey, Keyring, digest_of, expiry, mint, token_in
 
 ID, TOKEN = mint(b"\x01\x02\x03\x04", bytes(range(24)))
 KEY = ApiKey(ID, "laptop", digest_of(TOKEN), (Scope.OPERATE,))
@@ -69,6 +69,28 @@ def test_a_revoked_key_opens_nothing_and_still_counts_as_made() -> None:
     assert ring.find(TOKEN.encode()) is None
     assert ring.get(ID) is None
     assert (ring.used, ring.usable) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-03", 2 * 86_400.0),
+        ("1970-01-01T01:00:00Z", 3600.0),
+        ("1970-01-01T01:00:00.500+01:00", 0.5),
+        ("1970-01-01T01:00:00", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("9999-12-31T23:59:59-01:00", None),
+        ("90d", None),
+        ("", None),
+    ],
+)
+def test_when_a_key_expires(text: str, seconds: float | None) -> None:
+    """The beginning of a date, or a time that says where; what could not be shown again is refused."""
+    if seconds is None:
+        with pytest.raises(ValueError, match=r"isoformat|its offset|out of range"):
+            expiry(text)
+    else:
+        assert expiry(text) == seconds
 
 
 @pytest.mark.parametrize(

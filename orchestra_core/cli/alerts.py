@@ -90,7 +90,7 @@ def ack(session: Session, id: str, reason: str) -> None:
     """Take note of an alert; it stays in the list, and says who did."""
     with connect(session) as engine:
         view = engine.post(named_path("alerts", id, "ack"), {"reason": reason} if reason else {})
-    _show(session, view, f"{view['id']} is {_note(view)}")
+    session.out.result(view, f"{view['id']} is {_note(view)}")
 
 
 @alerts.command()
@@ -107,7 +107,7 @@ def silence(session: Session, id: str, seconds: float, reason: str) -> None:
     """
     with connect(session) as engine:
         made = engine.post(named_path("alerts", id, "silence"), {"seconds": seconds, "reason": reason})
-    _show(session, made, f"{made['target']} is silenced until {brief(made['until'])}")
+    session.out.result(made, f"{made['target']} is silenced until {brief(made['until'])}")
 
 
 @alerts.command()
@@ -117,11 +117,4 @@ def unsilence(session: Session, id: str) -> None:
     """End a silence."""
     with connect(session) as engine:
         ended = engine.post(named_path("alerts", id, "unsilence"), {})
-    _show(session, ended, f"{ended['target']} is no longer silenced")
-
-
-def _show(session: Session, state: dict[str, Any], text: str) -> None:
-    if session.out.as_json:
-        session.out.data(state)
-    else:
-        session.out.line(text)
+    session.out.result(ended, f"{ended['target']} is no longer silenced")

@@ -44,11 +44,9 @@ def clear(session: Session) -> None:
     """Drop every answer that is kept; in Redis those of all engines."""
     with connect(session) as engine:
         dropped = engine.post("/api/v1/cache/clear", {})
-    if session.out.as_json:
-        session.out.data(dropped)
-    else:
-        taken = dropped.get("bytes")
-        session.out.line(f"{dropped['entries']} answers dropped{'' if taken is None else f', {size(taken)}'}")
+    taken = dropped.get("bytes")
+    room = "" if taken is None else f", {size(taken)}"
+    session.out.result(dropped, f"{dropped['entries']} answers dropped{room}")
 
 
 def _rate(view: CacheView) -> float | None:

@@ -39,10 +39,7 @@ def init(session: Session, file: str | None, force: bool) -> None:
             out.write(template())
     except OSError as error:
         raise Failure(f"cannot write {path}: {error.strerror}") from error
-    if session.out.as_json:
-        session.out.data({"file": str(path)})
-    else:
-        session.out.line(str(path))
+    session.out.result({"file": str(path)}, str(path))
 
 
 @config.command()

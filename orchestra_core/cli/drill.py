@@ -58,7 +58,7 @@ def start(session: Session, endpoint: str, dry_run: bool, wait: bool, **wish: An
     with connect(session) as engine:
         if dry_run:
             plan = msgspec.convert(engine.post(_PATH, {**body, "dry_run": True}), DrillPlan)
-            _show(session, msgspec.to_builtins(plan), *_planned(plan))
+            session.out.result(plan, *_planned(plan))
             return
         report = msgspec.convert(engine.post(_PATH, body), DrillReport)
         session.out.talk(
@@ -67,7 +67,7 @@ def start(session: Session, endpoint: str, dry_run: bool, wait: bool, **wish: An
         session.out.talk(f"may cost: {report.may_cost}")
         if wait:
             report = _awaited(engine, report.id)
-    _show(session, msgspec.to_builtins(report), *(_lines(report) if wait else [report.id]))
+    session.out.result(report, *(_lines(report) if wait else [report.id]))
 
 
 @drill.command("list")
@@ -94,7 +94,7 @@ def stop(session: Session, id: str) -> None:
     """End a drill now."""
     with connect(session) as engine:
         state = engine.post(named_path("drills", id, "stop"), {})
-    _show(session, state, *_lines(msgspec.convert(state, DrillReport)))
+    session.out.result(state, *_lines(msgspec.convert(state, DrillReport)))
 
 
 @drill.command("report")
@@ -104,7 +104,7 @@ def report_(session: Session, id: str) -> None:
     """What came of a drill, in grades; of one that runs, so far."""
     with connect(session) as engine:
         found = _found(engine, id)
-    _show(session, msgspec.to_builtins(found), *_lines(found))
+    session.out.result(found, *_lines(found))
 
 
 def _found(engine: EngineClient, id: str) -> DrillReport:
@@ -152,11 +152,3 @@ def _lines(report: DrillReport) -> list[str]:
     grade = [f"  {report.grade}  in all"] if report.grade else []
     lost = [f"     not answered: {', '.join(report.lost_ids)}"] if report.lost_ids else []
     return [head, *rows, *grade, *lost, *([report.hint] if report.hint else [])]
-
-
-def _show(session: Session, state: dict[str, Any], *lines: str) -> None:
-    if session.out.as_json:
-        session.out.data(state)
-    else:
-        for line in lines:
-            session.out.line(line)

@@ -31,9 +31,6 @@ def resume(session: Session) -> None:
 def _show(session: Session, action: str, body: dict[str, Any]) -> None:
     with connect(session) as engine:
         state = engine.post(f"/api/v1/intake/{action}", body)
-    if session.out.as_json:
-        session.out.data(state)
-        return
     why = f" ({state['reason']})" if state["reason"] else ""
     paused = f"intake is paused{why}: new requests get 503"
-    session.out.line(paused if state["paused"] else "new requests are taken")
+    session.out.result(state, paused if state["paused"] else "new requests are taken")

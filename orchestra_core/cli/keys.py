@@ -95,10 +95,7 @@ def revoke(session: Session, id: str) -> None:
         lambda engine: engine.delete(f"/api/v1/keys/{quote(id, safe='')}"),
         lambda store: store.revoke(id),
     )
-    if session.out.as_json:
-        session.out.data(gone)
-    else:
-        session.out.line(f"{gone['id']} ({gone['name']}) is revoked")
+    session.out.result(gone, f"{gone['id']} ({gone['name']}) is revoked")
 
 
 def _row(key: Shown) -> tuple[str, ...]:

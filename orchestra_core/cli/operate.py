@@ -5,7 +5,7 @@ from typing import Any
 import click
 import msgspec
 
-from orchestra_core.cli.client import connect, named_path
+from orchestra_core.cli.client import EngineClient, connect, named_path
 from orchestra_core.cli.durations import duration as spelled_time
 from orchestra_core.cli.failure import Code, Failure
 from orchestra_core.cli.options import Session, talks_to_engine
@@ -23,14 +23,8 @@ def drain(session: Session, backend: str, wait: bool) -> None:
         state = engine.post(named_path("backends", backend, "drain"), {})
         if wait and state["inflight"]:
             session.out.talk(_backend(state))
-            for _, data in engine.events("GET", "/api/v1/events?snapshots=1&interval=0.5"):
-                view = _view(data, backend)
-                if view is not None and not view.inflight:
-                    state = msgspec.to_builtins(view)
-                    break
-            else:
-                raise Failure(f"{engine.target.label} stopped talking before {backend} was drained")
-    _show(session, state, _backend(state))
+            state = msgspec.to_builtins(_drained(engine, backend))
+    session.out.result(state, _backend(state))
 
 
 @click.command()
@@ -40,7 +34,7 @@ def resume(session: Session, backend: str) -> None:
     """Let a drained backend take requests again."""
     with connect(session) as engine:
         state = engine.post(named_path("backends", backend, "resume"), {})
-    _show(session, state, _backend(state))
+    session.out.result(state, _backend(state))
 
 
 @click.command()
@@ -74,7 +68,7 @@ def restart(session: Session, backend: str, drain: float | None, wait: bool) -> 
         if wait:
             session.out.talk(f"{backend} is restarting: {models}")
             follow_restart(session, engine, backend, state["models"], happening)
-    _show(session, state, f"{backend} {'has restarted' if wait else 'is restarting'}: {models}")
+    session.out.result(state, f"{backend} {'has restarted' if wait else 'is restarting'}: {models}")
 
 
 @click.command()
@@ -86,7 +80,7 @@ def shutdown(session: Session) -> None:
     """
     with connect(session) as engine:
         state = engine.post("/api/v1/shutdown", {})
-        _show(session, state, f"the engine at {engine.target.label} is {state['status']}")
+        session.out.result(state, f"the engine at {engine.target.label} is {state['status']}")
 
 
 @click.group()
@@ -115,7 +109,7 @@ def probe(session: Session, endpoint: str) -> int:
     with connect(session) as engine:
         state = engine.post(named_path("breakers", endpoint, "probe"), {})
     found = f"answered in {state['seconds']:.2f} s" if state["ok"] else f"failed: {state['message']}"
-    _show(session, state, f"{state['endpoint']} {found}; its breaker is {state['breaker']['state']}")
+    session.out.result(state, f"{state['endpoint']} {found}; its breaker is {state['breaker']['state']}")
     return Code.DONE if state["ok"] else Code.FAILED
 
 
@@ -131,14 +125,7 @@ def _guard(session: Session, endpoint: str, action: str, body: dict[str, object]
     with connect(session) as engine:
         state = engine.post(named_path("breakers", endpoint, action), body)
     why = f", {state['reason']}" if state.get("reason") else ""
-    _show(session, state, f"{state['endpoint']} is {state['state']}{why}")
-
-
-def _show(session: Session, state: dict[str, Any], text: str) -> None:
-    if session.out.as_json:
-        session.out.data(state)
-    else:
-        session.out.line(text)
+    session.out.result(state, f"{state['endpoint']} is {state['state']}{why}")
 
 
 def _backend(state: dict[str, Any]) -> str:
@@ -148,9 +135,15 @@ def _backend(state: dict[str, Any]) -> str:
     return f"{state['name']} is draining, {left} still running" if left else f"{state['name']} is drained"
 
 
-def _view(data: bytes, backend: str) -> BackendView | None:
-    try:
-        snapshot = msgspec.json.decode(data, type=Snapshot)
-    except msgspec.ValidationError:
-        return None  # an event, not a snapshot
-    return next((view for view in snapshot.backends if view.name == backend), None)
+def _drained(engine: EngineClient, backend: str) -> BackendView:
+    """The backend once nothing runs there any more."""
+    for kind, data in engine.events("GET", "/api/v1/events?snapshots=1&interval=0.5"):
+        if kind != "snapshot":
+            continue
+        views = msgspec.json.decode(data, type=Snapshot).backends
+        view = next((view for view in views if view.name == backend), None)
+        if view is None:
+            raise Failure(f"{backend} was taken out of the configuration while it was drained")
+        if not view.inflight:
+            return view
+    raise Failure(f"{engine.target.label} stopped talking before {backend} was drained")

@@ -46,6 +46,14 @@ class Printer:
         """One JSON document."""
         click.echo(spell_json(value, indent=2))
 
+    def result(self, value: object, *lines: str) -> None:
+        """What came of a command: one JSON document, or these lines for people."""
+        if self.as_json:
+            self.data(value)
+            return
+        for line in lines:
+            self.line(line)
+
     def event(self, value: object) -> None:
         """One line of a stream of JSON."""
         click.echo(spell_json(value))

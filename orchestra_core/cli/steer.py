@@ -93,10 +93,8 @@ def _settled(session: Session, action: str, model: str) -> Iterator[None]:
     except Failure as failure:
         if failure.reason != "nothing_to_do":
             raise
-        if session.out.as_json:
-            session.out.data({"action": action, "model": model, "status": failure.reason})
-        else:
-            session.out.line(f"{model} is {action}ed already")
+        done = {"action": action, "model": model, "status": failure.reason}
+        session.out.result(done, f"{model} is {action}ed already")
 
 
 def _where(backend: str | None) -> dict[str, object]:
@@ -114,13 +112,7 @@ def _post(engine: EngineClient, action: str, model: str, wish: dict[str, object]
 
 def _show(session: Session, action: str, planned: dict[str, Any]) -> None:
     """The answer of a dry run."""
-    plan = _plan(planned)
-    if session.out.as_json:
-        session.out.data(planned)
-    else:
-        session.out.line(_title(action, planned))
-        for row in told(action, plan):
-            session.out.line(row)
+    session.out.result(planned, _title(action, planned), *told(action, _plan(planned)))
 
 
 def _refuse(planned: dict[str, Any]) -> None:
@@ -165,10 +157,7 @@ def _operate(
     if wait:
         view = follow(session, engine, action, operation, happening)
         operation = {**operation, "residency": view.residency, "memory_bytes": view.memory_bytes}
-    if session.out.as_json:
-        session.out.data(operation)
-    else:
-        session.out.line(_result(action, operation, wait))
+    session.out.result(operation, _result(action, operation, wait))
 
 
 def _result(action: str, operation: dict[str, Any], wait: bool) -> str:

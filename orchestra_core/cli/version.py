@@ -15,7 +15,7 @@ def version(session: Session) -> None:
     """Print the version."""
     python = platform.python_version()
     runs, _ = build()
-    if session.out.as_json:
-        session.out.data({"name": "ai-orchestra", "version": __version__, "python": python, "build": runs})
-    else:
-        session.out.line(f"ai-orchestra {__version__}" + ("" if runs == PURE else f" ({runs})"))
+    session.out.result(
+        {"name": "ai-orchestra", "version": __version__, "python": python, "build": runs},
+        f"ai-orchestra {__version__}" + ("" if runs == PURE else f" ({runs})"),
+    )

@@ -53,16 +53,16 @@ class Gathering:
         """Why requests went where they went: of those that failed first, then of the newest. Without their texts."""
         failed = self.take("which requests failed", lambda source: source.failures()) or []
         wanted = list(dict.fromkeys([*failed, *(row["id"] for row in rows)]))
-        found = []
+        left, found, why = wanted[:DECISIONS], [], []
         for source in self._sources:
-            for request_id in wanted[:DECISIONS]:
-                try:
-                    found.append({**source.decision(request_id), "prompt": None, "answer": None})
-                except _TROUBLE as error:
-                    self.missing.append(f"decisions from request {request_id} on: {_words(error)}")
-                    break
-            else:
-                break
+            try:
+                while left:
+                    found.append({**source.decision(left[0]), "prompt": None, "answer": None})
+                    del left[0]
+            except _TROUBLE as error:
+                why.append(_words(error))
+        if left:
+            self.missing.append(f"decisions from request {left[0]} on: {'; '.join(dict.fromkeys(why))}")
         if len(wanted) > DECISIONS:
             self.missing.append(f"the decisions of {len(wanted) - DECISIONS} more requests: too many")
         return found

@@ -1,9 +1,11 @@
-"""restart: it waits until the models are loaded again, and says why where they are not."""
+"""restart waits until the models are loaded again, drain until nothing runs; both say why where that will not be."""
 
 import json
 
+import msgspec
 import pytest
 
+from orchestra_core.domain.snapshot import BackendView, Snapshot
 from tests.fakes.command import run
 from tests.fakes.scripted_engine import Answer, model, snapshot
 
@@ -78,3 +80,26 @@ def test_without_waiting_it_asks_for_nothing_but_the_restart(capsys: pytest.Capt
     assert (ran.code, ran.out, len(ran.asked)) == (0, "local is restarting: m:1\n", 1)
     ran = run(capsys, {RESTART: BEGUN}, "restart", "local", "--no-wait", "--json")
     assert json.loads(ran.out) == BEGUN[1]
+
+
+def busy(inflight: int) -> Snapshot:
+    backend = BackendView("local", "ollama", "http://a", "up", False, inflight, 4, 1, 1, draining=True)
+    return msgspec.structs.replace(snapshot(), backends=(backend,))
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "words"),
+    [
+        (("snapshot", busy(0)), 0, "local is drained"),
+        (("snapshot", snapshot()), 1, "ai-orchestra: local was taken out of the configuration while it was"),
+    ],
+)
+def test_drain_waits_until_nothing_runs(
+    capsys: pytest.CaptureFixture[str], ending: tuple[str, object], code: int, words: str
+) -> None:
+    """Also past events, and no longer than there is a backend to wait for."""
+    begun = {("POST", "/api/v1/backends/local/drain"): (200, msgspec.to_builtins(busy(2).backends[0]))}
+    happening = [event("model.ready", "local"), ("snapshot", busy(1)), ending, ("snapshot", snapshot())]
+    ran = run(capsys, {**begun, EVENTS: happening}, "drain", "local", "--wait")
+    assert ran.code == code
+    assert words in ran.out + ran.err

@@ -1,0 +1,57 @@
+"""The pieces of an incident, from whoever can still tell them."""
+
+from typing import Any
+
+from orchestra_core.cli.failure import Failure
+from orchestra_core.cli.incident.gathering import Gathering
+
+
+class Teller:
+    """A source that tells of decisions until it ends, as an engine that is killed does."""
+
+    def __init__(self, name: str, ends_before: str) -> None:
+        self._name = name
+        self._ends_before = ends_before
+
+    def decision(self, request_id: str) -> dict[str, Any]:
+        if request_id == self._ends_before:
+            raise Failure(f"{self._name} has ended")
+        return {"by": self._name, "request": {"id": request_id}, "prompt": "secret"}
+
+    def failures(self) -> list[str]:
+        return ["c"]
+
+    def recording(self) -> bytes:
+        raise NotImplementedError
+
+    def requests(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def alerts(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def audit(self) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
+
+def told(*sources: Teller) -> tuple[list[tuple[str, str]], list[str]]:
+    """Who told of which request, and what is missing."""
+    gathering = Gathering(sources)
+    found = gathering.decisions([{"id": name} for name in "abc"])
+    assert all(one["prompt"] is None for one in found)
+    return [(one["by"], one["request"]["id"]) for one in found], gathering.missing
+
+
+def test_where_one_source_ends_the_next_goes_on() -> None:
+    """Each decision is told once, those of failures first, and nothing is called missing that is there."""
+    assert told(Teller("engine", "b"), Teller("ledger", "")) == (
+        [("engine", "c"), ("engine", "a"), ("ledger", "b")],
+        [],
+    )
+
+
+def test_what_nobody_tells_is_named() -> None:
+    """From where on, and why, once for the same reason."""
+    found, missing = told(Teller("engine", "a"), Teller("engine", "a"))
+    assert found == [("engine", "c")]
+    assert missing == ["decisions from request a on: engine has ended"]

@@ -6,6 +6,7 @@ import msgspec
 
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.replies import reply
 from orchestra_core.wire.bodies import decode
 from orchestra_core.wire.native import read_reason
 
@@ -34,26 +35,22 @@ class AlertsFacade:
             "silences": self._ports.alerts.silences,
             "deliveries": self._ports.alerts.deliveries,
         }
-        _send(exchange, request_id, body)
+        reply(exchange, request_id, body)
 
     async def acknowledge(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """POST /api/v1/alerts/{id}/ack"""
         reason = read_reason(request.body)
-        _send(exchange, request_id, self._ports.alerts.acknowledge(name, request.principal.name, reason))
+        reply(exchange, request_id, self._ports.alerts.acknowledge(name, request.principal.name, reason))
 
     async def silence(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """POST /api/v1/alerts/{id}/silence"""
         wish = decode(_new_silence, request.body)
         who = request.principal.name
-        _send(
+        reply(
             exchange, request_id, self._ports.alerts.silence(name, wish.seconds, who, wish.reason[:_LONGEST])
         )
 
     async def unsilence(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """POST /api/v1/alerts/{id}/unsilence"""
         read_reason(request.body)
-        _send(exchange, request_id, self._ports.alerts.unsilence(name, request.principal.name))
-
-
-def _send(exchange: Exchange, request_id: str, body: object) -> None:
-    exchange.send(200, msgspec.json.encode(body), [("x-request-id", request_id)])
+        reply(exchange, request_id, self._ports.alerts.unsilence(name, request.principal.name))

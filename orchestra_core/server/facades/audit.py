@@ -1,10 +1,9 @@
 """The native surface's audit log: what operators did, newest first. Only for administrators."""
 
-import msgspec
-
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.replies import reply
 
 _USUAL, _MOST = 50, 500
 
@@ -17,8 +16,7 @@ class AuditFacade:
         """GET /api/v1/audit?limit=50&before=PLACE"""
         arguments = request.arguments
         page = await self._ports.audit(arguments.get("before", ""), _limit(arguments.get("limit")))
-        headers = [("x-request-id", request_id), ("cache-control", "no-store")]
-        exchange.send(200, msgspec.json.encode(page), headers)
+        reply(exchange, request_id, page, private=True)
 
 
 def _limit(text: str | None) -> int:

@@ -6,6 +6,7 @@ import msgspec
 
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.replies import reply
 from orchestra_core.wire.bodies import decode
 from orchestra_core.wire.native import read_reason
 
@@ -26,7 +27,7 @@ class BudgetsFacade:
 
     async def list(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         """GET /api/v1/budgets, as they are at this moment."""
-        _send(exchange, request_id, {"budgets": self._ports.budgets()})
+        reply(exchange, request_id, {"budgets": self._ports.budgets()})
 
     async def set(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """POST /api/v1/budgets/{name}"""
@@ -41,8 +42,4 @@ class BudgetsFacade:
         self, request: Request, exchange: Exchange, request_id: str, name: str, limit: float | None
     ) -> None:
         found = await self._ports.limit(name, limit, request.principal.name)
-        _send(exchange, request_id, {"name": name, "budgets": found})
-
-
-def _send(exchange: Exchange, request_id: str, body: object) -> None:
-    exchange.send(200, msgspec.json.encode(body), [("x-request-id", request_id)])
+        reply(exchange, request_id, {"name": name, "budgets": found})

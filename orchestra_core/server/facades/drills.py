@@ -5,6 +5,7 @@ import msgspec
 from orchestra_core.domain.drills import DrillWish
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.replies import reply
 from orchestra_core.wire.bodies import decode
 from orchestra_core.wire.native import read_reason
 
@@ -18,21 +19,17 @@ class DrillsFacade:
     async def list(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         """GET /api/v1/drills: those that run or whose endpoint recovers, and the last reports, newest first."""
         running, reports = self._ports.drills.all()
-        _send(exchange, request_id, {"running": running, "reports": reports})
+        reply(exchange, request_id, {"running": running, "reports": reports})
 
     async def start(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """POST /api/v1/drills: the drill that has begun, or with `dry_run` what it would be."""
         wish = decode(_wish, request.body)
         if wish.dry_run:
-            _send(exchange, request_id, self._ports.drills.plan(wish))
+            reply(exchange, request_id, self._ports.drills.plan(wish))
         else:
-            _send(exchange, request_id, self._ports.drills.start(wish, request.principal.name), 202)
+            reply(exchange, request_id, self._ports.drills.start(wish, request.principal.name), 202)
 
     async def stop(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """POST /api/v1/drills/{id}/stop: its report so far."""
         read_reason(request.body)
-        _send(exchange, request_id, self._ports.drills.stop(name, request.principal.name))
-
-
-def _send(exchange: Exchange, request_id: str, body: object, status: int = 200) -> None:
-    exchange.send(status, msgspec.json.encode(body), [("x-request-id", request_id)])
+        reply(exchange, request_id, self._ports.drills.stop(name, request.principal.name))

@@ -8,6 +8,7 @@ from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.principal import Scope
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.replies import reply
 from orchestra_core.trust.keys import EXPIRY, NAME, expiry
 from orchestra_core.wire.bodies import decode
 
@@ -33,7 +34,7 @@ class KeysFacade:
 
     async def list(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         """GET /api/v1/keys"""
-        _send(exchange, request_id, {"keys": self._ports.keys.views()})
+        reply(exchange, request_id, {"keys": self._ports.keys.views()}, private=True)
 
     async def create(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """POST /api/v1/keys"""
@@ -45,11 +46,11 @@ class KeysFacade:
             wanted.tokens_per_minute,
             _expiry(wanted.expires),
         )
-        _send(exchange, request_id, made, 201)
+        reply(exchange, request_id, made, 201, private=True)
 
     async def revoke(self, _request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """DELETE /api/v1/keys/{id}"""
-        _send(exchange, request_id, await self._ports.keys.revoke(name))
+        reply(exchange, request_id, await self._ports.keys.revoke(name), private=True)
 
 
 def _expiry(given: str | None) -> float | None:
@@ -57,8 +58,3 @@ def _expiry(given: str | None) -> float | None:
         return None if given is None else expiry(given)
     except ValueError as error:
         raise InvalidRequest(f"`expires` must be {EXPIRY}", param="expires") from error
-
-
-def _send(exchange: Exchange, request_id: str, body: object, status: int = 200) -> None:
-    headers = [("x-request-id", request_id), ("cache-control", "no-store")]
-    exchange.send(status, msgspec.json.encode(body), headers)

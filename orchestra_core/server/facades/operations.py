@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from contextlib import aclosing
 
-import msgspec
-
 from orchestra_core.clock import rfc3339
 from orchestra_core.domain.difference import Telling
 from orchestra_core.domain.errors import InvalidRequest
@@ -14,6 +12,7 @@ from orchestra_core.domain.result import Operation
 from orchestra_core.domain.snapshot import BackendView, ModelView, Snapshot
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
+from orchestra_core.server.replies import reply
 from orchestra_core.wire.native import event, read_load, read_unload
 
 _GIB = 1024**3
@@ -37,11 +36,8 @@ class Operations:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    def _send(self, exchange: Exchange, request_id: str, body: object, status: int = 200) -> None:
-        exchange.send(status, msgspec.json.encode(body), [("x-request-id", request_id)])
-
     async def live(self, _request: Request, exchange: Exchange, request_id: str) -> None:
-        self._send(exchange, request_id, {"status": "alive"})
+        reply(exchange, request_id, {"status": "alive"})
 
     async def ready(self, request: Request, exchange: Exchange, request_id: str) -> None:
         stopping = self._ports.refusing()
@@ -52,7 +48,7 @@ class Operations:
         able = snapshot.status != "unhealthy"
         told = Scope.USE in request.principal.scopes
         reasons = list(snapshot.notices) if told and not able else []
-        self._send(exchange, request_id, {"ready": able, "reasons": reasons}, 200 if able else 503)
+        reply(exchange, request_id, {"ready": able, "reasons": reasons}, 200 if able else 503)
 
     async def health(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """Load balancers have no key: without one, where one is needed, the status and nothing else."""
@@ -60,7 +56,7 @@ class Operations:
         status = 503 if snapshot.status == "unhealthy" else 200
         if Scope.USE not in request.principal.scopes:
             brief = {"status": snapshot.status, "timestamp": snapshot.now}
-            self._send(exchange, request_id, brief, status)
+            reply(exchange, request_id, brief, status)
             return
         body = {
             "status": snapshot.status,
@@ -75,12 +71,12 @@ class Operations:
             "simulated": snapshot.simulated,
             "notices": snapshot.notices,
         }
-        self._send(exchange, request_id, body, status)
+        reply(exchange, request_id, body, status)
 
     async def models(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         models = [_model(view) for view in self._ports.snapshot().models]
         active = sum(model["status"] == "running" for model in models)
-        self._send(exchange, request_id, {"models": models, "total": len(models), "active": active})
+        reply(exchange, request_id, {"models": models, "total": len(models), "active": active})
 
     async def metrics(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         totals = self._ports.snapshot().totals
@@ -113,7 +109,7 @@ class Operations:
             "cost_unknown_requests": totals.cost_unknown,
             "currency": self._ports.snapshot().currency,
         }
-        self._send(exchange, request_id, body)
+        reply(exchange, request_id, body)
 
     async def prometheus(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         exchange.send(
@@ -124,7 +120,7 @@ class Operations:
         )
 
     async def snapshot(self, _request: Request, exchange: Exchange, request_id: str) -> None:
-        self._send(exchange, request_id, self._ports.snapshot())
+        reply(exchange, request_id, self._ports.snapshot())
 
     async def events(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """SSE: events as they happen; with `?snapshots=1` also the whole state every `interval` seconds, with
@@ -165,7 +161,7 @@ class Operations:
     def _accepted(self, exchange: Exchange, request_id: str, operation: Operation, dry_run: bool) -> None:
         """What was begun, or with `dry_run` the same without a number: nothing was."""
         if not dry_run:
-            self._send(exchange, request_id, operation, 202)
+            reply(exchange, request_id, operation, 202)
             return
         body = {
             "action": operation.action,
@@ -174,10 +170,10 @@ class Operations:
             "plan": operation.plan,
             "dry_run": True,
         }
-        self._send(exchange, request_id, body)
+        reply(exchange, request_id, body)
 
     async def shutdown(self, _request: Request, exchange: Exchange, request_id: str) -> None:
-        self._send(
+        reply(
             exchange, request_id, {"status": "stopping", "timestamp": rfc3339(self._ports.clock.wall())}, 202
         )
         self._ports.shutdown()

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-import msgspec
-
 from orchestra_core.accounting.listing import spell
 from orchestra_core.accounting.usage import By, UsageQuery
 from orchestra_core.clock import rfc3339
@@ -14,6 +12,7 @@ from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports, Reports
 from orchestra_core.server.questions import read_listing, read_running, read_usage, wants_running
 from orchestra_core.server.refusals import given_before
+from orchestra_core.server.replies import reply
 
 # The contract's names for what the ledger calls otherwise; "" is no value there.
 _NAMES = {"model_served": "model"}
@@ -35,7 +34,7 @@ class ReportsFacade:
         # Advice is about the whole; to whoever asks about a part it would look like advice about that.
         advise = now.date().toordinal() if own is None and not query.where else None
         told = await reports.usage(query, limit, advise=advise)
-        _send(exchange, request_id, usage_body(reports, query, self._ports.clock.wall(), told))
+        reply(exchange, request_id, usage_body(reports, query, self._ports.clock.wall(), told), private=True)
 
     async def requests(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """GET /api/v1/requests"""
@@ -51,7 +50,7 @@ class ReportsFacade:
             "currency": self._ports.reports.currency,
             "timestamp": rfc3339(self._ports.clock.wall()),
         }
-        _send(exchange, request_id, body)
+        reply(exchange, request_id, body, private=True)
 
     def _list_running(
         self, exchange: Exchange, request_id: str, arguments: Mapping[str, str], own: str | None
@@ -60,7 +59,7 @@ class ReportsFacade:
         key, limit = read_running(arguments)
         views, total = self._ports.running.views(limit, key if own is None else own)
         now = rfc3339(self._ports.clock.wall())
-        _send(exchange, request_id, {"requests": views, "total": total, "timestamp": now})
+        reply(exchange, request_id, {"requests": views, "total": total, "timestamp": now}, private=True)
 
     async def request(self, request: Request, exchange: Exchange, request_id: str, name: str) -> None:
         """GET /api/v1/requests/{id}"""
@@ -75,7 +74,7 @@ class ReportsFacade:
         body = {**found, "request": told(row), "currency": self._ports.reports.currency}
         if Scope.ADMIN not in scopes:
             body |= {"prompt": None, "answer": None}
-        _send(exchange, request_id, body)
+        reply(exchange, request_id, body, private=True)
 
     def _own(self, request: Request) -> tuple[Mapping[str, str], str | None]:
         """The arguments, narrowed to the key that asks unless it may operate."""
@@ -132,8 +131,3 @@ def told(row: Mapping[str, object]) -> dict[str, object]:
 
 def _date(ordinal: int | None) -> str | None:
     return None if ordinal is None else datetime.fromordinal(ordinal).date().isoformat()
-
-
-def _send(exchange: Exchange, request_id: str, body: object) -> None:
-    headers = [("x-request-id", request_id), ("cache-control", "no-store")]
-    exchange.send(200, msgspec.json.encode(body), headers)

@@ -1,10 +1,9 @@
 """The native surface's course of traffic over the last minutes or hours."""
 
-import msgspec
-
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.ports import Ports
 from orchestra_core.server.questions import read_series
+from orchestra_core.server.replies import reply
 
 
 class SeriesFacade:
@@ -14,5 +13,4 @@ class SeriesFacade:
     async def series(self, request: Request, exchange: Exchange, request_id: str) -> None:
         """GET /api/v1/series"""
         view = self._ports.series(*read_series(request.arguments))
-        headers = [("x-request-id", request_id), ("cache-control", "no-store")]
-        exchange.send(200, msgspec.json.encode(view), headers)
+        reply(exchange, request_id, view, private=True)

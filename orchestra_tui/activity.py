@@ -21,7 +21,7 @@ class Activity:
 
     def add(self, snapshot: Snapshot) -> None:
         second = snapshot.now[:_TO_THE_SECOND]
-        busy = {view.name: view.inflight for view in snapshot.backends}
+        busy = {view.name: view.inflight - view.awaiting for view in snapshot.backends}
         # Once more in the same second; or a clock that was set back, a recording that is played again.
         while self._seen and self._seen[-1][0] >= second:
             self._seen.pop()

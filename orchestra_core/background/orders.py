@@ -66,7 +66,7 @@ class Orders:
         self._scheduler.want(endpoint, now, operator=True)
 
     def _unload(self, endpoint: Endpoint, now: float, drain_seconds: float | None, force: bool) -> None:
-        served = self._residencies.served(endpoint)
+        served = endpoint.served
         if served > 0 and drain_seconds is None and not force:
             raise OperationFailed(
                 f"{endpoint.id} is busy with {served} requests: give `drain_seconds` to let them finish, or `force`",

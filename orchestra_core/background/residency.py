@@ -6,7 +6,6 @@ it will not be.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
@@ -62,7 +61,6 @@ class Residencies:
         self._looked = looked
         self._exhausted = exhausted
         self._waited: dict[str, tuple[Endpoint, asyncio.Future[None]]] = {}
-        self._awaiting: Counter[str] = Counter()
         self._unloading: set[str] = set()
         self._forced: set[str] = set()
         self._ended: set[str] = set()  # loads that failed while they were aborted
@@ -76,18 +74,16 @@ class Residencies:
         plan = self._scheduler.want(endpoint, since)
         if plan.code in PERMANENT:
             raise _later(endpoint, plan)
-        self._awaiting[endpoint.id] += 1
+        endpoint.awaiting += 1
         try:
-            if (
-                self._awaiting[endpoint.id] == 1
-            ):  # else that is being seen to, and looking again costs what all do
+            if endpoint.awaiting == 1:  # else that is being seen to, and looking again costs what all do
                 self.act()
             if plan.evicts or plan.waits_for:
                 self._say("model.planned", endpoint.id, planned(plan), "info")
             while self._now(endpoint).residency is not _READY:
                 await asyncio.shield(self._turn(endpoint))
         finally:
-            self._awaiting[endpoint.id] -= 1
+            endpoint.awaiting -= 1
             self._scheduler.unwant(endpoint, self._clock.monotonic(), since)
 
     def _turn(self, endpoint: Endpoint) -> asyncio.Future[None]:
@@ -99,10 +95,6 @@ class Residencies:
 
     def _now(self, endpoint: Endpoint) -> Endpoint:
         return self._current(endpoint.id) or endpoint
-
-    def served(self, endpoint: Endpoint) -> int:
-        """Calls in service: those admitted, less those that wait here for the model to come back."""
-        return endpoint.inflight - self._awaiting[endpoint.id]
 
     def force(self, endpoint: Endpoint) -> None:
         """Its next unload does not spare who is still served when its patience is over."""
@@ -256,7 +248,7 @@ class Residencies:
     async def _drained(self, endpoint: Endpoint, patience: float) -> int:
         """How many are still served when all have gone or `patience` seconds have passed."""
         deadline = self._clock.monotonic() + patience
-        while (left := self.served(endpoint)) > 0 and self._clock.monotonic() < deadline:
+        while (left := endpoint.served) > 0 and self._clock.monotonic() < deadline:
             endpoint.progress = f"draining {left}"
             await asyncio.sleep(_DRAIN_STEP)
         return max(0, left)

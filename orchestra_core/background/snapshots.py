@@ -180,6 +180,7 @@ class Snapshots:
             barred="" if endpoint.barred is None else endpoint.barred[1],
             first_token_ratio=max(round(exp(endpoint.speed.ttft), 3), 0.001),
             token_ratio=max(round(exp(endpoint.speed.tpot), 3), 0.001),
+            awaiting=endpoint.awaiting,
         )
 
 

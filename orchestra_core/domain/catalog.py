@@ -159,6 +159,7 @@ class Endpoint:
     """The live view of one endpoint: the selector reads it, each owner writes its own field.
 
     Written only on the event loop and never across an await, so a reader always sees one consistent state.
+    Of those `inflight`, `awaiting` hold a slot and wait until the model is loaded; `waiting` have no slot yet.
     `work` is predicted seconds of service dispatched and not yet finished (dead reckoning). `external` is
     the expected seconds of reloading that using this endpoint would cost others by eviction, 0 while nothing
     must be evicted.
@@ -172,6 +173,7 @@ class Endpoint:
     """
 
     __slots__ = (
+        "awaiting",
         "barred",
         "calls",
         "changed",
@@ -213,6 +215,7 @@ class Endpoint:
         self.draining = False
         self.reachable = True
         self.inflight = 0
+        self.awaiting = 0
         self.waiting = 0
         self.work = 0.0
         self.cooling_until = 0.0
@@ -237,6 +240,11 @@ class Endpoint:
         self.changed = 0.0
         self.barred: tuple[str, str] | None = None
         self.pin: int | None = None
+
+    @property
+    def served(self) -> int:
+        """Calls in service: those admitted, less those that wait for the model to be loaded."""
+        return self.inflight - self.awaiting
 
     def __repr__(self) -> str:
         return f"<{self.id} {self.residency} {self.circuit} {self.inflight}/{self.spec.slots}>"

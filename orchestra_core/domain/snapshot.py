@@ -70,8 +70,9 @@ class ModelView(msgspec.Struct, frozen=True):
     """One endpoint: a model on a backend. `status` is running, loading, available or unavailable.
 
     `progress` is what the backend says of the load or unload under way, if anything; `changing_seconds` how long it
-    has taken so far. `first_token_ratio` and `token_ratio` are observed over predicted times, for the first token and
-    for each after it; they are 1 before the first answer.
+    has taken so far. Of those `inflight`, `awaiting` wait until it is loaded; `waiting` have no slot yet.
+    `first_token_ratio` and `token_ratio` are observed over predicted times, for the first token and for each after it;
+    they are 1 before the first answer.
     """
 
     id: str
@@ -112,6 +113,7 @@ class ModelView(msgspec.Struct, frozen=True):
     changing_seconds: float | None = None
     first_token_ratio: float = 1.0
     token_ratio: float = 1.0
+    awaiting: int = 0
 
 
 class TripView(msgspec.Struct, frozen=True):
@@ -182,7 +184,8 @@ class QueueView(msgspec.Struct, frozen=True):
 class BackendView(msgspec.Struct, frozen=True):
     """One backend. `health` is up, down or unknown; `memory` is None where the backend does not say.
 
-    A `draining` one gets no new requests until an operator resumes it; those that run finish.
+    A `draining` one gets no new requests until an operator resumes it; those that run finish. Of those `inflight`,
+    `awaiting` wait until their model is loaded.
     """
 
     name: str
@@ -201,6 +204,7 @@ class BackendView(msgspec.Struct, frozen=True):
     memory: MemoryView | None = None
     origin: str = "configured"
     draining: bool = False
+    awaiting: int = 0
 
 
 class Throughput(msgspec.Struct, frozen=True):

@@ -363,7 +363,9 @@ class Members:
             health=monitor.health,
             simulated=member.simulated,
             inflight=sum(endpoint.inflight for endpoint in endpoints),
-            slots=sum(endpoint.spec.slots for endpoint in endpoints if endpoint.residency is Residency.READY),
+            slots=sum(
+                each.spec.slots for each in endpoints if each.residency is Residency.READY or each.served
+            ),
             models=len(endpoints),
             ready=sum(endpoint.residency is Residency.READY for endpoint in endpoints),
             error=monitor.error,
@@ -373,6 +375,7 @@ class Members:
             memory=self._memory(member),
             origin=member.origin,
             draining=member.draining,
+            awaiting=sum(endpoint.awaiting for endpoint in endpoints),
         )
 
     async def close(self) -> None:
@@ -382,11 +385,7 @@ class Members:
 
 def _overrides(models: Mapping[str, ModelSettings]) -> dict[str, Override]:
     return {
-        name: Override(
-            settings.capabilities,
-            settings.quality,
-            settings.context,
-        )
+        name: Override(settings.capabilities, settings.quality, settings.context)
         for name, settings in models.items()
     }
 

@@ -287,13 +287,16 @@ def _worst(states: Sequence[str], glyphs: Glyphs) -> Span:
 
 
 def _busy(view: BackendView, glyphs: Glyphs) -> str:
-    """Slots are those of models that are ready: while the first one loads, how many there will be is not known."""
-    return f"{view.inflight}/{view.slots or glyphs.unknown}"
+    """Slots are those of models that are ready: while the first one loads, how many there will be is not known.
+    Behind a plus are those that wait for a model which is not."""
+    more = f"+{view.awaiting}" if view.awaiting else ""
+    return f"{view.inflight - view.awaiting}/{view.slots or glyphs.unknown}{more}"
 
 
 def _in_flight(view: BackendView) -> str:
+    wait = f", {view.awaiting} more wait until their model is loaded" if view.awaiting else ""
     if view.slots:
-        return f"{view.inflight} of {view.slots} slots"
+        return f"{view.inflight - view.awaiting} of {view.slots} slots{wait}"
     return f"{view.inflight}; it has slots once a model is ready"
 
 

@@ -30,7 +30,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def _of(view: ModelView) -> str:
-    return f"{view.inflight}/{view.slots}"
+    return f"{view.inflight - view.awaiting}/{view.slots}"
 
 
 COLUMNS = (
@@ -39,7 +39,7 @@ COLUMNS = (
     Column("CTX", 5, 5, lambda view, _: context(view.context)),
     Column("TOK/S", 6, 1, lambda view, _: rate(view.tokens_per_second)),
     Column("RUN", 5, 0, lambda view, _: _of(view)),
-    Column("QUE", 3, 3, lambda view, _: str(view.waiting)),
+    Column("QUE", 3, 3, lambda view, _: str(view.waiting + view.awaiting)),
     Column("LAST", 4, 4, lambda view, now: age(since(now, view.last_used))),
     Column("NEED", 5, 6, lambda view, _: size(view.need_bytes)),
     Column("TTFT", 6, 7, lambda view, _: seconds(view.first_token_seconds)),
@@ -58,7 +58,7 @@ def columns(views: Sequence[ModelView], cells: int) -> tuple[Column, ...]:
     backend = min(longest, 16 if cells >= 70 else 11) if cells < widest(views)[0] else longest
     name = min(
         max([cell_len(view.model) for view in views], default=0),
-        18 if cells < 70 else 24 if cells < 115 else 36,
+        18 if cells < 90 else 24 if cells < 115 else 36,
     )
     chosen = [msgspec.structs.replace(COLUMNS[0], cells=max(backend, 7)), *COLUMNS[1:]]
     while _taken(chosen) + max(name, 16) > cells and any(column.rank for column in chosen):
@@ -112,7 +112,7 @@ def detail(view: ModelView, picture: Picture, cells: int) -> list[Line]:
         ("tier", view.tier, ""),
         ("speed", f"{rate(view.tokens_per_second, dash)} tok/s ({_observed(view)})", ""),
         ("first token", seconds(view.first_token_seconds, dash), ""),
-        ("work", f"{_of(view)} slots busy, {view.waiting} waiting", ""),
+        ("work", f"{_of(view)} slots busy, {view.waiting + view.awaiting} waiting", ""),
         *((("demand", f"{view.demand * 60:.1f} requests a minute expected", ""),) if view.demand else ()),
         *((("last load", seconds(view.load_seconds), ""),) if view.load_seconds else ()),
         ("calls", f"{count(view.calls)}, {count(view.failed)} failed", "warn" if view.failed else ""),

@@ -60,9 +60,9 @@ MODELS = Subject(
             "TOK/S",
             True,
         ),
-        Facet("run", lambda view, _: view.inflight, title="RUN", right=True),
+        Facet("run", lambda view, _: view.inflight - view.awaiting, title="RUN", right=True),
         Facet("slots", lambda view, _: view.slots),
-        Facet("que", lambda view, _: view.waiting, title="QUE", right=True),
+        Facet("que", lambda view, _: view.waiting + view.awaiting, title="QUE", right=True),
         Facet(
             "last",
             lambda view, now: _idle(now, view.last_used),

@@ -126,17 +126,20 @@ async def test_progress_that_comes_late_is_not_shown() -> None:
 
 
 async def test_a_load_outlives_whoever_asked_for_it() -> None:
-    """Two wait, the first leaves: the load goes on, once, and the second is served by it."""
+    """Two wait, the first leaves: the load goes on, once, and the second is served by it. Who waits is counted."""
     async with house() as here, asyncio.TaskGroup() as clients:
         endpoint = here.endpoints["box/m"]
         first = clients.create_task(here.residencies.ensure_ready(endpoint))
         await here.loader.begun.wait()
         second = clients.create_task(here.residencies.ensure_ready(endpoint))
         await settle()
+        assert endpoint.awaiting == 2
         first.cancel()
         await settle()
+        assert endpoint.awaiting == 1
         here.loader.ends.set()
         await second
+        assert endpoint.awaiting == 0
         assert here.loader.done == ["load m"]
 
 

@@ -66,7 +66,8 @@ def test_every_tab_is_there_at_every_width(view: View) -> None:
 
 
 def test_columns_give_way_in_order_and_the_core_stays() -> None:
-    """At 80 columns state, backend, memory, context, speed, load and last use are all there."""
+    """At 80 columns state, backend, memory, context, speed, load and last use are all there; where names are long too,
+    but for the context."""
     assert [column.title for column in models.columns((), 78)] == [
         "BACKEND",
         "MEM",
@@ -76,6 +77,11 @@ def test_columns_give_way_in_order_and_the_core_stays() -> None:
         "QUE",
         "LAST",
     ]
+    long = [
+        msgspec.structs.replace(view, model="a-model-of-a-long-name:32b", backend="sim-workstation")
+        for view in World().snapshot().models
+    ]
+    assert [column.title for column in models.columns(long, 79)][-2:] == ["QUE", "LAST"]
     assert {"BACKEND", "RUN"} <= {column.title for column in models.columns((), 40)}
     assert len(models.columns((), 200)) == len(models.COLUMNS)
 
@@ -344,6 +350,20 @@ def test_slots_that_are_not_known_yet_are_not_none() -> None:
     assert "10/– busy" in plain(health.backend_rows(fleet, fleet.backends, 100, UNICODE)[0])
     told = [plain(row) for row in health.backend_detail(loading, now.now, 100, UNICODE)]
     assert " in flight  10; it has slots once a model is ready" in told
+
+
+def test_who_waits_for_a_model_is_not_busy() -> None:
+    """Ten requests that hold slots, eight of them until their model is loaded: two are busy, and eight wait."""
+    now = World().snapshot()
+    loading = msgspec.structs.replace(now.backends[0], inflight=10, awaiting=8, slots=4)
+    fleet = msgspec.structs.replace(now, backends=(loading, *now.backends[1:]))
+    assert "2/4+8 busy" in plain(health.backend_rows(fleet, fleet.backends, 100, UNICODE)[0])
+    told = [plain(row) for row in health.backend_detail(loading, now.now, 100, UNICODE)]
+    assert " in flight  2 of 4 slots, 8 more wait until their model is loaded" in told
+    model = msgspec.structs.replace(now.models[0], inflight=10, awaiting=8, waiting=1, slots=4)
+    shown = picture(snapshot=msgspec.structs.replace(now, models=(model,)))
+    assert "2/4   9" in plain(models.table((model,), shown, 100)[1][0][1])
+    assert any("2/4 slots busy, 9 waiting" in plain(row) for row in models.detail(model, shown, 78))
 
 
 def test_what_a_backend_had_to_do_is_on_the_scale_of_its_slots() -> None:

@@ -49,6 +49,7 @@ from orchestra_tui.screens.options import OptionsScreen
 from orchestra_tui.screens.tabled import TableScreen
 from orchestra_tui.screens.view import ViewScreen
 from orchestra_tui.terminal import PLAIN, Terminal
+from orchestra_tui.widgets.themes import framed
 from orchestra_tui.widgets.tones import TONE_CLASSES
 
 # Events after which the state is asked for at once.
@@ -108,6 +109,10 @@ class Orchestra(App[str]):
             return Replaying(engine, self.say)
         feed = self._feed
         return Pausing(feed.history, lambda: feed.snapshot, self.say, feed.change_interval)
+
+    def get_css_variables(self) -> dict[str, str]:
+        looks: Looks | None = getattr(self, "looks", None)  # Textual asks for them before there are any
+        return framed(super().get_css_variables(), looks.environment if looks else "")
 
     # -- the picture
 
@@ -228,6 +233,7 @@ class Orchestra(App[str]):
 
     def on_snapshot_arrived(self, event: SnapshotArrived) -> None:
         self._feed.arrived(event.snapshot)
+        self.looks.belong(event.snapshot)
         self._drilling.arrived(event.snapshot)
         self._show(frozen=self._pausing.paused)
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from textual.app import App
 
+from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.preferences.beginning import Beginning
 from orchestra_tui.preferences.palettes import Palette
+from orchestra_tui.present.environment import environment
 from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.screens.options import ThemeScreen
 from orchestra_tui.terminal import Terminal
@@ -24,6 +26,7 @@ class Looks:
         self.glyphs = ASCII if terminal.ascii or beginning.ascii else UNICODE
         self.plots = not beginning.slow
         self.mouse = beginning.mouse
+        self.environment = ""
 
     def begin(self) -> None:
         """Before there is a screen: with a theme that is set later all styles are worked out, and painted, twice."""
@@ -59,6 +62,14 @@ class Looks:
         turn = getattr(self._app._driver, "_enable_mouse_support" if on else "_disable_mouse_support", None)
         if turn is not None:
             turn()
+
+    def belong(self, snapshot: Snapshot) -> None:
+        """All frames are in the color of the engine's environment."""
+        color = environment(snapshot).color
+        if color != self.environment:
+            self.environment = color
+            self._app._invalidate_css()
+            self._app.refresh_css(animate=False)
 
     def pick_theme(self) -> None:
         """Shows all themes; the one that is looked at is tried on."""

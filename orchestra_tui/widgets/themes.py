@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
 from orchestra_tui.preferences.palettes import Palette
@@ -46,6 +47,16 @@ LIGHT = Theme(
 THEMES = (DARK, LIGHT)
 _FIRST = (DARK.name, LIGHT.name, "ansi-dark", "ansi-light")
 _BORDERS = {"border": "border", "border_blurred": "border-blurred"}
+# What the colors of an environment are called in a theme.
+_ENVIRONMENTS = {
+    "red": "error",
+    "yellow": "warning",
+    "green": "success",
+    "blue": "primary",
+    "magenta": "secondary",
+    "cyan": "accent",
+}
+_FAINT = 0.5
 STANDING = (*(theme.name for theme in THEMES), *BUILTIN_THEMES)
 """Names of the themes there are without a settings file."""
 
@@ -63,6 +74,22 @@ def _made(name: str, palette: Palette) -> Theme:
     if "surface" in colors:
         variables["footer-background"] = colors["surface"]
     return replace(base, name=name, variables={**base.variables, **variables}, **colors)
+
+
+def framed(variables: Mapping[str, str], color: str) -> dict[str, str]:
+    """A theme's variables with all frames in the color of an environment; as they are where it has none.
+
+    The frame of what has the focus is the one that is bright.
+    """
+    name = _ENVIRONMENTS.get(color)
+    if name is None:
+        return dict(variables)
+    bright = faint = variables[name]
+    if bright.startswith("ansi_"):
+        bright, faint = f"ansi_bright_{color}", f"ansi_{color}"
+    else:
+        faint = Color.parse(variables["background"]).blend(Color.parse(bright), _FAINT).hex
+    return {**variables, "border": bright, "border-blurred": faint}
 
 
 def offered(names: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from textual.color import Color
 from textual.pilot import Pilot
 
 from orchestra_core.domain.snapshot import EnvironmentView, Snapshot
@@ -44,6 +45,10 @@ async def test_d_offers_two_entries_and_asks() -> None:
         await pilot.press("3")
         await sees(pilot, "BREAKER")
         assert " prod-a " in shown(app)[0]
+        frame = app.screen.query_one("#backends-pane").styles.border_top[1]
+        assert frame == Color.parse(app.theme_variables["background"]).blend(
+            Color.parse(app.theme_variables["error"]), 0.5
+        )
         await at(pilot, LLAMA)
         await pilot.press("D")
         await sees(pilot, "Drain or resume box1")

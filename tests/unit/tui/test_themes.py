@@ -5,7 +5,7 @@ from textual.color import Color
 from textual.theme import Theme
 
 from orchestra_tui.terminal import describe
-from orchestra_tui.widgets.themes import THEMES, offered
+from orchestra_tui.widgets.themes import THEMES, framed, offered
 
 # What is left of linear red, green and blue without one sort of cone (Machado, Oliveira, Fernandes 2009).
 EYES = {
@@ -82,3 +82,12 @@ def test_our_themes_and_the_terminals_own_colours_come_first() -> None:
 def test_the_first_theme_suits_the_terminal(environ: dict[str, str], theme: str) -> None:
     """Sixteen colours are the terminal's own; a light ground is believed where the terminal says so."""
     assert describe({"LANG": "C.UTF-8", **environ}, False).theme == theme
+
+
+def test_frames_have_the_color_of_the_environment() -> None:
+    """The frame in focus is the brighter one, in the terminal's own colours too; no environment, no change."""
+    own = {"border": "#111111", "border-blurred": "#222222", "background": "#000000", "error": "#ff0000"}
+    assert framed(own, "") == framed(own, "no color") == own
+    assert framed(own, "red") == {**own, "border": "#ff0000", "border-blurred": "#7F0000"}
+    basic = {**own, "error": "ansi_red"}
+    assert framed(basic, "red") == {**basic, "border": "ansi_bright_red", "border-blurred": "ansi_red"}

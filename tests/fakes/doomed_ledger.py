@@ -9,16 +9,37 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestra_core.storage.journal.bounds import Bounds
-from orchestra_core.storage.journal.files import Disk
+from orchestra_core.storage.journal.files import Disk, Room
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.writer import Policy
 from tests.fakes.journals import begun
 from tests.integration.storage.ledgers import request
 
 REQUESTS = 9
+
+
+class KillingRoom:
+    """A real file as memory, in which one copy is killed."""
+
+    def __init__(self, room: Room, put: Callable[[Callable[[bytes], int], bytes], int]) -> None:
+        self._room = room
+        self._put = put
+        self.close = room.close
+
+    def __setitem__(self, where: slice, data: bytes, /) -> None:
+        at = where.start
+
+        def copy(part: bytes) -> int:
+            nonlocal at
+            self._room[at : at + len(part)] = part
+            at += len(part)
+            return len(part)
+
+        self._put(copy, data)
 
 
 class KillingDisk(Disk):
@@ -36,13 +57,20 @@ class KillingDisk(Disk):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _written(self, fd: int, data: bytes) -> int:
+        return self._put(lambda part: os.write(fd, part), data)
+
+    def _put(self, take: Callable[[bytes], int], data: bytes) -> int:
         self._at("before")
         half = len(data) // 2 if self._number == 0 and self._when == "middle" else 0
-        done = os.write(fd, data[:half]) if half else 0
+        done = take(data[:half]) if half else 0
         self._at("middle")
-        done += os.write(fd, data[done:])
+        done += take(data[done:])
         self._at("after")
         return done
+
+    def map(self, fd: int, size: int) -> Room | None:
+        room = super().map(fd, size)
+        return None if room is None else KillingRoom(room, self._put)
 
     def create(self, path: Path) -> int:
         self._at("before")

@@ -5,6 +5,8 @@ from errno import EBADF, EIO, ENOENT
 from os import strerror
 from pathlib import Path
 
+from orchestra_core.storage.journal.files import Room
+
 
 class Killed(BaseException):
     """The process ended here."""
@@ -22,13 +24,27 @@ def failing(number: int) -> Fault:
     return fail
 
 
+class MemoryRoom:
+    """A file as memory; what is put there counts as a write."""
+
+    def __init__(self, put: Callable[[int, bytes], None]) -> None:
+        self._put = put
+
+    def __setitem__(self, where: slice, data: bytes, /) -> None:
+        self._put(where.start, data)
+
+    def close(self) -> None:
+        del self._put
+
+
 class MemoryFiles:
     """`tree` outlives the process: give it to the files of the next one. `at(number, when, what)` is called `before`,
-    in the `middle` (of a write) and `after` each operation, and may raise.
+    in the `middle` (of a write) and `after` each operation, and may raise. `mapped`: files can be had as memory.
     """
 
-    def __init__(self, tree: dict[Path, bytearray] | None = None) -> None:
+    def __init__(self, tree: dict[Path, bytearray] | None = None, *, mapped: bool = False) -> None:
         self.tree: dict[Path, bytearray] = {} if tree is None else tree
+        self.mapped = mapped
         self.at: Callable[[int, str, str], None] = lambda _number, _when, _what: None
         self.short = 0
         self.operations: list[str] = []
@@ -38,7 +54,7 @@ class MemoryFiles:
 
     def next_process(self) -> "MemoryFiles":
         """The same disk as another process sees it."""
-        return MemoryFiles(self.tree)
+        return MemoryFiles(self.tree, mapped=self.mapped)
 
     def _do(self, what: str, work: Callable[[], None]) -> None:
         number = len(self.operations)
@@ -74,6 +90,16 @@ class MemoryFiles:
     def reserve(self, fd: int, size: int) -> None:
         content = self._open[fd][0]
         self._do("reserve", lambda: content.extend(bytes(max(0, size - len(content)))))
+
+    def map(self, fd: int, size: int) -> Room | None:
+        content = self._open[fd][0]
+
+        def put(start: int, data: bytes) -> None:
+            assert start + len(data) <= size == len(content)
+            self._open[fd] = (content, start)
+            self.write(fd, data)
+
+        return MemoryRoom(put) if self.mapped else None
 
     def cut(self, fd: int, size: int) -> None:
         content = self._open[fd][0]

@@ -4,12 +4,25 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
+from functools import cache
+from mmap import mmap
 from pathlib import Path
 from typing import Protocol
 
 # macOS has none; there the journal meets a full disk when it is full.
 _RESERVE: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+# Room that was reserved stays so here. Those that write everything to a new place (btrfs, ZFS) may find no room even
+# then, and the system ends a process that put something into memory of a file for which there is none.
+_KEEPING = frozenset({"ext4", "xfs", "tmpfs"})
+
+
+class Room(Protocol):
+    """A file as memory. What is put there is in the kernel, as what is written is, for a fifth of the cost."""
+
+    def __setitem__(self, where: slice, data: bytes, /) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Files(Protocol):
@@ -29,6 +42,9 @@ class Files(Protocol):
 
     def reserve(self, fd: int, size: int) -> None:
         """Room for so many bytes, read as zeros until they are written."""
+
+    def map(self, fd: int, size: int) -> Room | None:
+        """So many bytes of what was reserved; None where they have to be written."""
 
     def cut(self, fd: int, size: int) -> None: ...
 
@@ -68,7 +84,7 @@ class Disk:
         return fd
 
     def create(self, path: Path) -> int:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
     def reserve(self, fd: int, size: int) -> None:
         if _RESERVE is None:
@@ -78,6 +94,15 @@ class Disk:
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
+
+    def map(self, fd: int, size: int) -> Room | None:
+        found = os.fstat(fd)
+        if found.st_size < size or _file_system(found.st_dev) not in _KEEPING:
+            return None
+        try:
+            return mmap(fd, size)
+        except OSError:
+            return None
 
     def cut(self, fd: int, size: int) -> None:
         os.ftruncate(fd, size)
@@ -106,6 +131,18 @@ class Disk:
 
     def close(self, fd: int) -> None:
         os.close(fd)
+
+
+@cache
+def _file_system(device: int) -> str:
+    """Its name; "" where that is not known."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    found = (line.partition(" - ") for line in mounts)
+    return next((what.split()[0] for where, _, what in found if where.split()[2] == number), "")
 
 
 DISK = Disk()

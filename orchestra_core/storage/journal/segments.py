@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestra_core.storage.failures import StoreUnusable
-from orchestra_core.storage.journal.files import Files
+from orchestra_core.storage.journal.files import Files, Room
 from orchestra_core.storage.journal.frames import begin_frame, head_frame
 from orchestra_core.storage.journal.records import MAGIC, Head
 from orchestra_core.storage.store import Row
@@ -22,7 +22,7 @@ class Segment:
 
     `size` belongs to the event loop, which alone appends; the writer thread reads up to it, and sets `limit` to 0
     where nothing more shall be appended. `ended` is where the last ended request in it ends. `flaw` is why nothing
-    behind `sound` counts. `held` are bytes of the disk, reserved ones too.
+    behind `sound` counts. `held` are bytes of the disk, reserved ones too. `room` is None where records are written.
     """
 
     __slots__ = (
@@ -35,6 +35,7 @@ class Segment:
         "limit",
         "number",
         "path",
+        "room",
         "size",
         "sound",
     )
@@ -51,6 +52,7 @@ class Segment:
         self.sound = 0
         self.durable = False
         self.held = max(size, limit)
+        self.room: Room | None = None
 
 
 class Directory:
@@ -114,6 +116,7 @@ class Directory:
             raise
         segment = Segment(path, head.segment, len(content), limit=max(room, len(content)), fd=fd)
         segment.journal = journal
+        segment.room = self._files.map(fd, room)
         self.number = head.segment
         return segment
 
@@ -142,6 +145,9 @@ class Directory:
         fd, segment.fd = segment.fd, -1
         if fd < 0:
             return
+        if segment.room is not None:
+            segment.room.close()
+            segment.room = None
         try:
             self._files.cut(fd, segment.size)
             segment.held = segment.size

@@ -3,6 +3,8 @@
 append --ok--> in the file
    | no room in this segment -> the next one, which begins with the state and with what is open
    |      total bytes used up -> dropped and counted, until the writer thread has made room
+   | the file is memory -> copied there: no system call, and nothing to refuse, since the room is reserved; a disk that
+   |      broke since is noticed at the next segment
    | the disk refuses (full, broken, read-only) -> kept in memory, up to a bound; the writer thread stores it from
    |      there, and a new segment is tried at the next record or `tick`, at most once a second
 """
@@ -124,6 +126,11 @@ class Journal:
         return True
 
     def _append(self, segment: Segment, frame: bytes) -> bool:
+        if segment.room is not None:
+            end = segment.size + len(frame)
+            segment.room[segment.size : end] = frame
+            segment.size = end
+            return True
         try:
             done = self._write(segment.fd, frame)
             if done < len(frame):

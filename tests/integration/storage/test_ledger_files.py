@@ -5,6 +5,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from sqlmodel import SQLModel
 
 from orchestra_core.storage.failures import StoreError
+from orchestra_core.storage.journal.files import DISK
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.sqlite.migrations import MIGRATIONS
 from orchestra_core.storage.tables import AttemptRow, KeyRow, RequestRow, table_of
@@ -176,3 +178,24 @@ async def test_migrations_lead_to_the_tables(path: Path, table: type[SQLModel]) 
     assert [name for _, name, _, _, _, key in columns if key] == (
         ["seq"] if table is RequestRow else [one.name for one in table_of(table).primary_key]
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is reserved elsewhere")
+def test_a_file_is_memory_only_where_its_room_is_reserved(tmp_path: Path) -> None:
+    """What is put there is in the file at once; without room of its own, or where that may be lost again, it is not."""
+    path = tmp_path / "segment"
+    fd, hidden = DISK.create(path), os.memfd_create("of a file system that is mounted nowhere")
+    try:
+        assert DISK.map(fd, 8192) is None
+        DISK.reserve(fd, 8192)
+        DISK.reserve(hidden, 8192)
+        assert DISK.map(hidden, 8192) is None
+        room = DISK.map(fd, 8192)
+        if room is None:
+            pytest.skip("this file system does not keep what is reserved")
+        room[4094:4098] = b"over"
+        assert path.read_bytes()[4090:4100] == b"\0\0\0\0over\0\0"
+        room.close()
+    finally:
+        os.close(fd)
+        os.close(hidden)

@@ -34,9 +34,15 @@ class Client:
             self.answered.append(name)
 
 
-def operations() -> int:
+@pytest.fixture(params=[False, True], ids=["written", "mapped"])
+def mapped(request: pytest.FixtureRequest) -> bool:
+    """Whether records are written, or put into memory that is the file's."""
+    return bool(request.param)
+
+
+def operations(mapped: bool = False) -> int:
     """How many there are when nobody is killed."""
-    files = MemoryFiles()
+    files = MemoryFiles(mapped=mapped)
     life = Life(files, MemoryStore())
     for step in Client().script(life):
         step()
@@ -44,8 +50,8 @@ def operations() -> int:
     return len(files.operations)
 
 
-def killed(number: int, when: str) -> tuple[MemoryFiles, MemoryStore, Client]:
-    files, store, client = MemoryFiles(), MemoryStore(), Client()
+def killed(number: int, when: str, mapped: bool = False) -> tuple[MemoryFiles, MemoryStore, Client]:
+    files, store, client = MemoryFiles(mapped=mapped), MemoryStore(), Client()
 
     def at(now: int, moment: str, _what: str) -> None:
         if (now, moment) == (number, when):
@@ -62,10 +68,10 @@ def killed(number: int, when: str) -> tuple[MemoryFiles, MemoryStore, Client]:
 
 
 @pytest.mark.parametrize("when", ["before", "middle", "after"])
-def test_whenever_it_is_killed_every_answer_is_stored_once(when: str) -> None:
+def test_whenever_it_is_killed_every_answer_is_stored_once(when: str, mapped: bool) -> None:
     """Each completed answer once, each request that was sent and not answered flagged, and nothing else."""
-    for number in range(operations()):
-        files, store, client = killed(number, when)
+    for number in range(operations(mapped)):
+        files, store, client = killed(number, when, mapped)
         life = Life(files.next_process(), store)
         life.fold()
         verdicts = {name: row[9] if len(row) > 2 else "success" for name, row in store.rows.items()}
@@ -78,10 +84,10 @@ def test_whenever_it_is_killed_every_answer_is_stored_once(when: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "middle", "after"])
-def test_the_next_start_is_told_what_was_open(when: str) -> None:
+def test_the_next_start_is_told_what_was_open(when: str, mapped: bool) -> None:
     """What had begun and not ended is in the replay, with the state that the last segment began with."""
-    for number in range(operations()):
-        files, store, client = killed(number, when)
+    for number in range(operations(mapped)):
+        files, store, client = killed(number, when, mapped)
         replay = Life(files.next_process(), store).replay
         open_ones = {begin.id for begin in replay.interrupted}
         still = set(client.sent) - set(client.answered)

@@ -9,7 +9,7 @@ from orchestra_tui.present.curves import Chart, ceiling, legend, table, thinned,
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, Span, cut_line
-from orchestra_tui.widgets.figure import fetch, figure
+from orchestra_tui.widgets.figure import figure
 from orchestra_tui.widgets.lines import Pane
 
 TALLEST = 16
@@ -17,7 +17,7 @@ _LOWEST, _NARROWEST = 5, 24
 _COLOUR = re.compile(r"\x1b\[38;5;(\d+)m|\x1b\[0m")
 _TO_ASCII = str.maketrans("─│┌┐└┘┤├┬┴┼", "-|++++|+++-")
 # Of windows of so many seconds; others are in four.
-_PARTS = {300.0: 5, 900.0: 3, 3600.0: 4, 21_600.0: 6, 86_400.0: 4}
+_PARTS = {120.0: 2, 180.0: 3, 300.0: 5, 900.0: 3, 3600.0: 4, 21_600.0: 6, 86_400.0: 4}
 _SIGNS = "*o.+"
 _MARK = "x"
 _LABEL = 7
@@ -32,7 +32,7 @@ class ChartPane(Pane):
         self._numbers = numbers
         self._chart: Chart | None = None
         self._plot: list[Line] = []
-        self._built: tuple[Chart | None, int, int] = (None, 0, 0)
+        self._built: tuple[object, ...] = ()
 
     def _drawn(self, picture: Picture, cells: int, rows: int) -> Sequence[Line]:
         if self._chart is None:
@@ -44,28 +44,26 @@ class ChartPane(Pane):
         """Shows the chart; one that is shown already in this size costs nothing."""
         self._chart = chart
         if chart is None:
-            self._plot, self._built = [], (None, 0, 0)
+            self._plot, self._built = [], ()
             self.redraw()
             return
         self.key = chart.key
         self.entitle(chart.title)
         size = self.scrollable_content_region.size
         rows = min(size.height - 1 - (len(chart.all) + 2 if self._numbers else 0), TALLEST)
-        if not self.display or self._built == (chart, size.width, rows):
+        wanted = (chart, size.width, rows, glyphs)
+        if not self.display or self._built == wanted:
             return
         lines: list[Line] = []
         if rows >= _LOWEST and size.width >= _NARROWEST:
             lines = await asyncio.to_thread(drawn, chart, size.width, rows, glyphs)
-        self._plot, self._built = lines, (chart, size.width, rows)
+        self._plot, self._built = lines, wanted
         self.redraw()
 
 
 def drawn(chart: Chart, cells: int, rows: int, glyphs: Glyphs) -> list[Line]:
     """The chart as lines in tones. Takes 5 to 40 ms: for a thread. Each build has a figure of its own."""
-    fetch()
     plot = figure()
-    if plot is None:
-        return []
     plot.theme("clear")
     plot.plot_size(cells, rows)
     # Without any point plotext draws no axes.

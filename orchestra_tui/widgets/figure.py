@@ -13,12 +13,14 @@ def fetch() -> None:
     importlib.import_module(_MODULE)
 
 
-def figure() -> Any | None:
-    """A figure of one's own; None before plotext is there."""
-    module = sys.modules.get(_MODULE)
-    made = getattr(module, "_figure_class", None)
-    if made is None:
-        return None
-    figure = made()
-    figure._limit_size(False, False)
-    return figure
+def fetched() -> bool:
+    """Whether it is there, and all of it."""
+    return hasattr(sys.modules.get(_MODULE), "_figure_class")
+
+
+def figure() -> Any:
+    """A figure of one's own."""
+    fetch()
+    made = sys.modules[_MODULE]._figure_class()
+    made._limit_size(False, False)
+    return made

@@ -8,8 +8,12 @@ from msgspec.structs import replace
 from orchestra_tui.present import throughput
 from orchestra_tui.present.curves import Chart, Curve, ceiling, figures, highest, spark, table, thinned, tick
 from orchestra_tui.present.glyphs import ASCII, UNICODE
+from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import plain, width
 from orchestra_tui.widgets.curves import TALLEST, drawn
+from orchestra_tui.widgets.figure import fetch
+from orchestra_tui.widgets.plot import PlotPane
+from tests.fakes.fake_engine import World
 from tests.fakes.series_views import series_view
 
 VALUES = st.lists(st.none() | st.floats(0, 1e6), max_size=400)
@@ -140,3 +144,12 @@ def test_a_young_engine_says_that_this_is_all_there_is() -> None:
     assert throughput.charts(view)[0].seconds == 900.0
     old = plain(throughput.windows(series_view("5m"), "5m", "model", "", 118, UNICODE))
     assert "all there is" not in old
+
+
+def test_the_plot_is_drawn_anew_with_other_signs() -> None:
+    """Also where nothing has happened since: signs of the kind before would be question marks."""
+    fetch()
+    pane = PlotPane(lambda *_: [], lambda *_: (), lambda: 0.0, id="traffic")
+    snapshot = World().snapshot()
+    assert "█" in "".join(plain(row) for row in pane._all(Picture(snapshot), 60, 12))
+    assert "".join(plain(row) for row in pane._all(Picture(snapshot, glyphs=ASCII), 60, 12)).isascii()

@@ -65,6 +65,7 @@ class Sources(msgspec.Struct, frozen=True):
     drills: Callable[[], tuple[DrillView, ...]] = tuple
     standing: Callable[[], Standing] = Standing
     place: Callable[[str], tuple[str | None, Rule]] = lambda _: (None, Rule())
+    frees: Callable[[str], int | None] = lambda _: None
 
 
 class Snapshots:
@@ -181,6 +182,7 @@ class Snapshots:
             first_token_ratio=max(round(exp(endpoint.speed.ttft), 3), 0.001),
             token_ratio=max(round(exp(endpoint.speed.tpot), 3), 0.001),
             awaiting=endpoint.awaiting,
+            frees_bytes=self._sources.frees(endpoint.id),
         )
 
 

@@ -1,7 +1,7 @@
 """Commands that ask: query for an answer, select for the choice alone."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -27,9 +27,11 @@ def query(session: Session, prompt: str, stream: bool | None, **wishes: Any) -> 
     if not text.strip():
         raise click.UsageError("the prompt is empty")
     body = {"prompt": text, **_given(wishes)}
+    out = session.out
     with connect(session) as engine:
-        if stream if stream is not None else sys.stdout.isatty() and not session.out.as_json:
-            _stream(session, engine, body)
+        # A stream is also what can be watched: who redirects the answer still sees what it waits for.
+        if stream or (stream is None and not out.as_json and (sys.stdout.isatty() or out.watched)):
+            _stream(session, engine, body, pieces=stream or sys.stdout.isatty())
         else:
             _whole(session, engine, body)
 
@@ -43,29 +45,49 @@ def _whole(session: Session, engine: EngineClient, body: dict[str, object]) -> N
     _footer(session, answer)
 
 
-def _stream(session: Session, engine: EngineClient, body: dict[str, object]) -> None:
+def _stream(session: Session, engine: EngineClient, body: dict[str, object], *, pieces: bool) -> None:
+    """Prints the answer in pieces as they come, or in one when it is whole."""
     done: dict[str, Any] | None = None
-    for event, data in engine.events("POST", "/api/v1/route", {**body, "stream": True}):
+    for event, data in _events(session, engine, body):
         value = msgspec.json.decode(data, type=dict[str, Any])
         if event == "error":
-            _end_line(session)
+            _end_line(session, pieces)
             raise Failure(str(value.get("error", {}).get("message", "the answer broke off")))
         if session.out.as_json:
             session.out.event({"event": event, **value})
-        elif event == "token":
+        elif event == "token" and pieces:
             session.out.piece(str(value.get("text", "")))
         if event == "done":
             done = value
     if done is None:
-        _end_line(session)
+        _end_line(session, pieces)
         raise Failure("the answer broke off before its end")
     if not session.out.as_json:
-        session.out.line()
+        session.out.line("" if pieces else str(done.get("response", "")))
         _footer(session, done)
 
 
-def _end_line(session: Session) -> None:
-    if not session.out.as_json:
+def _events(session: Session, engine: EngineClient, body: dict[str, object]) -> Iterator[tuple[str, bytes]]:
+    """What comes of it; until that begins, what it waits for, in a line of the terminal that goes then."""
+    out, begun = session.out, False
+
+    def waits(said: str) -> None:
+        words = said.removeprefix("keep-alive").lstrip(", ")
+        if words and not begun:
+            out.passing(words)
+
+    watched = waits if out.watched else None
+    try:
+        for each in engine.events("POST", "/api/v1/route", {**body, "stream": True}, watched):
+            begun = True
+            out.passing()
+            yield each
+    finally:
+        out.passing()
+
+
+def _end_line(session: Session, pieces: bool) -> None:
+    if pieces and not session.out.as_json:
         session.out.line()
 
 

@@ -1,6 +1,6 @@
 """How commands reach the engine: found by the rules of the contract, spoken to over HTTP."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -60,14 +60,24 @@ class EngineClient:
         return self._decode(self._send("DELETE", path))
 
     def events(
-        self, method: str, path: str, body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        waits: Callable[[str], None] | None = None,
     ) -> Iterator[tuple[str, bytes]]:
-        """(event, data) of a server-sent stream, until it ends. Close the iterator to hang up."""
+        """(event, data) of a server-sent stream, until it ends. Close the iterator to hang up.
+
+        `waits` is told what the engine says while the answer is waited for.
+        """
+        sent = _content(body)
+        if waits is not None:
+            sent["headers"]["x-orchestra-progress"] = "1"
         try:
-            with self._http.stream(method, path, **_content(body)) as answer:
+            with self._http.stream(method, path, **sent) as answer:
                 if answer.is_error:
                     raise _refused(answer.status_code, answer.read())
-                yield from _sse(answer.iter_lines())
+                yield from _sse(answer.iter_lines(), waits)
         except httpx.HTTPError as error:
             raise self._away(error) from error
 
@@ -132,13 +142,15 @@ def _refused(status: int, content: bytes) -> Failure:
         return Failure(f"HTTP {status}: {content[:200].decode(errors='replace')}")
 
 
-def _sse(lines: Iterator[str]) -> Iterator[tuple[str, bytes]]:
+def _sse(lines: Iterator[str], comment: Callable[[str], None] | None = None) -> Iterator[tuple[str, bytes]]:
     event, data = "message", []
     for line in lines:
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
         elif line.startswith("event:"):
             event = line[6:].strip()
+        elif line.startswith(":") and comment is not None:
+            comment(line[1:].strip())
         elif not line and data:
             yield event, "\n".join(data).encode()
             event, data = "message", []

@@ -1,6 +1,7 @@
 """Everything printed: text for people, JSON for programs, nothing a terminal would obey."""
 
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
@@ -40,7 +41,9 @@ class Printer:
 
     def __init__(self, as_json: bool, environ: Mapping[str, str]) -> None:
         self.as_json = as_json
-        self._plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+        self._dumb = environ.get("TERM") == "dumb"
+        self._passing = False
+        self._plain = bool(environ.get("NO_COLOR")) or self._dumb
 
     def data(self, value: object) -> None:
         """One JSON document."""
@@ -69,6 +72,18 @@ class Printer:
     def talk(self, text: str) -> None:
         """What is not data: progress, hints, reasons."""
         click.echo(self.paint(safe_text(text), sys.stderr, dim=True), err=True)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody sees what is said beside the data, on a terminal that can take a line back."""
+        return sys.stderr.isatty() and not self._dumb
+
+    def passing(self, text: str = "") -> None:
+        """A line on that terminal that the next takes the place of; an empty one takes it away."""
+        if self.watched and (text or self._passing):
+            self._passing = bool(text)
+            fits = one_line(text)[: shutil.get_terminal_size().columns - 1]
+            click.echo(f"\r\x1b[K{self.paint(fits, sys.stderr, dim=True)}", nl=False, err=True)
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their content; a cell that names a state is coloured."""

@@ -7,6 +7,9 @@ import msgspec
 from orchestra_core.domain.caching import Wish
 from orchestra_core.domain.outcome import Partial
 
+# How often a streaming client that waits is told that it is not forgotten (reliability.md section 3).
+TOLD_SECONDS = 15.0
+
 
 class Kind(StrEnum):
     """The three inference verbs every backend is spoken to with."""
@@ -64,7 +67,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     with, else the peer's address. `so_far` is set on a call that goes on with an interrupted answer: all of it that
     the client has, which `fields` already carries as the beginning.
     `repeatable`: the same again is expected to get the same answer, which is so at temperature 0 and of embeddings;
-    `cache` is what the client says of stored answers, None: nothing.
+    `cache` is what the client says of stored answers, None: nothing. A client that waits for a stream is told so every
+    `told_seconds`.
     """
 
     id: str
@@ -88,6 +92,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     so_far: Partial | None = None
     repeatable: bool = False
     cache: Wish | None = None
+    told_seconds: float = TOLD_SECONDS
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):

@@ -72,7 +72,8 @@ class ModelView(msgspec.Struct, frozen=True):
     `progress` is what the backend says of the load or unload under way, if anything; `changing_seconds` how long it
     has taken so far. Of those `inflight`, `awaiting` wait until it is loaded; `waiting` have no slot yet.
     `first_token_ratio` and `token_ratio` are observed over predicted times, for the first token and for each after it;
-    they are 1 before the first answer.
+    they are 1 before the first answer. `frees_bytes` is what is reserved for it while it is there, `memory_bytes` what
+    of that it was measured to occupy.
     """
 
     id: str
@@ -114,6 +115,7 @@ class ModelView(msgspec.Struct, frozen=True):
     first_token_ratio: float = 1.0
     token_ratio: float = 1.0
     awaiting: int = 0
+    frees_bytes: int | None = None
 
 
 class TripView(msgspec.Struct, frozen=True):

@@ -197,6 +197,10 @@ class Memory:
             if device != HOST and device not in seen
         ]
 
+    def frees(self, endpoint: str) -> int | None:
+        """What the end of a model that is there gives back, as plans say it."""
+        return self._scheduler.frees(endpoint)
+
     def exhausted(self, endpoint: Endpoint) -> None:
         """It died for want of memory: it is taken to need more."""
         self._corrections.raise_(endpoint.id)

@@ -55,6 +55,7 @@ def picture(engine: Engine, *, simulated: bool) -> Snapshots:
         cache=engine.answers.view,
         drills=lambda: drills.views,
         standing=intake.standing,
+        frees=loading.memory.frees,
         place=lambda key: loading.memory.places.get(key, NOWHERE),
     )
     return Snapshots(sources, clock, __version__, os.getpid(), simulated=simulated)

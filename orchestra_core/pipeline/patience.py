@@ -11,8 +11,6 @@ from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.progress import progress_words
 from orchestra_core.domain.sink import Sink
 
-# How often a streaming client that waits is told that it is not forgotten (reliability.md section 3).
-ALIVE_SECONDS = 15.0
 _PERCENT = re.compile(r"\d+(\.\d+)? ?%")
 
 
@@ -62,9 +60,9 @@ class Patience:
 
     def tick(self, now: float) -> None:
         for key, told in tuple(self._told.items()):
-            if now - told >= ALIVE_SECONDS:
+            wait = self._waiting[key]
+            if now - told >= wait.call.told_seconds:
                 self._told[key] = now
-                wait = self._waiting[key]
                 wait.sink.alive(wait.note(now))
 
     async def pause(self, seconds: float, call: Call, sink: Sink, note: str) -> None:

@@ -179,6 +179,11 @@ class Scheduler:
         tenant.asked = tenant.speculated = None
         return True
 
+    def frees(self, endpoint_id: str) -> int | None:
+        """What is reserved for a model that is there; None: nothing, or nobody knows."""
+        tenant = self._registry.tenants.get(endpoint_id)
+        return tenant.size or None if tenant is not None and tenant.present else None
+
     def plan(self, endpoint: Endpoint, now: float, action: str = "load", *, operator: bool = False) -> Plan:
         """What a load or unload would do. Changes nothing."""
         tenant = self._of(endpoint)

@@ -1,4 +1,4 @@
-"""What the headers of a request say of the cache, put to its call."""
+"""What the headers of a request say of the cache and of waiting, put to its call."""
 
 from msgspec.structs import replace
 
@@ -8,6 +8,8 @@ from orchestra_core.server.exchange import Request
 
 CONTROL = b"cache-control"
 OWN = b"x-orchestra-cache"
+PROGRESS = b"x-orchestra-progress"
+_PROGRESS_SECONDS = 1.0
 
 
 def wished(call: Call, request: Request) -> Call:
@@ -16,3 +18,8 @@ def wished(call: Call, request: Request) -> Call:
     if wish.off:
         return replace(call, repeatable=False)
     return replace(call, cache=wish)
+
+
+def watched(call: Call) -> Call:
+    """Of a client that shows its user how far a load is."""
+    return replace(call, told_seconds=_PROGRESS_SECONDS)

@@ -93,8 +93,12 @@ def encode(value: object) -> bytes:
 
 
 def events(pairs: list[tuple[str, object]]) -> bytes:
+    """One named ":" is a comment."""
     return b"".join(
-        b"event: " + name.encode() + b"\ndata: " + encode(value) + b"\n\n" for name, value in pairs
+        b": %b\n\n" % str(value).encode()
+        if name == ":"
+        else b"event: " + name.encode() + b"\ndata: " + encode(value) + b"\n\n"
+        for name, value in pairs
     )
 
 

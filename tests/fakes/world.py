@@ -193,6 +193,7 @@ class World:
             parameters=None if billions is None else int(billions * 1e9),
             quantization=quant,
             memory_bytes=int(size * (1.15 if gigs and gigs < 50 else 1.0)) if size and loaded else None,
+            frees_bytes=int(size * 1.3) if size and loaded else None,
             price=CLOUD_PRICE if backend == "cloud" else FREE,
             tokens_per_second=speed if loaded else None,
             first_token_seconds=0.05 + 4 / speed if speed and loaded else None,

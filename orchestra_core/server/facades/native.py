@@ -16,7 +16,7 @@ from orchestra_core.server.answers import keep_alive, send_error, served_by
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.failures import failure
 from orchestra_core.server.ports import Ports
-from orchestra_core.server.wishes import CONTROL, OWN, wished
+from orchestra_core.server.wishes import CONTROL, OWN, PROGRESS, watched, wished
 from orchestra_core.wire.native import Answer, event, metrics_of, read_route, read_selection
 from orchestra_core.wire.openai.answers import render_error
 
@@ -100,6 +100,8 @@ class NativeFacade:
         call = read_route(request.body, request_id, self._ports.clock.monotonic(), key)
         if CONTROL in request.fields or OWN in request.fields:
             call = wished(call, request)
+        if PROGRESS in request.fields:
+            call = watched(call)
         live = self._ports.running.live
         live[request_id] = sink = NativeSink(exchange, call)
         try:

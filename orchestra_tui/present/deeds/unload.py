@@ -54,7 +54,7 @@ def _one(view: ModelView, picture: Picture) -> Question:
         if other.model == view.model and other.id != view.id and other.residency == "ready"
     ]
     rows: list[Fact] = [
-        ("frees", size(view.memory_bytes) if view.memory_bytes else "not known", "strong"),
+        ("frees", _freed([view]), "strong"),
         ("elsewhere", f"ready on {', '.join(others)}" if others else "not ready on any other backend", ""),
         ("work", _work([view]), "bad")
         if busy
@@ -67,13 +67,12 @@ def _one(view: ModelView, picture: Picture) -> Question:
 
 
 def _several(views: Sequence[ModelView], others: Sequence[LeftOut]) -> Question:
-    frees = sum(view.memory_bytes or 0 for view in views)
     busy = any(view.inflight + view.waiting for view in views)
     asked = Question(
         f"Unload {counted(views)}?",
         (
             *listed("models", [view.id for view in views]),
-            ("frees", f"about {size(frees)}" if frees else "not known", "strong"),
+            ("frees", _freed(views), "strong"),
             ("work", _work(views), "bad" if busy else "good"),
         ),
         without=tuple(each.id for each in others),
@@ -92,6 +91,13 @@ def _busy(asked: Question, typed: str) -> Question:
     return msgspec.structs.replace(
         asked, facts=(*asked.facts, wait), risk=Risk.HIGH, typed=typed, adds={"drain_seconds": DRAIN_SECONDS}
     )
+
+
+def _freed(views: Sequence[ModelView]) -> str:
+    """As the engine's plan says it."""
+    total = sum(view.frees_bytes or 0 for view in views)
+    known = size(total) if total else "not known"
+    return known if all(view.frees_bytes for view in views) or not total else f"at least {known}"
 
 
 def _work(views: Sequence[ModelView]) -> str:

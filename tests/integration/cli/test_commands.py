@@ -1,5 +1,6 @@
 """Every command that talks to an engine, against a scripted one over a real socket."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -217,6 +218,59 @@ def test_an_answer_that_breaks_off_or_fails_is_no_success(capsys: pytest.Capture
     failed = [*half, ("error", error("upstream_failed", "the backend died"))]
     ran = run(capsys, {ROUTE: failed}, "query", "--prompt", "x", "--stream")
     assert (ran.code, ran.err) == (1, "ai-orchestra: the backend died\n")
+
+
+class Watched(io.StringIO):
+    """Standard error on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+WAITING: list[tuple[str, object]] = [
+    (":", "keep-alive, loading m:1 40 %, 12 s, position 1"),
+    (":", "keep-alive"),
+    ("start", {"model": "m:1"}),
+    ("token", {"text": "a"}),
+    (":", "keep-alive, loading m:1, 3 s, position 1"),
+    ("token", {"text": "b"}),
+    ("done", {**ANSWER, "response": "ab"}),
+]
+
+
+@pytest.mark.parametrize("more", [[], ["--stream"]])
+def test_a_terminal_sees_what_is_waited_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    """In a line that goes before the answer comes, also where that is redirected; never over the answer."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stderr", seen := Watched())
+    ran = run(capsys, {ROUTE: WAITING}, "query", "--prompt", "x", *more)
+    assert (ran.code, ran.out) == (0, "ab\n")
+    assert seen.getvalue() == ("\r\x1b[Kloading m:1 40 %, 12 s, position 1\r\x1b[K[m:1, 2 tokens, 12 ms]\n")
+
+
+def test_what_was_waited_for_gives_way_to_an_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing else has come."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stderr", seen := Watched())
+    ran = run(capsys, {ROUTE: WAITING[:1]}, "query", "--prompt", "x")
+    assert (ran.code, ran.out) == (1, "")
+    assert seen.getvalue().endswith("position 1\r\x1b[Kai-orchestra: the answer broke off before its end\n")
+
+
+def test_nobody_is_told_what_is_waited_for_without_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in a log nor on a terminal that cannot take a line back."""
+    ran = run(capsys, {ROUTE: WAITING}, "query", "--prompt", "x", "--stream")
+    assert ran.err == "[m:1, 2 tokens, 12 ms]\n"
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stderr", seen := Watched())
+    ran = run(capsys, {ROUTE: WAITING}, "query", "--prompt", "x", "--stream")
+    assert (ran.out, seen.getvalue()) == ("ab\n", "[m:1, 2 tokens, 12 ms]\n")
 
 
 def test_the_engines_own_words_are_passed_on(capsys: pytest.CaptureFixture[str]) -> None:

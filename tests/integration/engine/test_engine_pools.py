@@ -40,6 +40,9 @@ async def test_a_backend_that_moves_keeps_no_memory_for_what_it_had(tmp_path: Pa
         here.engine.members.suspect("box")
         async with asyncio.timeout(20):
             await until(lambda: reserved(here).get("box") == 4_000_000_000)
+        planned = (await here.post("/api/v1/models/m/unload", {"dry_run": True})).json["plan"]
+        (view,) = here.snapshot().models
+        assert planned["frees_bytes"] == view.frees_bytes == 4_000_000_000
         await here.reload(ALONE + models + described(new))
         assert reserved(here)["box"] == 0
 

@@ -116,6 +116,20 @@ async def test_a_load_under_way_is_not_undone(stage: Stage) -> None:
         assert (await client.answer()).done
 
 
+async def test_who_watches_is_told_every_second(stage: Stage) -> None:
+    """A client that says so, on our own surface; others are told every fifteen."""
+    first = await empty(stage, "first")
+    engine = await stage.engine(first)
+    async with engine.client() as client:
+        asked = {"prompt": "Hi", "model": "m", "stream": True}
+        client.send("/api/v1/route", asked, x_orchestra_progress="1")
+        await first.reached("load")
+        told = await client.until("keep-alive, loading m, ")
+        first.open("load")
+        await client.until("event: done")
+    assert int(told.rpartition(b"loading m, ")[2].split()[0]) < 14
+
+
 async def test_a_load_is_shared(stage: Stage) -> None:
     """Three ask at once for what is not loaded: one load, three answers."""
     first = await empty(stage, "first")

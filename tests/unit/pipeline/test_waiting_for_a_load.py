@@ -30,9 +30,9 @@ class Loading:
         self.endpoint.changing_since = self.world.clock.monotonic()
         self.endpoint.progress = said
 
-    async def ask(self) -> TakingSink:
+    async def ask(self, **wish: float) -> TakingSink:
         sink = TakingSink(streaming=True)
-        self.asking.append(asyncio.ensure_future(self.world.ask(sink, stream=True)))
+        self.asking.append(asyncio.ensure_future(self.world.ask(sink, stream=True, **wish)))
         await settle()
         return sink
 
@@ -81,6 +81,18 @@ async def test_percent_are_told_where_the_backend_reports_them(said: str, note: 
     sink = await loading.ask()
     loading.later(16)
     assert sink.notes == [note]
+    await loading.end()
+
+
+async def test_who_watches_is_told_more_often() -> None:
+    """Each as its client wishes."""
+    loading = Loading(slots=2)
+    loading.begin()
+    watching, other = await loading.ask(told_seconds=1.0), await loading.ask()
+    for _ in range(15):
+        loading.later(1.0)
+    assert (len(watching.notes), len(other.notes)) == (15, 1)
+    assert watching.notes[11] == "loading llama3:8b, 12 s, position 1"
     await loading.end()
 
 

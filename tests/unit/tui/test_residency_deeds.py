@@ -242,7 +242,7 @@ def test_several_are_unloaded_with_one_answer() -> None:
         "",
         "  models     box1/qwen2.5-coder:7b",
         "             box1/llama3.2:3b",
-        "  frees      about 7.7G",
+        "  frees      8.7G",
         "  work       3 in flight, 0 waiting",
         "             they may finish for up to 60 s; it takes no new ones",
         "             meanwhile",
@@ -253,6 +253,19 @@ def test_several_are_unloaded_with_one_answer() -> None:
     assert [call.about for call in calls] == [IDLE, BUSY]
     assert calls[0].path == "/api/v1/models/qwen2.5-coder%3A7b/unload"
     assert calls[0].body == {"backend": "box1", "drain_seconds": 60.0}
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "at least 2.6G"), (0, "not known")])
+def test_what_is_not_known_of_what_is_freed_is_not_guessed(number: int, said: str) -> None:
+    """Of backends whose memory nobody knows, or of an engine that does not tell it yet."""
+    snapshot = World().snapshot()
+    known = (BUSY,)[:number]
+    models = tuple(
+        view if view.id in known else msgspec.structs.replace(view, frees_bytes=None)
+        for view in snapshot.models
+    )
+    asked = asked_of(unload([IDLE, BUSY], seen()), snapshot=msgspec.structs.replace(snapshot, models=models))
+    assert f"  frees      {said}" in drawn(asked)
 
 
 def test_several_are_loaded_each_with_its_verdict() -> None:

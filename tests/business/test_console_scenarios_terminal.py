@@ -1,6 +1,8 @@
 """At a real terminal: every kind and size of one, and giving it back whatever happens; scenarios 10, 11 and 13."""
 
+import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -112,6 +114,27 @@ def test_a_connection_that_is_cut_leaves_nothing_running(place: Path, demo: Engi
         # Whoever has become its parent may not look for it.
         wait_outside(lambda: not runs(program), "an end of the console", 30)
         assert demo.get("/api/v1/health").status_code == 200
+
+
+def test_a_terminal_that_goes_without_a_signal_leaves_nothing_running(place: Path, demo: EngineProcess) -> None:
+    """Where the terminal is not the session's own nothing tells of its end."""
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as line:
+        program = subprocess.Popen(
+            (*PROGRAM, "--socket", str(demo.socket)),
+            env={**clean_environment(place), "TERM": "xterm-256color"},
+            **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+            start_new_session=True,
+        )
+        os.close(theirs)
+        seen = b""
+        while b"live" not in seen:
+            seen = seen[-4:] + line.read(4096)
+    try:
+        assert program.wait(30) == 0
+    finally:
+        program.kill()
+        program.wait()
 
 
 def test_a_continuation_without_a_suspension_starts_nothing_twice(place: Path, demo: EngineProcess) -> None:

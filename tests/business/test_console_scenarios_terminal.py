@@ -116,7 +116,9 @@ def test_a_connection_that_is_cut_leaves_nothing_running(place: Path, demo: Engi
         assert demo.get("/api/v1/health").status_code == 200
 
 
-def test_a_terminal_that_goes_without_a_signal_leaves_nothing_running(place: Path, demo: EngineProcess) -> None:
+def test_a_terminal_that_goes_without_a_signal_leaves_nothing_running(
+    place: Path, demo: EngineProcess
+) -> None:
     """Where the terminal is not the session's own nothing tells of its end."""
     ours, theirs = os.openpty()
     with os.fdopen(ours, "rb", buffering=0) as line:

@@ -7,7 +7,6 @@ from typing import IO, Any
 
 from textual.drivers.linux_driver import LinuxDriver
 
-
 # Seconds between looks whether the terminal is still there.
 LOOK = 1.0
 

@@ -56,5 +56,5 @@ class PlotPane(Pane):
 def _chart(series: Throughput) -> Chart:
     """On an axis of whole minutes, so that it stands still while an engine that is young has more to tell."""
     seconds = -(-max(len(series.requests), 1) // 60) * 60
-    requests, failed = Curve("req/s", series.requests or (0, 0)), Curve("failed/s", series.failures, "bad")
+    requests, failed = Curve("req/s", series.requests), Curve("failed/s", series.failures, "bad")
     return Chart("requests", "", "rate", (requests,), 1, seconds, "", failed, area=True)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from orchestra_core.domain.snapshot import Throughput
 from orchestra_tui.present import throughput
 from orchestra_tui.present.curves import Chart, Curve, ceiling, figures, highest, spark, table, thinned, tick
 from orchestra_tui.present.glyphs import ASCII, UNICODE
@@ -153,3 +154,16 @@ def test_the_plot_is_drawn_anew_with_other_signs() -> None:
     snapshot = World().snapshot()
     assert "█" in "".join(plain(row) for row in pane._all(Picture(snapshot), 60, 12))
     assert "".join(plain(row) for row in pane._all(Picture(snapshot, glyphs=ASCII), 60, 12)).isascii()
+
+
+def test_the_plot_shows_no_second_of_which_nothing_is_known() -> None:
+    """An engine that was asked nothing yet has axes; seconds without a request have a line at zero."""
+    fetch()
+
+    def bars(requests: tuple[int, ...]) -> int:
+        pane = PlotPane(lambda *_: [], lambda *_: (), lambda: 0.0, id="traffic")
+        snapshot = replace(World().snapshot(), throughput=Throughput(requests=requests))
+        return "".join(plain(row) for row in pane._all(Picture(snapshot), 60, 12)).count("▄")
+
+    assert bars(()) == 0
+    assert bars((0,) * 30) > 20

@@ -57,8 +57,15 @@ class NdjsonSplitter:
         return [line for raw in self._lines.cut(data) if (line := raw.strip())]
 
 
+def error_data(value: bytes) -> bytes:
+    """The `data` that stands for a field `error`: many builds of llama.cpp write one where a stream fails, and then its
+    usual end.
+    """
+    return b'{"error":%b}' % value
+
+
 class SseSplitter:
-    """The `data` of each event that a blank line has ended; other fields and comments are skipped.
+    """The `data` of each event that a blank line has ended; comments and other fields but `error` are skipped.
 
     Lines end in LF, CRLF or CR. Several `data` lines of one event are joined by LF, and together they may
     be as long as the limit. An event with an empty `data` line yields an empty payload.
@@ -102,7 +109,9 @@ class SseSplitter:
 
     def _field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
-        if name != b"data":
+        if name == b"error":
+            value = error_data(value)
+        elif name != b"data":
             return
         value = value.removeprefix(b" ")
         self._size += len(value) + 1

@@ -6,7 +6,7 @@ from orchestra_core.domain.call import Kind
 from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.reply import Delta, Usage
-from orchestra_core.wire.framing import LIMIT, SseSplitter
+from orchestra_core.wire.framing import LIMIT, SseSplitter, error_data
 from orchestra_core.wire.openai.shapes import Chunk, DeltaBody, ErrorBody, ToolCall, calls_body, chunk_body
 
 DONE = b"[DONE]"
@@ -32,6 +32,9 @@ def _decode(payload: bytes) -> Chunk:
         ) from error
     if given(chunk.error):
         raise WireError(Fault(Verdict.FAILED, 200, _error_text(chunk.error)))
+    if not chunk.choices and chunk.usage is None and b'"message"' in payload:
+        # Not within `error`, as servers do whose event is called so or whose object is.
+        raise WireError(Fault(Verdict.FAILED, 200, _error_text(msgspec.Raw(payload))))
     return chunk
 
 
@@ -195,7 +198,9 @@ class Relay:
             line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")
         )
         if not payload:
-            return self.started
+            if not event.startswith(b"error:"):
+                return self.started
+            payload = error_data(event[6:])
         if payload == DONE:
             self.done = True
             return True

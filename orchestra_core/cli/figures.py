@@ -17,10 +17,10 @@ def count(value: float | None) -> str:
 
 
 def cost(value: float | None, unknown: int = 0) -> str:
-    """Four digits; a plus where some requests are not in it because nobody knows what they cost."""
+    """Four digits, or whole units; a plus where some requests are not in it because nobody knows what they cost."""
     if value is None:
         return "-"
-    return f"{value:.4g}{'+' if unknown else ''}"
+    return (f"{value:.4g}" if value < 9999.5 else f"{value:,.0f}") + ("+" if unknown else "")
 
 
 def percent(share: float | None) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from orchestra_tui.present.glyphs import Glyphs
-from orchestra_tui.present.numbers import count, rate, seconds
+from orchestra_tui.present.numbers import cost, count, rate, seconds
 from orchestra_tui.present.spans import Line, line, pad, span
 
 Value = float | None
@@ -67,16 +67,12 @@ def _number(value: Value, unknown: str) -> str:
     )
 
 
-def _money(value: Value, unknown: str) -> str:
-    return unknown if value is None else f"{value:.3g}"
-
-
 _SPELL: dict[str, Spell] = {
     "rate": rate,
     "tokens": _tokens,
     "seconds": seconds,
     "number": _number,
-    "money": _money,
+    "money": cost,
 }
 
 

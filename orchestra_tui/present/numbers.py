@@ -67,6 +67,13 @@ def seconds(value: float | None, unknown: str = UNKNOWN) -> str:
     return f"{int(value) // 60}m{int(value) % 60:02d}s"
 
 
+def cost(value: float | None, unknown: str = UNKNOWN, *, at_least: bool = False) -> str:
+    """What was asked, in four digits or whole units; a plus where some of it is of no known price."""
+    if value is None:
+        return unknown
+    return (f"{value:.4g}" if value < 9999.5 else f"{value:,.0f}") + ("+" if at_least else "")
+
+
 def age(value: float | None, unknown: str = UNKNOWN) -> str:
     """How long ago, in at most three characters where possible: `8s`, `12m`, `3h`, `9d`."""
     if value is None:

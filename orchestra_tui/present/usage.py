@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from orchestra_tui.present.glyphs import Glyphs
-from orchestra_tui.present.numbers import count, rate, seconds
+from orchestra_tui.present.numbers import cost, count, rate, seconds
 from orchestra_tui.present.spans import Line, Span, cut_line, line, pad, span, wrapped
 
 GROUPS = ("model", "task", "key", "backend", "day")
@@ -109,11 +109,6 @@ class _Column(NamedTuple):
         return max(map(len, (self.head, *self.texts)))
 
 
-def money(value: float | None, unknown: int, glyphs: Glyphs) -> str:
-    """A plus where some requests are left out because nobody knows what they cost."""
-    return glyphs.unknown if value is None else f"{value:.4g}{'+' if unknown else ''}"
-
-
 def table(
     rows: Sequence[Figures], by: str, cells: int, glyphs: Glyphs
 ) -> tuple[Line, list[tuple[str, Line]]]:
@@ -144,7 +139,7 @@ def _fitting(rows: Sequence[Figures], cells: int, glyphs: Glyphs) -> list[_Colum
         _Column(5, "IN", [count(row.tokens_in) for row in rows]),
         _Column(4, "OUT", [count(row.tokens_out) for row in rows]),
         _Column(3, "TOK/S", [rate(row.tokens_per_second, unknown) for row in rows]),
-        _Column(1, "COST", [money(row.cost, row.cost_unknown_requests, glyphs) for row in rows]),
+        _Column(1, "COST", [_known(row, unknown) for row in rows]),
         _Column(7, "P50", [bound(row.seconds.p50, unknown) for row in rows]),
         _Column(1, "P95", [bound(row.seconds.p95, unknown) for row in rows]),
     ]
@@ -159,10 +154,9 @@ def _fitting(rows: Sequence[Figures], cells: int, glyphs: Glyphs) -> list[_Colum
 def below(report: Report, cells: int, glyphs: Glyphs) -> list[Line]:
     """All together, what routing saved, and what could be better."""
     whole, currency = report.totals, report.currency
-    cost = money(whole.cost, whole.cost_unknown_requests, glyphs)
     told = (
         f"{_requests(whole.requests)}, {_percent(whole.error_rate, glyphs.unknown)} % failed, "
-        f"{count(whole.tokens_in)} tokens in, {count(whole.tokens_out)} out, {cost} {currency}"
+        f"{count(whole.tokens_in)} tokens in, {count(whole.tokens_out)} out, {_known(whole, glyphs.unknown)} {currency}"
     )
     drawn = wrapped(told, cells - 1, "strong", " ", " ")
     saved = report.savings
@@ -171,7 +165,7 @@ def below(report: Report, cells: int, glyphs: Glyphs) -> list[Line]:
         drawn += wrapped(f"{said}: {_against(one, currency)}", cells - 1, "", " ", "   ")
     if saved.cache.hits:
         answers = f"{count(saved.cache.hits)} {'answer' if saved.cache.hits == 1 else 'answers'}"
-        told = f"cache: {answers}, {money(saved.cache.saved, 0, glyphs)} {currency} saved"
+        told = f"cache: {answers}, {cost(saved.cache.saved, glyphs.unknown)} {currency} saved"
         drawn += wrapped(told, cells - 1, "", " ", "   ")
     for advice in report.suggestions or ():
         drawn += wrapped(advice.sentence, cells - 1, "accent", f" {glyphs.full} ", "   ")
@@ -192,9 +186,9 @@ def detail(row: Figures, by: str, currency: str, cells: int, glyphs: Glyphs) -> 
             "tokens",
             f"{row.tokens_in} in, {row.tokens_out} out, {rate(row.tokens_per_second, unknown)} a second",
         ),
-        ("cost", f"{money(row.cost, row.cost_unknown_requests, glyphs)} {currency}"),
+        ("cost", f"{_known(row, unknown)} {currency}"),
         ("", f"not known of {_requests(row.cost_unknown_requests)}" if row.cost_unknown_requests else ""),
-        ("a success", f"{money(row.cost_per_success, 0, glyphs)} {currency}"),
+        ("a success", f"{cost(row.cost_per_success, unknown)} {currency}"),
         ("whole", _spread(row.seconds, unknown)),
         ("first token", _spread(row.first_token_seconds, unknown)),
     ]
@@ -220,11 +214,16 @@ def _spread(found: Durations, unknown: str) -> str:
 def _against(one: Compared, currency: str) -> str:
     if one.paid is None or one.would_have_cost is None:
         return "not known what it would have cost"
-    return f"{one.would_have_cost:.4g} {currency} instead of {one.paid:.4g}, over {one.requests} of {_requests(one.of)}"
+    instead = f"{cost(one.would_have_cost)} {currency} instead of {cost(one.paid)}"
+    return f"{instead}, over {one.requests} of {_requests(one.of)}"
 
 
 def _requests(number: int) -> str:
     return f"{number if number < 100_000 else count(number)} {'request' if number == 1 else 'requests'}"
+
+
+def _known(row: Figures, unknown: str) -> str:
+    return cost(row.cost, unknown, at_least=row.cost_unknown_requests > 0)
 
 
 def _percent(share: float | None, unknown: str) -> str:

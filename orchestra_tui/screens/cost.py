@@ -1,5 +1,6 @@
 """The Cost view: how budgets stand and where they lead, who used what, what routing saved, what could be better."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -114,15 +115,16 @@ class CostScreen(TableScreen):
         engine, since = self.console.engine, usage.WINDOWS[self._window][1]
         try:
             self._report, self._error = await asking.usage(engine, self._by, since), ""
-            self.draw(self.picture)
-            if self.console.now() - self._spent_at >= _SPENT_SECONDS:
+        except EngineError as error:
+            self._error = error.message
+        self.draw(self.picture)
+        if not self._error and self.console.now() - self._spent_at >= _SPENT_SECONDS:
+            # Not worth a word of its own where the sums came.
+            with contextlib.suppress(EngineError):
                 self._days = await asking.days(engine, spending.DAYS)
                 self._spent_at = self.console.now()
                 self._last = await series.series(engine, "15m", "model")
-        except EngineError as error:
-            # What an hour costs is not worth a word where the sums came.
-            self._error = "" if self._report is not None else error.message
-        self.draw(self.picture)
+            self.draw(self.picture)
 
     # -- what is shown
 

@@ -3,11 +3,12 @@
 from orchestra_core.domain.running import RunningView
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import clock, seconds
+from orchestra_tui.present.numbers import cost as spelled
 from orchestra_tui.present.requests import timeline
 from orchestra_tui.present.requests.decision import explained
 from orchestra_tui.present.requests.ledger import Ended, Report
 from orchestra_tui.present.requests.log import Entry
-from orchestra_tui.present.requests.rows import money, state, whole_seconds
+from orchestra_tui.present.requests.rows import state, whole_seconds
 from orchestra_tui.present.spans import Line, line, span, wrapped
 
 _LABEL = 10
@@ -77,9 +78,9 @@ def _of_ended(row: Ended, currency: str, glyphs: Glyphs) -> list[Fact]:
     inferred = " (inferred)" if row.task_inferred else ""
     estimated = ", estimated" if row.tokens_estimated else ""
     kept = f", {row.tokens_cached} of them cached" if row.tokens_cached else ""
-    cost = money(row.cost, "unknown")
+    cost = spelled(row.cost, "unknown")
     served = f"{row.model} on {row.backend or 'no backend'}" if row.model else "nobody"
-    saved = f", {money(row.saved, '')} saved" if row.saved else ""
+    saved = f", {spelled(row.saved)} saved" if row.saved else ""
     ended = ", ".join([row.verdict, *marks, *cached])
     return [
         ("request", row.id, "strong"),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from orchestra_core.domain.running import RunningView
 from orchestra_tui.present.glyphs import Glyphs
-from orchestra_tui.present.numbers import clock, count, seconds
+from orchestra_tui.present.numbers import clock, cost, count, seconds
 from orchestra_tui.present.requests.ledger import Ended
 from orchestra_tui.present.requests.log import WINDOW, Entry
 from orchestra_tui.present.spans import Line, cut_line, line, pad, span
@@ -71,10 +71,6 @@ def whole_seconds(view: RunningView) -> str:
     return seconds(max(view.age_ms, 0.0) / 1000) if view.age_ms < 1000 else f"{view.age_ms / 1000:.0f}s"
 
 
-def money(value: float | None, unknown: str) -> str:
-    return unknown if value is None else f"{value:.4g}"
-
-
 def _model(entry: Entry, glyphs: Glyphs) -> str:
     if entry.model:
         return entry.model
@@ -108,7 +104,7 @@ def _out(entry: Entry, glyphs: Glyphs) -> str:
 
 
 def _cost(entry: Entry, glyphs: Glyphs) -> str:
-    return money(None if isinstance(entry, RunningView) else entry.cost, glyphs.unknown)
+    return cost(None if isinstance(entry, RunningView) else entry.cost, glyphs.unknown)
 
 
 _COLUMNS = (

@@ -92,7 +92,7 @@ async def test_enter_tells_everything_of_a_row() -> None:
 
 
 async def test_what_the_engine_refuses_is_said_in_its_words() -> None:
-    """In place of the numbers, and gone with the next answer."""
+    """Also where there are numbers from before, which stay; gone with the next answer."""
     engine = ConsoleEngine()
     engine.tick()
     app = console(engine)
@@ -105,6 +105,12 @@ async def test_what_the_engine_refuses_is_said_in_its_words() -> None:
         await pilot.press("b")
         await sees(pilot, "code_generation")
         assert "cannot be read" not in text(app)
+        engine.refusal = "the ledger is away"
+        screen = app.screen
+        assert isinstance(screen, CostScreen)
+        screen._ask()
+        await sees(pilot, "the ledger is away")
+        assert "code_generation" in text(app)
 
 
 async def test_nobody_is_asked_while_another_view_is_seen() -> None:

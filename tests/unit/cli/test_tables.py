@@ -50,6 +50,7 @@ def test_what_a_terminal_would_obey_is_measured_as_it_is_shown() -> None:
         (cost(None, 3), "-"),
         (cost(0.0), "0"),
         (cost(1.23456, 2), "1.235+"),
+        (cost(12_345.6, 2), "12,346+"),
         (percent(None), "-"),
         (percent(0.1234), "12.3"),
         (duration(None), "-"),

@@ -52,6 +52,13 @@ def test_contexts(value: int, expected: str) -> None:
     assert numbers.context(value) == expected
 
 
+def test_large_costs_are_whole_units() -> None:
+    """Yen come in ten thousands, and nobody reads 1.2e+04."""
+    told = [numbers.cost(each) for each in (None, 0.00123456, 9999.4, 9999.6, 1_234_567.0)]
+    assert told == ["–", "0.001235", "9999", "10,000", "1,234,567"]
+    assert numbers.cost(12_345.6, at_least=True) == "12,346+"
+
+
 def test_counts_and_uptime() -> None:
     """Large counts are shortened, durations have two units."""
     assert [numbers.count(each) for each in (9999, 21_920, 4_182_330)] == ["9999", "21.9k", "4.2M"]

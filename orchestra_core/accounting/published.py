@@ -6,7 +6,7 @@ event loop up for 25 ms at most.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import version
@@ -22,7 +22,6 @@ _PACKAGE = "genai-prices"
 _READ, _WRITTEN, _CACHED, _REQUESTS = "input_mtok", "output_mtok", "cache_read_mtok", "requests_kcount"
 # Tokens of an answer that are charged apart from it, and that no backend of ours tells apart.
 _UNCOUNTED = ("output_reasoning_mtok", "output_citation_mtok")
-_Rate = Callable[[str, int], float | None]
 
 
 def load() -> "List":

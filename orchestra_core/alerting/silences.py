@@ -8,7 +8,6 @@ import msgspec
 from orchestra_core.alerting.policy import RULES
 from orchestra_core.domain.errors import InvalidRequest, NotFound
 
-LONGEST_SECONDS = 30 * 86_400.0
 _MOST = 1000
 
 

@@ -167,10 +167,10 @@ def read(data: bytes) -> Recording:
             flaws.append("a part was left out: its beginning is damaged")
             continue
         if header.recording != VERSION:
-            raise_or = (
-                f"format {header.recording} of version {header.version}; this program reads format {VERSION}"
+            flaws.append(
+                f"a part was left out: it is in format {header.recording} of version {header.version}; "
+                f"this program reads format {VERSION}"
             )
-            flaws.append(f"a part was left out: it is in {raise_or}")
             continue
         times, events, flaw = _index(text[1:])
         if times:

@@ -27,11 +27,6 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     hopeless: bool = False
 
 
-def cost_of(victims: Iterable[Tenant]) -> float:
-    """Expected seconds of loading these again for others within the next minute."""
-    return sum(victim.cost() for victim in victims)
-
-
 def draft(scene: Scene) -> Draft:
     """The plan of a load, and what of it can be done now."""
     if scene.tenant.settled:

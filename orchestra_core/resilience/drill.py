@@ -226,13 +226,10 @@ class Drill:
         """Whether it has just become done; call it every second or so."""
         if self.done or self.ended_at is None:
             return False
-        well = self._opened_at is None or self.circuit is Circuit.CLOSED or self._unasked(now)
+        unasked = self.circuit is Circuit.HALF_OPEN and now - max(self._turned_at, self.ended_at) >= UNASKED
+        well = self._opened_at is None or self.circuit is Circuit.CLOSED or unasked
         self.done = (well and not self._met) or now - self.ended_at >= PATIENCE
         return self.done
-
-    def _unasked(self, now: float) -> bool:
-        since = max(self._turned_at, self.until if self.ended_at is None else self.ended_at)
-        return self.circuit is Circuit.HALF_OPEN and now - since >= UNASKED
 
     @property
     def recovering(self) -> bool:

@@ -96,16 +96,12 @@ class Latencies:
             self._slices.append(self._newest)
         self._until = (self._newest.number + 1) * self._step
 
-    def quantile(self, q: float, now: float) -> float | None:
-        """The duration that a share `q` (0..1) did not exceed, within 2.5 %; None without any."""
+    def quantiles(self, now: float, shares: Sequence[float]) -> tuple[float | None, ...]:
+        """The durations that these shares (0..1) did not exceed, within 2.5 %; None without any."""
         merged: dict[int, int] = {}
         for part in self._live(now):
             merge(merged, part.buckets)
-        return quantile(merged, q)
-
-    def quantiles(self, now: float, shares: Sequence[float] = (0.5, 0.95, 0.99)) -> tuple[float | None, ...]:
-        """The quantile of each of the `shares`."""
-        return tuple(self.quantile(share, now) for share in shares)
+        return tuple(quantile(merged, share) for share in shares)
 
     def average(self, now: float) -> float | None:
         """The exact mean; None without any."""

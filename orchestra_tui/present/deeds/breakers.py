@@ -1,7 +1,9 @@
 """Deeds on the breakers of endpoints: forced open, reset, probed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+
+import msgspec
 
 from orchestra_core.domain.snapshot import BreakerView
 from orchestra_tui.present.deeds.deed import Answer, Call, Deed, Question, Refusal, Risk, path, refused
@@ -11,53 +13,52 @@ from orchestra_tui.present.numbers import age
 from orchestra_tui.present.picture import Picture, breaker, model
 from orchestra_tui.present.plans import Fact
 
+Asked = Callable[[Sequence[str], Picture], Question | Refusal]
+
 
 def trip(ids: Sequence[str], seconds: float | None = None) -> Deed:
     """Forces breakers open, for so many seconds or until they are reset."""
-    if not ids:
-        return refused("trip", "no endpoint selected")
     body: dict[str, object] = {} if seconds is None else {"seconds": seconds}
     held = "until it is reset" if seconds is None else f"for {_spelled(seconds)}"
-    return Deed(
-        "trip",
-        tuple(ids),
-        lambda picture: _trip(ids, held, picture),
-        tuple(Call(path("breakers", each, "trip"), body, each) for each in ids),
-        f"the breaker of {ids[0]} is open {held}" if len(ids) == 1 else "",
-        heard=None if len(ids) == 1 else lambda answers: f"{counted(answers, 'breaker')} open {held}",
-    )
+    return _deed("trip", ids, partial(_trip, held), f"is open {held}", f"open {held}", body)
 
 
 def reset(ids: Sequence[str]) -> Deed:
     """Closes breakers and forgets what they counted."""
-    if not ids:
-        return refused("reset", "no endpoint selected")
-    return Deed(
-        "reset",
-        tuple(ids),
-        lambda picture: _reset(ids, picture),
-        tuple(Call(path("breakers", each, "reset"), {}, each) for each in ids),
-        f"the breaker of {ids[0]} is closed, it starts slowly" if len(ids) == 1 else "",
-        heard=None if len(ids) == 1 else lambda answers: f"{counted(answers, 'breaker')} closed",
-    )
+    return _deed("reset", ids, _reset, "is closed, it starts slowly", "closed")
 
 
 def probe(ids: Sequence[str]) -> Deed:
     """Asks endpoints for one token now; their breakers count what it finds."""
-    if not ids:
-        return refused("probe", "no endpoint selected")
-    return Deed(
-        "probe",
-        tuple(ids),
-        lambda picture: _probe(ids, picture),
-        tuple(Call(path("breakers", each, "probe"), {}, each) for each in ids),
-        "",
+    return msgspec.structs.replace(
+        _deed("probe", ids, _probe, "", ""),
+        done="",
         heard=lambda answers: "; ".join(_found(answer) for answer in answers),
         tone=lambda answers: "accent" if all(answer.get("ok") for answer in answers) else "bad",
     )
 
 
-def _trip(ids: Sequence[str], held: str, picture: Picture) -> Question | Refusal:
+def _deed(
+    verb: str,
+    ids: Sequence[str],
+    asked: Asked,
+    done: str,
+    all_done: str,
+    body: dict[str, object] | None = None,
+) -> Deed:
+    if not ids:
+        return refused(verb, "no endpoint selected")
+    return Deed(
+        verb,
+        tuple(ids),
+        lambda picture: asked(ids, picture),
+        tuple(Call(path("breakers", each, verb), body or {}, each) for each in ids),
+        f"the breaker of {ids[0]} {done}" if len(ids) == 1 else "",
+        heard=None if len(ids) == 1 else lambda answers: f"{counted(answers, 'breaker')} {all_done}",
+    )
+
+
+def _trip(held: str, ids: Sequence[str], picture: Picture) -> Question | Refusal:
     views, others = sorted_out(ids, picture, lambda _: "", breaker)
     if not views:
         return Refusal(f"trip: {others[0].reason}")

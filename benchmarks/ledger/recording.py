@@ -22,7 +22,7 @@ from orchestra_core.storage.journal.reading import Batch, Reading
 from orchestra_core.storage.journal.writing import Journal
 from orchestra_core.storage.ledger import Ledger
 from orchestra_core.storage.opening import store_at
-from orchestra_core.storage.store import Row
+from orchestra_core.storage.store import Entry, Row
 
 GROUP = 1024
 _WHOLE = 16 * GROUP
@@ -91,7 +91,7 @@ def steps(place: Path, candidates: int, rounds: int, costs: Costs) -> None:
                 journal.begin(begin)
         with costs.of("write that it ended"):
             for end, body in zip(ends, decided, strict=True):
-                journal.end((end, (), body, None, None))
+                journal.end(Entry(end, (), body))
         batches = list[Batch]()
         with costs.of("take both over"):
             while (batch := reading.take(GROUP)) is not None:

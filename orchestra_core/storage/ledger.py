@@ -25,7 +25,7 @@ from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.queries import ModelTotals, Queries
 from orchestra_core.storage.retention import FOREVER, Retention
 from orchestra_core.storage.stats import LedgerStats
-from orchestra_core.storage.store import Connection, Row
+from orchestra_core.storage.store import Connection, Entry, Row
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 from orchestra_core.storage.writer import Policy, Tally, Writer
 
@@ -126,7 +126,7 @@ class Ledger:
         tally = self._tally
         tally.offered += 1
         try:
-            taken = self._journal.end((request, attempts, decision, prompt, answer))
+            taken = self._journal.end(Entry(request, attempts, decision, prompt, answer))
         except UNSTORABLE as error:
             tally.refused += 1
             tally.fault = str(error)

@@ -7,7 +7,7 @@ from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.journal.reading import Reading
 from orchestra_core.storage.journal.replay import Replay
 from orchestra_core.storage.journal.writing import Journal
-from orchestra_core.storage.store import Row
+from orchestra_core.storage.store import Entry, Row
 from tests.fakes.clock import ManualClock
 from tests.fakes.memory_files import MemoryFiles
 from tests.fakes.memory_store import MemoryStore
@@ -53,7 +53,7 @@ class Life:
         self.journal.begin(begun(name))
 
     def end(self, name: str, size: int = 60) -> bool:
-        return self.journal.end(((name, "x" * size), (), None, None, None))
+        return self.journal.end(Entry((name, "x" * size)))
 
     def fold(self, limit: int = 3) -> None:
         """As the writer thread does it."""

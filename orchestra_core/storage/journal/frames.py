@@ -1,6 +1,5 @@
 """Records of a journal as they stand in a file, see journal.records."""
 
-from collections.abc import Sequence
 from zlib import crc32
 
 import msgspec
@@ -16,9 +15,6 @@ from orchestra_core.storage.journal.records import (
     Head,
 )
 from orchestra_core.storage.store import Entry, Row
-
-# The fields of Entry, without making one.
-Ended = tuple[Row, Sequence[Row], bytes | None, str | None, str | None]
 
 _encode = msgspec.msgpack.Encoder().encode
 # What encoding raises for values that a record cannot hold.
@@ -36,7 +32,7 @@ def begin_frame(begin: Row) -> bytes:
     return HEADER.pack(len(body), crc32(body, BEGIN_SEED), BEGIN) + body
 
 
-def end_frame(entry: Ended | Entry) -> bytes:
-    """`entry` in the field order of Entry. Raises what UNSTORABLE names where a value cannot be written down."""
+def end_frame(entry: Entry) -> bytes:
+    """Raises what UNSTORABLE names where a value cannot be written down."""
     body = _encode(entry)
     return HEADER.pack(len(body), crc32(body, END_SEED), END) + body

@@ -129,7 +129,7 @@ class Reading:
             if (number, end) > (segment.number, at):
                 if number > segment.number or before > at:
                     break
-                entries.append(Entry(*entry))
+                entries.append(entry)
                 at = end
             handed.popleft()
         return Batch(entries, Mark(segment.journal, segment.number, at), at) if entries else None

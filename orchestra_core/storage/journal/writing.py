@@ -20,14 +20,14 @@ from orchestra_core.clock import Clock
 from orchestra_core.storage.failures import StoreUnusable
 from orchestra_core.storage.journal.bounds import Bounds
 from orchestra_core.storage.journal.files import DISK, Files
-from orchestra_core.storage.journal.frames import UNSTORABLE, Ended, begin_frame, end_frame
+from orchestra_core.storage.journal.frames import UNSTORABLE, begin_frame, end_frame
 from orchestra_core.storage.journal.records import Begin
 from orchestra_core.storage.journal.replay import Replay, look_back
 from orchestra_core.storage.journal.segments import Directory, Segment
 from orchestra_core.storage.store import Entry, Row
 
 # The number of its segment, where the ended request before it ends, where it ends itself, and what it is.
-Handed = tuple[int, int, int, Ended]
+Handed = tuple[int, int, int, Entry]
 
 
 def _no_state() -> bytes:
@@ -109,9 +109,9 @@ class Journal:
         else:
             self._append(segment, frame)
 
-    def end(self, entry: Ended) -> bool:
-        """Whether it will be stored. `entry` in the field order of store.Entry; raises what UNSTORABLE names."""
-        self._begun.pop(entry[0][0], None)
+    def end(self, entry: Entry) -> bool:
+        """Whether it will be stored; raises what UNSTORABLE names."""
+        self._begun.pop(entry.request[0], None)
         frame = end_frame(entry)
         segment: Segment | None = self._current
         assert segment is not None
@@ -205,10 +205,10 @@ class Journal:
 
     # -- what the disk does not take ---------------------------------------------------------------------
 
-    def _hold(self, entry: Ended) -> bool:
+    def _hold(self, entry: Entry) -> bool:
         if self._failed_at is None or self._closed or len(self.held) >= self.bounds.memory:
             return False
-        self.held.append(Entry(*entry))
+        self.held.append(entry)
         return True
 
     def _write_held(self, segment: Segment) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from orchestra_core.storage.store import Entry
 from tests.fakes.journals import PLACE, Life
 from tests.fakes.memory_files import Killed, MemoryFiles
 from tests.fakes.memory_store import MemoryStore
@@ -172,4 +173,4 @@ def test_two_engines_do_not_share_a_journal() -> None:
         Life(files, store)
     assert first.end("a")
     first.journal.close()
-    assert Life(files, store).journal.end((("b",), (), None, None, None))
+    assert Life(files, store).journal.end(Entry(("b",)))

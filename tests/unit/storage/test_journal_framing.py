@@ -11,6 +11,7 @@ from orchestra_core.storage.journal.frames import begin_frame, end_frame, head_f
 from orchestra_core.storage.journal.records import END, FAMILY, MAGIC, Head, read_entry
 from orchestra_core.storage.journal.scan import scan
 from orchestra_core.storage.journal.segments import Segment
+from orchestra_core.storage.store import Entry
 from tests.fakes.journals import begun
 
 HEAD = MAGIC + head_frame(Head("j", 1, b"state"))
@@ -18,7 +19,7 @@ PATH = Path("/journal/000000001.journal")
 
 
 def ended(name: str, text: str = "some words") -> bytes:
-    return end_frame(((name, text, 1.25, None, 2**40), ((name, 1),), b"\x00decision", None, None))
+    return end_frame(Entry((name, text, 1.25, None, 2**40), ((name, 1),), b"\x00decision"))
 
 
 def read(data: bytes) -> tuple[list[str], str, int]:

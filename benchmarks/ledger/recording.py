@@ -86,10 +86,10 @@ def steps(place: Path, candidates: int, rounds: int, costs: Costs) -> None:
         begins, ends = list(map(begun, numbers)), list(map(ended, numbers))
         with costs.of("encode the decision"):
             decided = [_encode(why) for _ in numbers]
-        with costs.of("write that it began"):
+        with costs.of("note that it began"):
             for begin in begins:
                 journal.begin(begin)
-        with costs.of("write that it ended"):
+        with costs.of("note that it ended"):
             for end, body in zip(ends, decided, strict=True):
                 journal.end(Entry(end, (), body))
         batches = list[Batch]()

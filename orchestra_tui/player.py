@@ -11,7 +11,17 @@ from orchestra_core.domain.events import Event
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.engine import EngineError, Update
 from orchestra_tui.pieces import Failed, Piece
-from orchestra_tui.present.replay import REFUSED, SPEEDS, TRAFFIC_WINDOW, Span, ended, requests, traffic
+from orchestra_tui.present.replay import (
+    ONLY_FAILURES,
+    REFUSED,
+    SPEEDS,
+    TRAFFIC_WINDOW,
+    Span,
+    ended,
+    failures,
+    requests,
+    traffic,
+)
 
 T = TypeVar("T")
 # A display that gets nothing for longer takes its engine for lost.
@@ -184,7 +194,7 @@ class Player:
             return msgspec.to_builtins(self.snapshot)
         if subject == "budgets":
             return {"budgets": msgspec.to_builtins(self.snapshot.budgets)}
-        raise EngineError(f"{REFUSED}: it does not hold {name}", "not_recorded")
+        raise EngineError(f"not in this recording: {name}", "not_recorded")
 
     def _series(self, asked: Mapping[str, str]) -> object:
         """Of the last minutes to the second, as the snapshot of then tells; of longer ones as of a minute before."""
@@ -207,11 +217,6 @@ class Player:
         return found
 
     def _requests(self, request_id: str, asked: Mapping[str, str]) -> object:
-        if "requests" not in self._documents:
-            raise EngineError(
-                f"{REFUSED}: it does not hold requests; the file of `ai-orchestra incident` does",
-                "not_recorded",
-            )
         if asked.get("running"):
             raise EngineError(f"{REFUSED}: what ran at a moment is not in it", "not_recorded")
         if request_id:
@@ -219,7 +224,10 @@ class Player:
             if found is None:
                 raise EngineError(f"{REFUSED}: of request {request_id} it holds no decision", "not_found")
             return found
-        document = self._documents["requests"]
+        document = self._documents.get("requests")
+        if document is None:
+            rows = failures(self.tape.events(self.place))
+            return {"timestamp": self.snapshot.now, "only": ONLY_FAILURES, **requests(rows, asked)}
         return {"timestamp": self.snapshot.now, **document, **requests(document["requests"], asked)}
 
     async def post(self, path: str, wish: Mapping[str, object], answer: type[T]) -> T:  # noqa: ARG002  the protocol's

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from orchestra_core.domain.events import Event
 from orchestra_core.domain.series import WINDOWS, Course, SeriesView, Spread
 from orchestra_core.domain.snapshot import Snapshot
 
 REFUSED = "a recording is replayed"
+ONLY_FAILURES = "of a recording: only those that failed"
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 60.0)
 _DAY_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 _BY = re.compile(r"([+-]\d{1,6})([smh]?)")
@@ -91,6 +93,35 @@ def requests(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, str]) -> dic
 
 def _failed(row: Mapping[str, Any]) -> bool:
     return row.get("verdict") not in ("success", "cancelled")
+
+
+def failures(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """The requests that events tell of, as rows of the ledger, newest first: who needs the others has an incident."""
+    return [
+        _failure(event)
+        for event in sorted(events, key=lambda one: one.at, reverse=True)
+        if event.kind in ("request.failed", "request.cancelled")
+    ]
+
+
+def _failure(event: Event) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": event.subject,
+        "at": event.at,
+        "error": event.message,
+        "verdict": "cancelled",
+    }
+    if event.kind == "request.failed":
+        endpoint, _, rest = event.message.partition(": ")
+        backend, _, model = endpoint.partition("/")
+        verdict, _, why = rest.partition(": ")
+        row |= {
+            "backend": backend or None,
+            "model": model or None,
+            "verdict": verdict or "failed",
+            "error": why,
+        }
+    return row
 
 
 def ended(entries: Sequence[Mapping[str, Any]], until: float) -> list[Mapping[str, Any]]:

@@ -174,7 +174,9 @@ class CostScreen(TableScreen):
         self.sheet("Usage", drawn, key)
 
     def on_selection_lost(self, event: SelectionLost) -> None:
+        """Other rows were asked for: nothing has gone."""
         event.stop()
+        event.prevent_default()
 
     def rows(self, picture: Picture, cells: int) -> None:
         rows = self._report.rows if self._report else ()

@@ -169,6 +169,8 @@ class RequestsScreen(FollowingScreen):
             listing = self.listing
             more = f" among the last {len(self.log_of_requests.ended)}" if listing.query else ""
             said = f"no such request{more}" if listing.query or listing.problems else "no requests yet"
+            if self.log_of_requests.only:
+                said = "none failed by then; a file of `ai-orchestra incident` has the others"
         return cut_line(line(span(f" {said}", "muted")), cells)
 
     def extent(self, things: Sequence[Entry]) -> tuple[int, int]:
@@ -179,7 +181,8 @@ class RequestsScreen(FollowingScreen):
         title = super().titled(shown, total)
         running = f"  {log.total} running" if log.total else ""
         problem = f"  ! {self._problem}" if self._problem and log.known else ""
-        return f"{title}{running}{problem}"
+        only = f"  {log.only}" if log.only else ""
+        return f"{title}{running}{only}{problem}"
 
     def on_selection_lost(self, event: SelectionLost) -> None:
         """One that ended while only what runs is shown is no surprise, and what was said of it should stand."""

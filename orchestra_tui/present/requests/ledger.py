@@ -44,13 +44,15 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Newest first. `next` is the cursor of older ones; `pending` have ended and are not in the ledger yet."""
+    """Newest first. `next` is the cursor of older ones; `pending` have ended and are not in the ledger yet. `only` says
+    which ones these are, where they are not all."""
 
     requests: tuple[Ended, ...] = ()
     next: str | None = None
     pending: int = 0
     currency: str = ""
     timestamp: str = ""
+    only: str = ""
 
 
 class Running(msgspec.Struct, frozen=True):

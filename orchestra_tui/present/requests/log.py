@@ -21,6 +21,7 @@ class Log:
         self.total = 0
         self.cursor: str | None = None
         self.currency = ""
+        self.only = ""
         self.known = False
         self._ended: dict[str, Ended] = {}
         self._order: list[Ended] = []
@@ -92,7 +93,7 @@ class Log:
         self._take(page)
 
     def _take(self, page: Page) -> None:
-        self.currency = page.currency or self.currency
+        self.currency, self.only = page.currency or self.currency, page.only
         before = len(self._ended) if self._order else -1
         self._ended |= {row.id: row for row in page.requests}
         if len(self._ended) == before:

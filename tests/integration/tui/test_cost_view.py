@@ -65,6 +65,7 @@ async def test_b_and_the_brackets_ask_anew() -> None:
         await pilot.press("b")
         await sees(pilot, "Usage by task, 7 days")
         await sees(pilot, "code_generation")
+        assert "nothing is selected" not in text(app)
         await pilot.press("]", "]")
         await sees(pilot, "Usage by task, all days")
         await until(pilot, lambda: engine.usages[-1] == ("task", ""))

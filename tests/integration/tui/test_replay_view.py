@@ -168,6 +168,16 @@ async def test_an_engine_of_another_version_is_named_and_not_to_be_restarted() -
         assert "restart the engine" not in text(app)
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_without_an_incident_it_says_which_requests_it_has(size: tuple[int, int]) -> None:
+    """Those that failed; while there are none, where the others are."""
+    app, _ = replaying()
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("5")
+        await sees(pilot, "of a recording: only those that failed")
+        await sees(pilot, "none failed by then; a file of `ai-orchestra incident` has the others")
+
+
 async def test_an_incident_shows_its_requests_and_why_they_went_where_they_went() -> None:
     """From what lies beside the recording; what ran at a moment is nowhere, so nothing is said of it."""
     rows = [ended(number) for number in range(1210, 1213)]

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from orchestra_core.domain.events import Event
 from orchestra_core.domain.series import SeriesView
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.recording.reading import read
@@ -15,7 +16,7 @@ from orchestra_tui.history import History
 from orchestra_tui.parts.pausing import Pausing
 from orchestra_tui.pieces import Failed
 from orchestra_tui.player import Player
-from orchestra_tui.present.replay import Span, badge, is_time, meant, traffic
+from orchestra_tui.present.replay import Span, badge, failures, is_time, meant, traffic
 from tests.fakes.filmed import Film, film
 from tests.fakes.world import World
 
@@ -146,13 +147,38 @@ async def test_it_says_what_it_does_not_hold_and_refuses_every_change() -> None:
     """Plainly, for each subject; nothing is asked of anybody."""
     player = Player(read(FILM.data), "a")
     assert "here it holds no usage" in await refusal(player, "/api/v1/usage?by=model")
-    assert "it does not hold drills" in await refusal(player, "/api/v1/drills")
-    assert "`ai-orchestra incident` does" in await refusal(player, "/api/v1/requests?limit=5")
+    assert "not in this recording: drills" in await refusal(player, "/api/v1/drills")
+    assert "of request r1 it holds no decision" in await refusal(player, "/api/v1/requests/r1")
     with pytest.raises(EngineError, match="a recording is replayed: nothing can be changed"):
         await player.post("/api/v1/models/m/load", {}, dict)
     pieces = [piece async for piece in player.route({"prompt": "Hi"})]
     assert pieces == [Failed("a recording is replayed: there is no engine to ask", "replayed")]
     assert (await player.fetch()).now == FILM.shot[0].now
+
+
+async def test_of_requests_it_has_those_that_events_tell_of() -> None:
+    """Those that failed and those that somebody cancelled, the newest first, up to the moment that is shown."""
+    events = [
+        Event(World(0).stamp(second), kind, name, message, "error")
+        for second, kind, name, message in (
+            (1, "request.failed", "r1", "box/org/m: timeout: no byte: for 30 s"),
+            (2, "request.failover", "r1", "box/m -> lab/m: no"),
+            (3, "request.cancelled", "r2", "by the operator"),
+            (4, "request.failed", "r3", ": rejected: no model"),
+        )
+    ]
+    told = [
+        (row["id"], row["verdict"], row.get("backend"), row.get("model"), row["error"])
+        for row in failures(events)
+    ]
+    assert told == [
+        ("r3", "rejected", None, None, "no model"),
+        ("r2", "cancelled", None, None, "by the operator"),
+        ("r1", "timeout", "box", "org/m", "no byte: for 30 s"),
+    ]
+    page = await Player(read(FILM.data), "a").get("/api/v1/requests?limit=5", dict)
+    assert page["only"] == "of a recording: only those that failed"
+    assert all(one["at"] <= page["timestamp"] for one in page["requests"])
 
 
 def row(number: int, second: int, **more: object) -> dict[str, object]:

@@ -126,6 +126,7 @@ class Orchestra(App[str]):
         return Picture(
             snapshot=shown,
             activity=self._feed.activity.until(shown),
+            trends=self._feed.readings.until(shown),
             link=self._feed.link(),
             launch=self._feed.launch(),
             glyphs=self.looks.glyphs,

@@ -16,6 +16,7 @@ from orchestra_tui.launch import Launcher
 from orchestra_tui.messages import EventArrived, LinkLost, SnapshotArrived
 from orchestra_tui.present.connection import Connection, Lost
 from orchestra_tui.present.picture import Launch, Link
+from orchestra_tui.readings import Readings
 
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0)
 SLOW_INTERVAL = 2.0
@@ -36,6 +37,7 @@ class Feed:
         self.slow = False
         self.history = History()
         self.activity = Activity()
+        self.readings = Readings()
         self._app = app
         self._now = now
         self._say = say
@@ -138,6 +140,7 @@ class Feed:
         before, self.snapshot = self.snapshot, snapshot
         self.history.add(self._now(), snapshot)
         self.activity.add(snapshot)
+        self.readings.add(snapshot)
         self._connection.arrived(self._now())
         if before is not None and (before.pid, before.started) != (snapshot.pid, snapshot.started):
             self._say("the engine was restarted; connected again", "warn")

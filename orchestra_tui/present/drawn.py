@@ -1,6 +1,7 @@
 """Rows of a table that are drawn when they are looked at: of hundreds a terminal shows a few dozen."""
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import TypeVar, overload
 
 from orchestra_tui.present.spans import Line
@@ -38,6 +39,12 @@ class Drawn(Sequence[tuple[str, Line]]):
     def __init__(self, things: Sequence[T], identity: Callable[[T], str], draw: Callable[[T], Line]) -> None:
         self.keys = [identity(thing) for thing in things]
         self.lines = Unseen(things, draw)
+
+    def drawn_by(self, draw: Callable[[int], Line]) -> "Drawn":
+        """The same things, the row at each place drawn otherwise."""
+        other = copy(self)
+        other.lines = Unseen(range(len(self)), draw)
+        return other
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -1,14 +1,20 @@
 """Bars and sparklines on a fixed scale, drawn in text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from orchestra_core.domain.snapshot import MemoryView
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import size
 from orchestra_tui.present.spans import Line, Span, line, pad, span
-from orchestra_tui.present.states import fraction, pressure
+from orchestra_tui.present.states import State, fraction, pressure
+from orchestra_tui.present.trend import STILL, Trend, foretold
 
-READING = 28
+# Percent with an arrow, amount, and the word.
+_READING = 28
+_AMOUNT = 11
+# A bar that is shorter is none: there the time to a limit takes the place of the amount.
+_LEAST_BAR = 8
 
 
 def bar(memory: MemoryView, cells: int, glyphs: Glyphs) -> Line:
@@ -25,26 +31,74 @@ def bar(memory: MemoryView, cells: int, glyphs: Glyphs) -> Line:
     return runs(signs, tones)
 
 
-def gauge(
-    label: str, memory: MemoryView, cells: int, glyphs: Glyphs, label_cells: int = 12, *, known: bool = True
+class Reading(NamedTuple):
+    """What a gauge shows: `bar` draws its bar in so many cells, the `limits` are shares of the whole."""
+
+    bar: Callable[[int], Line]
+    share: float
+    amount: str
+    state: State
+    limits: Sequence[float]
+
+
+def row(
+    label: str, reading: Reading, cells: int, glyphs: Glyphs, label_cells: int, trend: Trend = STILL
 ) -> Line:
-    """One row: label, bar, percent, used of total, and the word; only the total where the use is not known."""
-    state = pressure(memory, glyphs)
-    share = fraction(memory)
-    room = max(cells - label_cells - READING - 1, 4)
-    if not known:
-        amount = f"of {size(memory.total)}"
-        return line(
-            Span(pad(label, label_cells, more=glyphs.more)),
-            span(f" {glyphs.rail * room} {glyphs.unknown:>4} {amount:<11} unknown", "muted"),
-        )
-    amount = f"{size(memory.used)}/{size(memory.total)}"
+    """A gauge in one row: label, bar, percent, amount, the word, and when it is at its next limit."""
+    told = foretold(trend, reading.share, reading.limits)
+    amount, tone, end = reading.amount, "value", Span("")
+    room = max(cells - label_cells - _READING - 1, 4)
+    if told and room - len(told) - 1 >= _LEAST_BAR:
+        room -= len(told) + 1
+        end = span(f" {told}", "warn")
+    elif told:
+        room = max(room - (len(told) - _AMOUNT), 4)
+        amount, tone = told, "warn"
     return line(
         Span(pad(label, label_cells, more=glyphs.more)),
         Span(" "),
-        *bar(memory, room, glyphs),
-        span(f"{share * 100:4.0f}% {amount:<11}", "strong"),
-        span(f" {state.symbol} {state.word:<8}", state.tone),
+        *reading.bar(room),
+        percent(reading, trend, glyphs),
+        span(f" {amount:<{_AMOUNT}}", tone),
+        span(f" {reading.state.symbol} {reading.state.word:<8}", reading.state.tone),
+        end,
+    )
+
+
+def percent(reading: Reading, trend: Trend, glyphs: Glyphs) -> Span:
+    """With an arrow where it has just risen or fallen; in five cells."""
+    arrow = {1: glyphs.rising, -1: glyphs.falling}.get(trend.direction, "")
+    return span(f"{f'{arrow}{reading.share:.0%}':>5}", "value")
+
+
+def gauge(
+    label: str,
+    memory: MemoryView,
+    cells: int,
+    glyphs: Glyphs,
+    label_cells: int = 12,
+    trend: Trend = STILL,
+    *,
+    known: bool = True,
+) -> Line:
+    """The row of a memory; only the total where the use is not known."""
+    if not known:
+        room = max(cells - label_cells - _READING - 1, 4)
+        amount = f"of {size(memory.total)}"
+        return line(
+            Span(pad(label, label_cells, more=glyphs.more)),
+            span(f" {glyphs.rail * room} {glyphs.unknown:>4} {amount:<{_AMOUNT}} unknown", "muted"),
+        )
+    return row(label, measured(memory, glyphs), cells, glyphs, label_cells, trend)
+
+
+def measured(memory: MemoryView, glyphs: Glyphs) -> Reading:
+    return Reading(
+        lambda room: bar(memory, room, glyphs),
+        fraction(memory),
+        f"{size(memory.used)}/{size(memory.total)}",
+        pressure(memory, glyphs),
+        (memory.warning, memory.critical),
     )
 
 

@@ -30,6 +30,8 @@ class Glyphs(msgspec.Struct, frozen=True):
     arrow: str = "›"
     ok: str = "▪"
     pin: str = "★"
+    rising: str = "↑"
+    falling: str = "↓"
 
 
 UNICODE = Glyphs()
@@ -58,4 +60,6 @@ ASCII = Glyphs(
     arrow=">",
     ok=".",
     pin="+",
+    rising="^",
+    falling="v",
 )

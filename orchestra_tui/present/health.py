@@ -96,8 +96,8 @@ def _backend_row(
     parts = [
         span(f"{gap}{pad(state.word, columns.health)}", state.tone),
         span(f"{gap}{pad(tripped.text, columns.tripped)}", tripped.tone),
-        span(f"{gap}{_busy(view, glyphs):>{columns.busy}} busy"),
-        span(f"{gap}{_ready(view):>{columns.ready}} ready"),
+        span(f"{gap}{_busy(view, glyphs):>{columns.busy}} busy", "value"),
+        span(f"{gap}{_ready(view):>{columns.ready}} ready", "value"),
     ]
     left = cells - sum(columns) - _WORDS - 4 * len(gap) - 1
     if left >= _LEAST_SPARK:
@@ -185,7 +185,9 @@ def table_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:
             span(f" {state.symbol} ", state.tone),
             span(pad(view.endpoint, name, more=glyphs.more), "strong"),
             span(f" {state.word:<10}", state.tone),
-            span(f"{age(view.since):>6}{trips} {_next(view, glyphs):>7}  "),
+            span(f"{age(view.since):>6}"),
+            span(trips, "value"),
+            span(f" {_next(view, glyphs):>7}  "),
             *outcomes(view.recent, glyphs, shown),
             *((span(f"  {told}", state.tone),) if told else ()),
         ),

@@ -1,6 +1,7 @@
 """The models table and one model's details."""
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import msgspec
 from rich.cells import cell_len
@@ -14,19 +15,21 @@ from orchestra_tui.present.health import outcomes
 from orchestra_tui.present.numbers import age, context, count, parameters, rate, seconds, since, size
 from orchestra_tui.present.picture import Picture, breaker
 from orchestra_tui.present.problems import story
-from orchestra_tui.present.spans import Line, cut, cut_line, line, pad, span, wrapped
+from orchestra_tui.present.spans import Line, Span, cut, cut_line, line, pad, span, wrapped
 from orchestra_tui.present.states import circuit, residency
 from orchestra_tui.present.steady import lately
 
 
 class Column(msgspec.Struct, frozen=True):
-    """`rank` says which columns give way first when the terminal is narrow (0: never)."""
+    """`rank` says which columns give way first when the terminal is narrow (0: never); one that `ages` is another every
+    second, which is no news."""
 
     title: str
     cells: int
     rank: int
     text: Callable[[ModelView, str], str]
     right: bool = True
+    ages: bool = False
 
 
 def _of(view: ModelView) -> str:
@@ -40,7 +43,7 @@ COLUMNS = (
     Column("TOK/S", 6, 1, lambda view, _: rate(view.tokens_per_second)),
     Column("RUN", 5, 0, lambda view, _: _of(view)),
     Column("QUE", 3, 3, lambda view, _: str(view.waiting + view.awaiting)),
-    Column("LAST", 4, 4, lambda view, now: age(since(now, view.last_used))),
+    Column("LAST", 4, 4, lambda view, now: age(since(now, view.last_used)), ages=True),
     Column("NEED", 5, 6, lambda view, _: size(view.need_bytes)),
     Column("TTFT", 6, 7, lambda view, _: seconds(view.first_token_seconds)),
     Column("CALLS", 6, 8, lambda view, _: count(view.calls)),
@@ -160,12 +163,15 @@ def _row(view: ModelView, chosen: Sequence[Column], name: int, now: str, glyphs:
     if under_way(view):
         where = pad(view.backend, chosen[0].cells, more=glyphs.more)
         return (*lead, span(f" {where}"), *_progress(view, chosen, glyphs))
-    cells = "".join(
-        " " + pad(column.text(view, now), column.cells, right=column.right, more=glyphs.more)
-        for column in chosen
-    )
-    tone = "muted" if view.residency == "absent" else ""
-    return (*lead, span(cells, tone))
+    tone = "muted" if view.residency == "absent" else "value"
+    cells: list[Span] = []
+    for ages, several in groupby(chosen, key=lambda column: column.ages):
+        texts = (
+            pad(column.text(view, now), column.cells, right=column.right, more=glyphs.more)
+            for column in several
+        )
+        cells.append(span("".join(f" {text}" for text in texts), "" if ages and tone == "value" else tone))
+    return (*lead, *cells)
 
 
 def _name(view: ModelView, cells: int, glyphs: Glyphs) -> Line:

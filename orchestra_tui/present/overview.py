@@ -19,6 +19,7 @@ from orchestra_tui.present.problems import problems
 from orchestra_tui.present.spans import Line, Span, cut_line, fit, line, span, width, wrapped
 from orchestra_tui.present.states import fraction
 from orchestra_tui.present.steady import lately
+from orchestra_tui.present.trend import STILL
 
 SAME_VERSION = (
     " Open the console that came with the engine, or restart the engine with this version: ai-orchestra shutdown, then "
@@ -70,13 +71,19 @@ def memory(picture: Picture, cells: int, height: int) -> list[Line]:
     label = min(max(width(line(span(name))) for name in names), max(cells // 4, min(cells // 3, 16)))
     silent = {view.name for view in snapshot.backends if unreported(view)}
     detailed = 2 * len(snapshot.pools) + len(others) <= height
+    trends = picture.trends
     drawn: list[Line] = []
     for pool in sorted(snapshot.pools, key=lambda pool: (pool.name != "host", -pools.share(pool)))[:height]:
-        drawn.append((Span(" "), *pools.gauge(pool.name, pool, cells - 2, glyphs, label)))
+        drawn.append(
+            (Span(" "), *pools.gauge(pool.name, pool, cells - 2, glyphs, label, trends.get(pool.name, STILL)))
+        )
         if detailed:
             drawn.append((Span("  "), *pools.parts(pool, cells - 2, glyphs)))
     drawn += [
-        (Span(" "), *gauge(name, memory, cells - 2, glyphs, label, known=name not in silent))
+        (
+            Span(" "),
+            *gauge(name, memory, cells - 2, glyphs, label, trends.get(name, STILL), known=name not in silent),
+        )
         for name, memory in others[: max(height - len(drawn), 0)]
     ]
     if len(drawn) + 2 <= height:
@@ -113,10 +120,10 @@ def traffic_row(picture: Picture, cells: int) -> Line:
     totals, unknown = snapshot.totals, picture.glyphs.unknown
     numbers = fit(
         [
-            (0, line(span(f"{requests_per_second(picture):.1f}", "strong"), span(" req/s", "muted"))),
-            (1, line(span(f"{tokens_per_second(picture):.0f}", "strong"), span(" tok/s", "muted"))),
-            (2, line(span("p95 ", "muted"), span(seconds(totals.p95, unknown), "strong"))),
-            (3, line(span(str(totals.inflight), "strong"), span(" in flight", "muted"))),
+            (0, line(span(f"{requests_per_second(picture):.1f}", "value"), span(" req/s", "muted"))),
+            (1, line(span(f"{tokens_per_second(picture):.0f}", "value"), span(" tok/s", "muted"))),
+            (2, line(span("p95 ", "muted"), span(seconds(totals.p95, unknown), "value"))),
+            (3, line(span(str(totals.inflight), "value"), span(" in flight", "muted"))),
         ],
         cells - 22,
     )
@@ -161,7 +168,7 @@ def traffic_lines(picture: Picture, cells: int, height: int) -> list[Line]:
             Span(" "),
             *fit(
                 [
-                    (i, line(span(f"{name} ", "muted"), span(text, "strong")))
+                    (i, line(span(f"{name} ", "muted"), span(text, "value")))
                     for i, (name, text) in enumerate(group)
                 ],
                 cells - 1,

@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.domain.snapshot import BackendView, BreakerView, ModelView, Snapshot
 from orchestra_tui.present.glyphs import UNICODE, Glyphs
 from orchestra_tui.present.numbers import age
+from orchestra_tui.present.trend import Trend
 
 
 class LinkState(StrEnum):
@@ -46,7 +47,8 @@ class Launch(msgspec.Struct, frozen=True):
 
 class Picture(msgspec.Struct, frozen=True):
     """All that a view may show. `interval` is seconds between snapshots as asked of the engine; `position` where in
-    the last minutes a paused display stands. `activity` are requests in flight by backend in the seconds before.
+    the last minutes a paused display stands. `activity` are requests in flight by backend in the seconds before,
+    `trends` where each memory is going, by its name.
 
     `read_only` says why nothing may be changed from here, empty where it may. `replay` says where a recording that is
     shown in place of an engine stands.
@@ -54,6 +56,7 @@ class Picture(msgspec.Struct, frozen=True):
 
     snapshot: Snapshot | None = None
     activity: Sequence[Mapping[str, int]] = ()
+    trends: Mapping[str, Trend] = {}
     link: Link = Link()
     launch: Launch | None = None
     glyphs: Glyphs = UNICODE

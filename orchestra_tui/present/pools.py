@@ -1,13 +1,14 @@
 """Pools of memory: one bar of everything that is promised, the share in use, its word, and the parts in numbers."""
 
+from collections.abc import Mapping
+
 from orchestra_core.domain.snapshot import PoolView, Snapshot
-from orchestra_tui.present.gauge import READING, runs
-from orchestra_tui.present.gauge import bar as gauge_of
+from orchestra_tui.present.gauge import Reading, measured, percent, row, runs
 from orchestra_tui.present.glyphs import Glyphs
 from orchestra_tui.present.numbers import size
-from orchestra_tui.present.spans import Line, Span, cut, fit, line, pad, span
-from orchestra_tui.present.states import State, fraction
-from orchestra_tui.present.states import pressure as memory_pressure
+from orchestra_tui.present.spans import Line, Span, cut, fit, line, span
+from orchestra_tui.present.states import State
+from orchestra_tui.present.trend import STILL, Trend, foretold
 
 # In a row of all pools.
 _BRIEF, _NAME = 10, 16
@@ -70,41 +71,46 @@ def bar(pool: PoolView, cells: int, glyphs: Glyphs) -> Line:
     return runs(signs, tones)
 
 
-def gauge(label: str, pool: PoolView, cells: int, glyphs: Glyphs, label_cells: int) -> Line:
-    """One row: label, bar, percent, used of total, and the word."""
-    state = pressure(pool, glyphs)
-    room = max(cells - label_cells - READING - 1, 4)
+def gauge(
+    label: str, pool: PoolView, cells: int, glyphs: Glyphs, label_cells: int, trend: Trend = STILL
+) -> Line:
+    """The row of a pool."""
+    return row(label, _measured(pool, glyphs), cells, glyphs, label_cells, trend)
+
+
+def _measured(pool: PoolView, glyphs: Glyphs) -> Reading:
     used = pool.reserved if pool.used is None else pool.used
-    amount = f"{size(used)}/{size(pool.total)}"
-    return line(
-        Span(pad(label, label_cells, more=glyphs.more)),
-        Span(" "),
-        *bar(pool, room, glyphs),
-        span(f"{share(pool) * 100:4.0f}% {amount:<11}", "strong"),
-        span(f" {state.symbol} {state.word:<8}", state.tone),
+    return Reading(
+        lambda room: bar(pool, room, glyphs),
+        share(pool),
+        f"{size(used)}/{size(pool.total)}",
+        pressure(pool, glyphs),
+        (pool.warning, pool.full, pool.critical),
     )
 
 
-def brief(snapshot: Snapshot, cells: int, glyphs: Glyphs) -> Line:
+def brief(snapshot: Snapshot, cells: int, glyphs: Glyphs, trends: Mapping[str, Trend]) -> Line:
     """All pools in one row, as many as there is room for: the host first, then the fullest."""
     order = sorted(snapshot.pools, key=lambda pool: (pool.name != "host", -share(pool)))
-    room = max(cells - 1, 0)
-    found = [(rank, _brief(pool, glyphs)) for rank, pool in enumerate(order)]
+    readings = [(pool.name, _measured(pool, glyphs)) for pool in order]
     if all(pool.name != "host" for pool in order):
-        host = snapshot.host
-        state = memory_pressure(host, glyphs)
-        drawn = gauge_of(host, _BRIEF, glyphs)
-        found.insert(0, (0, _reading("host", drawn, fraction(host), state)))
-    return (Span(" "), *fit(found, room, gap=3))
+        readings.insert(0, ("host", measured(snapshot.host, glyphs)))
+    found = [
+        (rank, _brief(name, reading, glyphs, trends.get(name, STILL)))
+        for rank, (name, reading) in enumerate(readings)
+    ]
+    return (Span(" "), *fit(found, max(cells - 1, 0), gap=3))
 
 
-def _brief(pool: PoolView, glyphs: Glyphs) -> Line:
-    return _reading(pool.name, bar(pool, _BRIEF, glyphs), share(pool), pressure(pool, glyphs))
-
-
-def _reading(name: str, drawn: Line, part: float, state: State) -> Line:
-    word = span(f" {state.symbol} {state.word}", state.tone)
-    return line(span(f"{cut(name, _NAME)} ", "muted"), *drawn, span(f" {part:4.0%}", "strong"), word)
+def _brief(name: str, reading: Reading, glyphs: Glyphs, trend: Trend) -> Line:
+    told = foretold(trend, reading.share, reading.limits)
+    return line(
+        span(f"{cut(name, _NAME)} ", "muted"),
+        *reading.bar(_BRIEF),
+        percent(reading, trend, glyphs),
+        span(f" {reading.state.symbol} {reading.state.word}", reading.state.tone),
+        span(f" {told}" if told else "", "warn"),
+    )
 
 
 def parts(pool: PoolView, cells: int, glyphs: Glyphs) -> Line:

@@ -91,4 +91,4 @@ class ModelsScreen(TableScreen):
 
 
 def _memory(picture: Picture, cells: int, _rows: int) -> list[Line]:
-    return [pools.brief(picture.snapshot, cells, picture.glyphs)] if picture.snapshot else []
+    return [pools.brief(picture.snapshot, cells, picture.glyphs, picture.trends)] if picture.snapshot else []

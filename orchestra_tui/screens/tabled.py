@@ -5,7 +5,9 @@ from typing import Any, ClassVar
 
 from orchestra_tui.messages import FilterChanged, SelectionLost
 from orchestra_tui.present import raw
+from orchestra_tui.present.changes import Changes
 from orchestra_tui.present.copies import Copy, as_csv, as_json, as_text, curl, member
+from orchestra_tui.present.drawn import Drawn
 from orchestra_tui.present.listing import Listing, Sort, Subject, arrow, with_arrow
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, line, plain, span
@@ -34,6 +36,7 @@ class TableScreen(ViewScreen):
         super().__init__()
         self.listing = Listing(self.SUBJECT)
         self._wide = False
+        self._changes = Changes()
         # What was selected when a filter began to be typed.
         self._wanted: str | None = None
 
@@ -115,6 +118,8 @@ class TableScreen(ViewScreen):
         )
         wide, pinned = self.extent(shown) if self._wide else (0, 0)
         header, rows = self.drawn(shown, picture, max(cells, wide))
+        if isinstance(rows, Drawn):
+            rows = self._changes.of_rows(picture, rows, max(cells, wide))
         header = with_arrow(header, listing.subject.facet(listing.sort.name), listing.sort, picture.glyphs)
         if picture.snapshot is not None:
             table.retain_marks({self.SUBJECT.identity(thing) for thing in things})

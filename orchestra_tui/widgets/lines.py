@@ -10,6 +10,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from orchestra_core.domain.snapshot import Snapshot
+from orchestra_tui.present.changes import Changes
 from orchestra_tui.present.drawn import Unseen
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import EMPTY, TONES, Line, plain
@@ -165,6 +166,7 @@ class Pane(Lines):
         super().__init__(id=id, classes=f"pane {classes}".strip(), follow=follow)
         self._draw = draw
         self._picture = Picture()
+        self._changes = Changes()
         self.can_focus = focusable
         self._title = title
         self.entitle(title)
@@ -179,7 +181,8 @@ class Pane(Lines):
     def redraw(self) -> None:
         size = self.scrollable_content_region.size
         if self.display and size.width > 0 and size.height > 0:
-            self.show_lines(self._draw(self._picture, size.width, size.height))
+            drawn = self._draw(self._picture, size.width, size.height)
+            self.show_lines(self._changes.of_lines(self._picture, drawn, size.width))
             self._head(size.height)
             self.age(bool(self._picture.aged), self._picture.aged)
 

@@ -177,8 +177,8 @@ def test_all_pools_in_a_row_are_as_many_as_there_is_room_for(cells: int) -> None
     """The host first, then the fullest; with one that no pool of the engine's is, too."""
     for now in (seen(HOST, BOX1, BOX2), seen()):
         assert now.snapshot is not None
-        drawn = pools.brief(now.snapshot, cells, UNICODE)
+        drawn = pools.brief(now.snapshot, cells, UNICODE, {})
         assert width(drawn) <= cells
-    whole = plain(pools.brief(pooled(World().snapshot(), BOX2, HOST), 200, ASCII))
+    whole = plain(pools.brief(pooled(World().snapshot(), BOX2, HOST), 200, ASCII, {}))
     assert whole.index(" host ") < whole.index(" box2 ")
     assert whole.isascii()

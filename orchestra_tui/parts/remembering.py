@@ -30,8 +30,8 @@ class Remembering:
         self._now = now
         self._interval = interval
         self._say = say
-        self._written = self._kept = beginning.kept
-        self._theme = ""
+        self._written = self._kept = self._before = beginning.kept
+        self._begun: tuple[str, float] = ("", 0.0)
         self._at = 0.0
         self.commands: list[str] = list(beginning.kept.commands)
 
@@ -41,7 +41,7 @@ class Remembering:
 
     def begun(self) -> None:
         """What is set by now was not chosen in this run."""
-        self._theme = self._app.theme
+        self._begun = self._app.theme, self._interval()
         self._at = self._now()
 
     def commanded(self, text: str) -> None:
@@ -79,12 +79,12 @@ class Remembering:
         self._note(self._app.current_mode, views)
 
     def _note(self, view: str, views: Mapping[str, Mapping[str, str]]) -> None:
-        chosen = self._app.theme if self._app.theme != self._theme else self._kept.theme
+        theme, interval = self._begun
         self._kept = msgspec.structs.replace(
             self._kept,
             view=view,
-            theme=chosen,
-            interval=self._interval(),
+            theme=self._before.theme if self._app.theme == theme else self._app.theme,
+            interval=self._before.interval if self._interval() == interval else self._interval(),
             views={name: dict(kept) for name, kept in views.items() if kept},
             commands=tuple(self.commands),
         )

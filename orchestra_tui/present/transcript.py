@@ -18,12 +18,12 @@ class Transcript:
     """The lines of one column of answers, the oldest first; model text is shown as it is, never interpreted."""
 
     def __init__(self) -> None:
-        self._cells = 0
+        self._for: tuple[int, Glyphs] | None = None
         self._drawn: dict[int, _Drawn] = {}
 
     def lines(self, answers: Sequence[Answer], cells: int, glyphs: Glyphs) -> list[Line]:
-        known = self._drawn if cells == self._cells else {}
-        self._cells = cells
+        known = self._drawn if self._for == (cells, glyphs) else {}
+        self._for = cells, glyphs
         self._drawn = {id(each): known.get(id(each)) or _Drawn(each, cells, glyphs) for each in answers}
         return [row for answer in answers for row in self._drawn[id(answer)].lines(answer, cells, glyphs)]
 

@@ -22,7 +22,7 @@ from orchestra_tui.widgets.lines import Pane
 
 # Reading the audit log is a look into a file, and what operators do is rare.
 _SECONDS = 3.0
-# Actions that are held.
+# Actions that are held; twice as many for a moment.
 _MOST = 1000
 _NOT_FOR_ALL = "no audit: scope admin needed"
 _FORBIDDEN = ("forbidden", "insufficient_scope", "invalid_api_key")
@@ -89,6 +89,9 @@ class EventsScreen(FollowingScreen):
     def _take(self, page: Audit, *, first: bool) -> None:
         """Where older ones begin is told by the oldest page that was read."""
         self._actions |= {one.key: one for one in map(of_action, page.entries)}
+        if len(self._actions) > 2 * _MOST:
+            newest = sorted(self._actions.values(), key=lambda one: one.at)[-_MOST:]
+            self._actions = {one.key: one for one in newest}
         if first:
             self._place = page.next
 

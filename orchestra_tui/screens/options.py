@@ -46,7 +46,7 @@ class OptionsScreen(ModalScreen[str]):
         hint = self.query_one("#hint", Lines)
         hint.can_focus = False
         hint.show_lines(
-            [line(span("  ← → change, ↑ ↓ move, esc closes; chosen ones are remembered", "muted"))]
+            [line(span("  left right change, up down move, esc closes; chosen ones are remembered", "muted"))]
         )
         self.query_one(LiveTable).focus()
         self.call_after_refresh(self._draw)

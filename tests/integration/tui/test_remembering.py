@@ -51,6 +51,19 @@ async def test_view_filter_sort_theme_interval_and_commands_survive(tmp_path: Pa
         await until(pilot, lambda: "pause" in shown(second)[-2])
 
 
+async def test_what_was_taken_back_or_asked_for_once_is_not_remembered(tmp_path: Path) -> None:
+    """A theme that was tried on, and an interval that only a flag wanted."""
+    path = tmp_path / "console.json"
+    app = again(path, ConsoleEngine(), interval=5.0)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, "live 5s")
+        usual, app.theme = app.theme, "nord"
+        app._remembering.collect()
+        app.theme = usual
+        await app.action_leave()
+    assert kept.read(path)[0] == Kept("overview")
+
+
 async def test_a_damaged_memory_is_said_and_does_no_harm(tmp_path: Path) -> None:
     """The console starts as if for the first time."""
     path = tmp_path / "console.json"

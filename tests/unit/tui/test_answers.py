@@ -1,7 +1,7 @@
 """A playground answer: its numbers, and that model text stays text."""
 
 from orchestra_tui.present.answer import Answer, facts, ticker
-from orchestra_tui.present.glyphs import UNICODE
+from orchestra_tui.present.glyphs import ASCII, UNICODE
 from orchestra_tui.present.spans import Line, plain
 from orchestra_tui.present.transcript import PROMPT_ROWS, Transcript
 
@@ -143,3 +143,11 @@ def test_what_an_answer_took_is_never_broken_in_the_middle() -> None:
         assert any("cost 0" in row for row in rows)
         assert any("first token 0.50s" in row for row in rows)
         assert all(len(row) <= cells for row in rows)
+
+
+def test_an_answer_is_drawn_anew_with_other_signs() -> None:
+    """Also one that has ended: signs of the kind before would be question marks."""
+    answer, column = Answer("p", "auto", sent=0.0), Transcript()
+    answer.ended = "done"
+    column.lines([answer], 60, UNICODE)
+    assert all(plain(row).isascii() for row in column.lines([answer], 60, ASCII))

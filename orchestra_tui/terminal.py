@@ -99,7 +99,10 @@ async def tmux_buffer(text: str) -> bool:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        await asyncio.wait_for(process.communicate(text.encode()), 2)
-    except (OSError, TimeoutError):
+    except OSError:
         return False
+    try:
+        await asyncio.wait_for(process.communicate(text.encode()), 2)
+    except TimeoutError:
+        process.kill()
     return process.returncode == 0

@@ -34,6 +34,7 @@ class Drilling:
         self._ours: set[str] = set()
         self._reports: dict[str, DrillReport] = {}
         self._open: tuple[str, SheetScreen] | None = None
+        self._asking = False
 
     # -- beginning and ending
 
@@ -88,7 +89,7 @@ class Drilling:
 
     def list(self) -> None:
         """Opens the list of those that run and of the last reports."""
-        self._app.run_worker(self._list(), group="drills", exclusive=True)
+        self._app.run_worker(self._list(), group="list of drills", exclusive=True)
 
     async def _list(self) -> None:
         found = await self._ask()
@@ -107,11 +108,14 @@ class Drilling:
         self._app.push_screen(PickScreen("Fault drills", listed, listed[0][0]), chosen)
 
     async def _ask(self) -> Drills | None:
+        self._asking = True
         try:
             found = await drills(self._app.engine)
         except EngineError as error:
             self._app.say(f"drills: {error.message}", "warn")
             return None
+        finally:
+            self._asking = False
         self._reports = {one.id: one for one in found.every}
         return found
 
@@ -139,9 +143,9 @@ class Drilling:
         done = self._ours - known
         self._ours -= done
         if done:
-            self._app.run_worker(self._done(sorted(done)), group="drills", exclusive=True)
-        elif self._watched():
-            self._app.run_worker(self._ask(), group="drills", exclusive=True)
+            self._app.run_worker(self._done(sorted(done)), group="drills")
+        elif self._watched() and not self._asking:
+            self._app.run_worker(self._ask(), group="drills")
 
     def _watched(self) -> bool:
         """Whether a report is open of which there will be more."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
+from textual.worker import Worker
 
 from orchestra_core.domain.series import SeriesView
 from orchestra_tui.asking import series
@@ -49,6 +50,7 @@ class CostScreen(TableScreen):
         self._last: SeriesView | None = None
         self._spent_at = float("-inf")
         self._error = ""
+        self._asking: Worker[None] | None = None
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="stack"):
@@ -104,12 +106,14 @@ class CostScreen(TableScreen):
         self._ask()
 
     def _renew(self) -> None:
-        if self.is_current and not self.picture.paused and self.picture.link.live:
+        # What is under way is waited for: over a slow line it would never come else.
+        slow = self._asking is not None and not self._asking.is_finished
+        if self.is_current and not slow and not self.picture.paused and self.picture.link.live:
             self._ask()
 
     def _ask(self) -> None:
         # Not a coroutine but what makes one: of two asked for at once the first never runs.
-        self.run_worker(self._asked, group="usage", exclusive=True)  # type: ignore[arg-type]  # textual infers no result
+        self._asking = self.run_worker(self._asked, group="usage", exclusive=True)
 
     async def _asked(self) -> None:
         engine, since = self.console.engine, usage.WINDOWS[self._window][1]

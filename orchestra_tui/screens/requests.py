@@ -136,7 +136,9 @@ class RequestsScreen(FollowingScreen):
         except EngineError as error:
             self._refused[key] = error.message
         finally:
-            self._explaining = None
+            # Cancelled by another one, which is under way by now.
+            if self._explaining == key:
+                self._explaining = None
         while len(self._reports) > _REPORTS:
             del self._reports[next(iter(self._reports))]
         self._changed()

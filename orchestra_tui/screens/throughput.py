@@ -8,6 +8,7 @@ from textual import events
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.widget import Widget
+from textual.worker import Worker
 
 from orchestra_core.domain.series import WINDOWS, SeriesView
 from orchestra_tui.asking import series as asking
@@ -46,6 +47,7 @@ class ThroughputScreen(ViewScreen):
         self._charts: tuple[Chart, ...] = ()
         self._error = ""
         self._asked_at = float("-inf")
+        self._asking: Worker[None] | None = None
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="stack"):
@@ -112,12 +114,14 @@ class ThroughputScreen(ViewScreen):
         """Asks when a stretch has ended since it was asked last."""
         step = self._view.step if self._view else 0
         due = self.console.now() - self._asked_at >= max(_SECONDS, step) - 0.5
-        if due and self.is_current and not self.picture.paused and self.picture.link.live:
+        # What is under way is waited for: over a slow line it would never come else.
+        slow = self._asking is not None and not self._asking.is_finished
+        if due and not slow and self.is_current and not self.picture.paused and self.picture.link.live:
             self._ask()
 
     def _ask(self) -> None:
         # Not a coroutine but what makes one: of two asked for at once the first never runs.
-        self.run_worker(self._asked, group="series", exclusive=True)  # type: ignore[arg-type]  # textual infers no result
+        self._asking = self.run_worker(self._asked, group="series", exclusive=True)
 
     async def _asked(self) -> None:
         self._asked_at = self.console.now()

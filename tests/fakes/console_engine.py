@@ -60,7 +60,7 @@ class Hand:
 class ConsoleEngine:
     """An engine of the test's making. `gate` holds an answer back after its first `held` pieces; `clock` is
     moved on by what an answer takes. `loads` is the plan of every load, held back while `planning` is clear,
-    every change while `going` is.
+    every change while `going` is, every answer while `reading` is.
     `answers` and `refusals` by path come before what the world would say; `read` and `posted` are what was asked."""
 
     def __init__(self, world: World | None = None, answer: Sequence[Piece] = ANSWER) -> None:
@@ -78,6 +78,8 @@ class ConsoleEngine:
         self.planning.set()
         self.going = asyncio.Event()
         self.going.set()
+        self.reading = asyncio.Event()
+        self.reading.set()
         self.planned: list[tuple[str, str, str]] = []
         self.operated: list[tuple[str, str, str]] = []
         self.drains: list[float | None] = []
@@ -120,6 +122,7 @@ class ConsoleEngine:
         parts = urlsplit(path)
         query = dict(parse_qsl(parts.query))
         self.read.append((parts.path, query))
+        await self.reading.wait()
         if parts.path == "/api/v1/usage" and "until" not in query:
             self.usages.append((query["by"], query.get("since", "")))
         if self.refusal:

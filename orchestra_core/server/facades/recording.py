@@ -19,7 +19,7 @@ class RecordingFacade:
         now = datetime.fromtimestamp(self._ports.clock.wall(), UTC)
         async with aclosing(self._ports.recording(read_since(request.arguments, now))) as pieces:
             # An error is answered as one only before the answer has begun.
-            first = await anext(pieces)
+            first = await anext(pieces, b"")
             name = f'attachment; filename="recording-{now:%Y%m%dT%H%M%S}.jsonl.gz"'
             headers = [("x-request-id", request_id), ("content-disposition", name)]
             exchange.start(200, headers, content_type="application/gzip")

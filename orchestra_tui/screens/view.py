@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
@@ -33,6 +34,8 @@ from orchestra_tui.widgets.table import LiveTable
 
 # From so many cells on the rail is at the right.
 WIDE = 160
+# Until Textual's own delay between two views is looked at again, in seconds.
+_SOON = 0.01
 
 if TYPE_CHECKING:
     from orchestra_tui.app import Orchestra
@@ -61,6 +64,9 @@ class ViewScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (WIDE, "-wide")]  # noqa: RUF012  textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012  textual declares it so
     ESCAPE_TO_MINIMIZE = False
+    # Not as Textual has it: to paint all of a screen because another pane has the focus takes a quarter of a second
+    # on a slow line.
+    focused = Reactive[Widget | None](None, repaint=False)
 
     def __init__(self) -> None:
         super().__init__(id=self.VIEW, classes=" ".join(self._sized(self.app.size)))
@@ -70,6 +76,7 @@ class ViewScreen(Screen[None]):
         self._styled = self._style_source()
         self._picture = Picture()
         self._header = steady(lambda picture, cells, _: (frame.header(picture, cells),))
+        self._paints = False
         self._before: Widget | None = None
 
     def _style_source(self) -> tuple[object, ...]:
@@ -186,6 +193,23 @@ class ViewScreen(Screen[None]):
         await asyncio.sleep(0)
         self.show(self.console.picture())
         await asyncio.sleep(0)
+
+    def _compositor_refresh(self) -> None:
+        """Paints a turn of the loop later than Textual does: then all that has another size is drawn for it, and a
+        screen is painted once where it was painted blank, then with what it shows, then with its scrollbars."""
+        if not self._paints:
+            self._paints = True
+            asyncio.get_running_loop().call_soon(self.call_later, self._paint)
+
+    def _paint(self) -> None:
+        self._paints = False
+        if self.app._batch_count:
+            self.set_timer(_SOON, self._compositor_refresh)
+        elif not (self._layout_required or self._repaint_required):
+            # What is not in sight yet would make it take the next layout for the present one, and paint nothing of it.
+            known = self._compositor.visible_widgets.keys()
+            self._compositor.update_widgets(self._dirty_widgets & known)
+            super()._compositor_refresh()
 
     def on_resize(self) -> None:
         if self.app.size.width >= WIDE and not self.query(Rail):

@@ -8,6 +8,7 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.present.changes import Changes
@@ -129,7 +130,18 @@ class Lines(ScrollView):
         self._measure()
 
     def _measure(self) -> None:
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._lines))
+        self.extend_to(Size(self.scrollable_content_region.width, len(self._lines)))
+
+    def extend_to(self, size: Size) -> None:
+        """So much can be scrolled through. The screen is laid out anew only where a scrollbar or a height depends on
+        it; Textual does it, and paints all of the pane, for every row more or less."""
+        if size == self.virtual_size:
+            return
+        if self.styles.auto_dimensions:
+            self.virtual_size = size
+        else:
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
 
     def _touch(self, index: int) -> None:
         y = index - round(self.scroll_y)

@@ -56,4 +56,4 @@ class Sheet(Pane):
     def _measure(self) -> None:
         room = self.scrollable_content_region.width
         widest = 0 if self.folded else max(map(width, self.lines), default=0)
-        self.virtual_size = Size(max(room, widest), len(self.lines))
+        self.extend_to(Size(max(room, widest), len(self.lines)))

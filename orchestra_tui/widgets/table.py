@@ -186,7 +186,7 @@ class LiveTable(Lines):
 
     def _measure(self) -> None:
         room = self.scrollable_content_region.width
-        self.virtual_size = Size(max(room, self._cells), len(self.lines) + 1)
+        self.extend_to(Size(max(room, self._cells), len(self.lines) + 1))
 
     def _touch(self, index: int) -> None:
         y = 0 if index < 0 else index + 1 - round(self.scroll_y)

@@ -20,6 +20,7 @@ from benchmarks.console.measure import (
     start,
 )
 from benchmarks.console.report import FIRST_PAINT_CPU, IDLE_BYTES, OVERVIEW_BYTES, OVERVIEW_CPU
+from benchmarks.console.terminal import PtyProgram
 
 SLACK = 3.0
 SECONDS = 3.0
@@ -55,6 +56,38 @@ def test_where_nothing_happens_nothing_is_written() -> None:
     """An idle fleet leaves the terminal alone, but for the times its backends take to answer probes: every 5 s."""
     # On a busy machine a paint of the start may come late.
     assert any(idle(5.0, Size()).bytes_a_second <= IDLE_BYTES for _ in range(2))
+
+
+def opened(running: PtyProgram, key: str) -> int:
+    """The bytes of a view that is opened for the first time."""
+    before = running.received
+    assert show(running, key)
+    running.until(lambda: running.received - before > 5_000, f"view {key}")
+    running.run(0.7)
+    return running.received - before
+
+
+def test_what_is_opened_is_painted_once() -> None:
+    """A screen full takes up to 20 kB. At the start it is painted without and then with data; a view that is opened
+    once, and what comes with an answer of the engine. Of an idle fleet, so that nothing else is painted meanwhile."""
+    with serving(Size(rate=0.0)) as socket, console(socket) as running:
+        running.sees("live")
+        running.run(1.0)
+        assert running.received < 42_000
+        for name, key in VIEWS[1:]:
+            assert opened(running, key) < 40_000, name
+
+
+def test_where_the_focus_goes_little_is_painted() -> None:
+    """What has it and what had it, and not the screen; so quickly is a key seen on a slow line."""
+    with serving(Size(rate=0.0)) as socket, console(socket) as running:
+        running.sees("live")
+        running.run(1.0)
+        before = running.received
+        running.type(":")
+        running.sees("command (:help)")
+        running.run(0.3)
+        assert running.received - before < 10_000
 
 
 def test_a_key_is_seen_with_few_bytes(socket: Path) -> None:

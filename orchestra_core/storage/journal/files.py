@@ -12,9 +12,10 @@ from typing import Protocol
 # macOS has none; there the journal meets a full disk when it is full.
 _RESERVE: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
-# Room that was reserved stays so here. Those that write everything to a new place (btrfs, ZFS) may find no room even
-# then, and the system ends a process that put something into memory of a file for which there is none.
-_KEEPING = frozenset({"ext4", "xfs", "tmpfs"})
+# Here memory of a file can be had without danger: reserved room stays so when the disk is full, and after an error that
+# leaves it read-only (both tried). Elsewhere the system may end a process that puts something there: where all is written
+# to a new place (btrfs, ZFS) for want of room, on XFS after an error.
+_SAFE = frozenset({"ext4", "tmpfs"})
 
 
 class Room(Protocol):
@@ -97,7 +98,7 @@ class Disk:
 
     def map(self, fd: int, size: int) -> Room | None:
         found = os.fstat(fd)
-        if found.st_size < size or _file_system(found.st_dev) not in _KEEPING:
+        if found.st_size < size or _file_system(found.st_dev) not in _SAFE:
             return None
         try:
             return mmap(fd, size)

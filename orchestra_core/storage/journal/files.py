@@ -13,8 +13,8 @@ from typing import Protocol
 _RESERVE: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 # Here memory of a file can be had without danger: reserved room stays so when the disk is full, and after an error that
-# leaves it read-only (both tried). Elsewhere the system may end a process that puts something there: where all is written
-# to a new place (btrfs, ZFS) for want of room, on XFS after an error.
+# leaves it read-only (both tried). Elsewhere the system may end a process that puts something there: where all is
+# written to a new place (btrfs, ZFS) for want of room, on XFS after an error.
 _SAFE = frozenset({"ext4", "tmpfs"})
 
 

@@ -89,12 +89,13 @@ class Restarts:
     async def _again(self, name: str, stopped: Sequence[Endpoint], drain: float) -> None:
         try:
             await self._gone(stopped, drain + _ENDING_SECONDS)
-            left = [endpoint.id for endpoint in stopped if endpoint.residency is Residency.READY]
+            left = [endpoint.id for endpoint in stopped if endpoint.residency not in _AFTER]
+            for endpoint in stopped:
+                if endpoint.id not in left:
+                    self._load(endpoint)
             if left:
                 self._say("backend.restart_failed", name, f"{', '.join(left)} could not be stopped", "error")
                 return
-            for endpoint in stopped:
-                self._load(endpoint)
             self._say("backend.restarted", name, "its processes have ended; they are started again", "info")
         finally:
             self._running.discard(name)

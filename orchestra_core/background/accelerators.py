@@ -11,6 +11,8 @@ from typing import Protocol
 from orchestra_core.domain.memory import Reading
 
 INTERVAL_SECONDS = 1.0
+# Samples that may fail before what was read last is no longer believed: a driver may be busy for a moment.
+_BELIEVED = 5
 Say = Callable[[str, str, str, str], None]
 
 
@@ -49,9 +51,12 @@ class Accelerators:
         self._readings: dict[str, Reading] = {}
         self._begun = False
         self._complaint = ""
+        self._failed = 0
 
     def readings(self) -> Mapping[str, Reading]:
-        """Total and used bytes of each GPU, by its name, as of the last sample."""
+        """Total and used bytes of each GPU, by its name, as of the last sample; of one that was read before and cannot
+        be any more nobody knows how much is used.
+        """
         return self._readings
 
     def sample(self) -> None:
@@ -65,13 +70,15 @@ class Accelerators:
                 self._begun = True
             found = [self._read(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
         except nvml.NVMLError as error:
-            self._readings = {}
             self._begun = False
+            self._failed += 1
+            if self._failed >= _BELIEVED:
+                self._readings = _unread(self._readings)
             self._tell(f"GPU memory cannot be read: {error}")
             return
-        self._readings = {
-            f"gpu:{index}": reading for index, reading in enumerate(found) if reading is not None
-        }
+        self._failed = 0
+        seen = {f"gpu:{index}": reading for index, reading in enumerate(found) if reading is not None}
+        self._readings = {**_unread(self._readings), **seen}
         self._tell("")
 
     @staticmethod
@@ -105,3 +112,8 @@ class Accelerators:
                 self._nvml.nvmlShutdown()
             except self._nvml.NVMLError as error:
                 self._say("gpu.changed", "gpu", f"NVML did not end well: {error}", "warning")
+
+
+def _unread(readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    """They are still there, as far as anybody knows: what is on them stays accounted for where it was."""
+    return {name: Reading(reading.total) for name, reading in readings.items()}

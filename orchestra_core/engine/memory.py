@@ -11,7 +11,7 @@ from orchestra_core.domain.memory import HOST, Basis, Need, Pressure, Quota, Rea
 from orchestra_core.domain.snapshot import MemoryView, PoolView
 from orchestra_core.residency.estimate import Corrections, size_key, size_of
 from orchestra_core.residency.scheduler import Policy, Scheduler
-from orchestra_core.residency.wording import no_gpu_words
+from orchestra_core.residency.wording import no_gpu_words, unread_words
 from orchestra_core.trust.hosts import is_loopback
 
 # Where nobody measures, a model's memory is taken to be back so long after its end: Ollama waits as long for a GPU's
@@ -191,11 +191,12 @@ class Memory:
     def notices(self) -> list[str]:
         """What keeps models from being loaded until somebody changes the configuration or the machine."""
         seen = self._gpus()
-        return [
+        missing = [
             f"backend {backend}: {no_gpu_words(device, backend)}"
             for backend, device in self._devices.items()
             if device != HOST and device not in seen
         ]
+        return [*missing, *(unread_words(name) for name, reading in seen.items() if reading.used is None)]
 
     def frees(self, endpoint: str) -> int | None:
         """What the end of a model that is there gives back, as plans say it."""
@@ -212,10 +213,10 @@ class Memory:
         """For people: with who measures each pool."""
         source = self._host().source
         return tuple(
-            msgspec.structs.replace(pool, source=source if pool.name == HOST else _source(pool.name))
+            msgspec.structs.replace(pool, source=source if pool.name == HOST else _source(pool))
             for pool in self._scheduler.view(now)
         )
 
 
-def _source(pool: str) -> str:
-    return "gpu" if pool.startswith("gpu:") else "configured"
+def _source(pool: PoolView) -> str:
+    return "gpu" if pool.name.startswith("gpu:") and pool.used is not None else "configured"

@@ -45,3 +45,11 @@ def no_gpu_words(device: str, backend: str) -> str:
         f"no {device} is seen here, so its memory is not known: for a GPU of NVIDIA pip install 'ai-orchestra[gpu]', "
         f'for any other take `device` of {backend} out of [[backends]] and set memory = "24GB" there'
     )
+
+
+def unread_words(device: str) -> str:
+    """What is done while nobody knows how much of a GPU is used, and by whom."""
+    return (
+        f"the memory of {device} cannot be read any more, so loads there go by what is reserved alone; "
+        "if it stays so, look at nvidia-smi: after an update of the driver the machine has to be restarted"
+    )

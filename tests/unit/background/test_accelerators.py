@@ -90,19 +90,45 @@ def test_a_machine_without_a_driver_is_told_once() -> None:
     assert said.words == ["GPU memory cannot be read: Driver Not Loaded"]
 
 
-def test_a_gpu_that_is_lost_is_no_pool_until_it_is_back() -> None:
-    """A reading that cannot be had any more is not kept: nothing is promised on it."""
+def test_what_cannot_be_read_any_more_is_not_known() -> None:
+    """It is believed for some seconds; then nobody knows what is used, and its models stay accounted for there."""
     said = Said()
-    nvml = Fake((24 * GIB, 0))
+    nvml = Fake((24 * GIB, 3 * GIB))
     gpus = Accelerators(nvml, said)
     gpus.sample()
     nvml.gpus[0] = Error("GPU is lost")
+    for _ in range(4):
+        gpus.sample()
+    assert gpus.readings() == {"gpu:0": Reading(24 * GIB, 3 * GIB)}
     gpus.sample()
-    assert gpus.readings() == {}
+    assert gpus.readings() == {"gpu:0": Reading(24 * GIB)}
     nvml.gpus[0] = (24 * GIB, GIB)
     gpus.sample()
     assert gpus.readings() == {"gpu:0": Reading(24 * GIB, GIB)}
     assert said.words == ["GPU memory cannot be read: GPU is lost", "GPU memory can be read again"]
+
+
+def test_a_short_failure_changes_nothing() -> None:
+    """Failures are counted in a row."""
+    nvml = Fake((24 * GIB, 3 * GIB))
+    gpus = Accelerators(nvml, Said())
+    for _ in range(3):
+        nvml.gpus[0] = (24 * GIB, 3 * GIB)
+        gpus.sample()
+        nvml.gpus[0] = Error("busy")
+        for _ in range(4):
+            gpus.sample()
+    assert gpus.readings()["gpu:0"].used == 3 * GIB
+
+
+def test_a_gpu_that_is_not_listed_any_more_is_not_known() -> None:
+    """The others are read as before."""
+    nvml = Fake((24 * GIB, 0), (12 * GIB, 0))
+    gpus = Accelerators(nvml, Said())
+    gpus.sample()
+    nvml.gpus.pop()
+    gpus.sample()
+    assert gpus.readings() == {"gpu:0": Reading(24 * GIB, 0), "gpu:1": Reading(12 * GIB)}
 
 
 async def test_without_the_extra_there_is_nothing_to_do() -> None:

@@ -150,7 +150,17 @@ def _leaves_enough(scene: Scene, ground: Ground) -> bool:
         return True
     others = [t for t in scene.site.tenants.values() if t.present and t.movable and not t.leaving]
     most = min(ground.unpromised + ground.coming, ground.unused + ground.coming_used)
-    return scene.tenant.wanted_bytes + scene.ahead <= most + sum(t.size for t in others)
+    room = most + sum(t.size for t in others)
+    return scene.tenant.wanted_bytes + _at_once(scene.ahead, room) <= room
+
+
+def _at_once(sizes: Sequence[int], room: int) -> int:
+    """The most that these will have at once: one that does not fit beside those before it takes turns with them."""
+    most = together = 0
+    for size in sizes:
+        together = together + size if together + size <= room else size
+        most = max(most, together)
+    return most
 
 
 def _after(scene: Scene, ground: Ground, picks: Sequence[Tenant], *, blocked: bool = False) -> Draft:

@@ -19,9 +19,10 @@ class Force(IntEnum):
 
 
 class Scene(msgspec.Struct, frozen=True, gc=False):
-    """`neighbours` are the models on the same backend where that has a quota, `copies` the number of other
-    endpoints where the same model is. `claimed` bytes are what older waiters have made room for, `ahead` what all
-    older ones need. `order` are the models in the pool, the least worth keeping first, where that is known already.
+    """`neighbours` are the models on the same backend where that has a quota, `copies` the number of other endpoints
+    where the same model is. `claimed` bytes are what older waiters have made room for, `ahead` what each of the older
+    ones needs, the oldest first. `order` are the models in the pool, the least worth keeping first, where that is
+    known already.
     """
 
     tenant: Tenant
@@ -35,7 +36,7 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     operator: bool = False
     force: Force = Force.NONE
     claimed: int = 0
-    ahead: int = 0
+    ahead: Sequence[int] = ()
     order: Sequence[Tenant] | None = None
 
     @property

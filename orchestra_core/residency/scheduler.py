@@ -309,7 +309,7 @@ class Scheduler:
         operator: bool | None = None,
         force: Force = Force.NONE,
         claimed: int = 0,
-        ahead: int = 0,
+        ahead: Sequence[int] = (),
         order: Sequence[Tenant] | None = None,
     ) -> Scene:
         spec = tenant.endpoint.spec

@@ -66,7 +66,7 @@ class Look(Protocol):
         operator: bool | None = ...,
         force: Force = ...,
         claimed: int = ...,
-        ahead: int = ...,
+        ahead: Sequence[int] = ...,
         order: Sequence[Tenant] | None = ...,
     ) -> Scene: ...
 
@@ -154,7 +154,7 @@ class Turn:
 
     def _serve(self, queue: list[Tenant]) -> Iterator[Action]:
         """The oldest first; a younger one only into room that no older one has made or will need."""
-        claimed = ahead = 0
+        claimed, ahead = 0, list[int]()
         order = worst_first(queue[0].site.tenants.values())  # once for all who wait: there may be hundreds
         for tenant in queue:
             force = self._force(tenant) if not ahead else Force.NONE
@@ -169,7 +169,7 @@ class Turn:
                 return
             yield from self._make_room(tenant, found)
             claimed += tenant.wanted_bytes if tenant.evicted else 0
-            ahead += tenant.wanted_bytes
+            ahead.append(tenant.wanted_bytes)
 
     def _force(self, tenant: Tenant) -> Force:
         age = 0.0 if tenant.since is None else self._now - tenant.since

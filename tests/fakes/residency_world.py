@@ -331,8 +331,12 @@ class World:
             assert age > self.policy.swap_seconds, "swapped too early"
         ordered = bool(action.room_for) and self.models[action.room_for].asked is not None
         if action.why == "room" and not ordered and age <= 2 * self.policy.swap_seconds:
-            there = self.now - model.endpoint.ready_since
-            assert there >= self.policy.resident_seconds, "it had just come"
+            found = model.endpoint
+            spec_seconds = found.spec.load_seconds if found.took is None else found.took
+            expected = found.demand * max(2 * spec_seconds, self.policy.resident_seconds)
+            awaited = found.demand == 0 or model.busy or expected >= 0.5
+            there = self.now - found.ready_since
+            assert there >= self.policy.resident_seconds or not awaited, "it had just come"
 
     # Afterwards.
 

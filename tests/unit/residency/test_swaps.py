@@ -236,3 +236,29 @@ def test_two_models_in_demand_all_the_time_take_turns(load_seconds: int) -> None
     assert min(model.served for model in models) > 300
     assert loading <= 450 + load_seconds
     assert 2 < world.swaps <= 900 / max(10, load_seconds) / 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size", "begins"),
+    [
+        ((7, 8), 1.5, True),
+        ((7, 8), 2.5, False),
+        ((5, 5), 0.5, False),
+        ((5, 4.5), 0.5, True),
+        ((5, 5, 9), 1, False),
+    ],
+)
+def test_older_ones_that_take_turns_need_no_room_together(
+    sizes: tuple[float, ...], size: float, begins: bool
+) -> None:
+    """A younger one that fits beside each of them keeps nobody waiting; where they fit together, it has to fit beside
+    both.
+    """
+    busy, small = endpoint("busy", 6), endpoint("small", size)
+    older = [endpoint(f"old{number}", each) for number, each in enumerate(sizes)]
+    made = scheduler(busy, *older, small)
+    bring(made, busy, 0.0)
+    busy.inflight = 1
+    for found in (*older, small):
+        made.want(found, 100.0)
+    assert made.actions(100.0) == ([Load(small)] if begins else [])

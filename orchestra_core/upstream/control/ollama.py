@@ -5,6 +5,7 @@ names another `num_ctx` than it is loaded with. So every load and every call nam
 what the operator wishes, the Modelfile says or Ollama takes by itself.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -92,6 +93,7 @@ class Ollama:
         self._stays = stays
         self._shown: dict[str, _Show] = {}
         self._planned: dict[str, int] = {}
+        self._loads: dict[str, asyncio.Task[None]] = {}
 
     async def models(self) -> Sequence[ModelInfo]:
         tags = (await self._remote.get("/api/tags", _Tags)).models or []
@@ -130,8 +132,22 @@ class Ollama:
         return Probe(self._remote.decode(answer, _Version).version[:40], answer.seconds)
 
     async def load(self, model: str, progress: Callable[[str], None]) -> None:
-        """An embedding model refuses /api/generate, so it is loaded by embedding nothing."""
+        """Ollama gives up a load whose call is ended; `unload` does that."""
         progress("Ollama is loading it")
+        load = self._loads[model] = asyncio.get_running_loop().create_task(self._load(model))
+        try:
+            await load
+        except asyncio.CancelledError as error:
+            caller = asyncio.current_task()
+            if caller is not None and caller.cancelling():
+                raise
+            raise ControlError(f"{model} was to be unloaded while it was being loaded") from error
+        finally:
+            if self._loads.get(model) is load:
+                del self._loads[model]
+
+    async def _load(self, model: str) -> None:
+        """An embedding model refuses /api/generate, so it is loaded by embedding nothing."""
         planned = self._planned.get(model) or self._planned.get(_full(model))
         sized: dict[str, object] = {"model": model}
         if planned is not None:
@@ -146,7 +162,13 @@ class Ollama:
             await self._ask_for(model, "/api/embed", {**sized, "input": ""}, LOAD_SECONDS)
 
     async def unload(self, model: str) -> None:
-        """Ollama says yes at once and waits for the calls still running; so this waits for it to be gone."""
+        """Ollama says yes at once and waits for the calls still running; so this waits for it to be gone.
+
+        What is still being loaded it does not list, and would go on to load: that is ended first.
+        """
+        if (load := self._loads.get(model)) is not None:
+            load.cancel()
+            await asyncio.wait([load])
         body = {"model": model, "keep_alive": 0, "stream": False}
         await self._ask_for(model, "/api/generate", body, UNLOAD_SECONDS)
 

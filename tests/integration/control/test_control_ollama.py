@@ -1,5 +1,7 @@
 """Ollama's control side against a scripted Ollama."""
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -9,6 +11,7 @@ from orchestra_core.domain.memory import Shape
 from orchestra_core.upstream.control import ControlError
 from orchestra_core.upstream.control.ollama import Ollama
 from tests.fakes.scripted_http import Reply, ScriptedHttp
+from tests.fakes.turns import until
 
 LLAMA = {
     "name": "llama3.2:3b",
@@ -271,6 +274,34 @@ async def test_unloading_waits_until_the_model_is_gone(client: httpx.AsyncClient
 
         assert server.asked[0].json == {"model": "nomic", "keep_alive": 0, "stream": False}
         assert server.paths().count("/api/ps") == 3
+
+
+async def test_a_load_that_is_aborted_is_over_before_its_unload_is(client: httpx.AsyncClient) -> None:
+    """Ollama does not list what it has not loaded yet, and would go on loading it; so our call is ended first."""
+    async with ScriptedHttp() as server:
+        never = asyncio.Event()
+        server.at("POST", "/api/generate", Reply(gate=never), Reply({"done": True, "done_reason": "unload"}))
+        server.at("GET", "/api/ps", running())
+        control = Ollama(server.url, client, {})
+        load = asyncio.ensure_future(control.load("x", lambda _: None))
+        await until(lambda: bool(server.asked))
+        await asyncio.wait_for(control.unload("x"), 20)
+        assert load.done()
+        with pytest.raises(ControlError, match="x was to be unloaded while it was being loaded"):
+            await load
+
+
+async def test_a_load_whose_caller_leaves_is_ended(client: httpx.AsyncClient) -> None:
+    """That is no failure of the load, and the next one is not mistaken for it."""
+    async with ScriptedHttp() as server:
+        server.at("POST", "/api/generate", Reply(gate=asyncio.Event()), Reply({"done": True}))
+        control = Ollama(server.url, client, {})
+        load = asyncio.ensure_future(control.load("x", lambda _: None))
+        await until(lambda: bool(server.asked))
+        load.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await load
+        await control.load("x", lambda _: None)
 
 
 @pytest.mark.parametrize("act", ["load", "unload"])

@@ -141,9 +141,13 @@ def failure_probability(reliability: Reliability, now: float) -> float:
     Never less than of an endpoint nobody has tried. In the calls of ten minutes, what is rarer is luck, and who has had
     it would get all the calls: the more of them end well the better it looks, while nobody tries the others.
     """
+    failures = reliability.failures
+    if not failures and reliability.recent < _NEGLIGIBLE:
+        # It never failed, as most: whatever its successes are worth by now, it is the prior.
+        return _PRIOR
     at = reliability.at
     kept = exp((at - now) / MEMORY_SECONDS) if now > at else 1.0
-    failures = reliability.failures * kept
+    failures *= kept
     usual = (failures + _PRIOR_FAILURES) / (failures + reliability.successes * kept + _PRIOR_CALLS)
     usual = usual if usual > _PRIOR else _PRIOR
     return usual if reliability.recent < _NEGLIGIBLE else max(usual, lately(reliability, now))

@@ -29,7 +29,7 @@ def lines(headers: Headers) -> str:
 
 
 def response_head(
-    status: int, headers: Headers, *, content_type: str, date: str, length: int | None, close: bool
+    status: int, headers: Headers, content_type: str, date: str, length: int | None, close: bool
 ) -> bytes:
     """A response head up to and including the blank line. `length` None means a chunked body."""
     framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"

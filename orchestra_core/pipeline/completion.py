@@ -49,7 +49,7 @@ class Completion:
         self._record = record
         self._failed = failed
         self._spent = spent
-        self._days = Days(zone)
+        self._day = Days(zone).of
         self._elsewhere = elsewhere
 
     def __call__(
@@ -64,11 +64,13 @@ class Completion:
             usage = with_prompt(usage, decision, outcome)
         # Where nothing was sent nothing was charged, whatever the price.
         cost = own = paid(tried[-1], usage) if tried else 0.0
+        degraded, loading = (tried[-1].degraded, tried[-1].loading) if tried else (decision.degraded, 0.0)
         backend, _, model = outcome.endpoint.partition("/")
-        verdict = outcome.verdict
-        several = len(tried) > 1
-        if several:
+        verdict, attempts, continued = outcome.verdict, len(tried), 0
+        if attempts > 1:
             usage, cost = self._whole(usage, cost, tried)
+            loading = sum([one.loading for one in tried])
+            continued = 1 if any(one.outcome.committed for one in tried[:-1]) else 0
         before = seconds - outcome.seconds
         began = self._clock.wall() - seconds
         first = None if outcome.first_token is None else before + outcome.first_token
@@ -78,38 +80,21 @@ class Completion:
         tokens_in, tokens_out = usage.prompt, usage.completion
         labels = (model, backend, task, surface, ended)
         self._ended((labels, int(call.received + seconds), tokens_in, tokens_out, cost, seconds, first))
-        other = self._elsewhere(task, call.kind, call.needs, last.endpoint, usage, own)
+        best, at_first = self._elsewhere(task, call.kind, call.needs, last.endpoint, usage, own)
+        endpoint, quality = self._find(last.endpoint), decision.requirements.quality
         # In the field order of RequestRow; plain ints and strings: sqlite3 is slow with others (measured).
         row = (
-            call.id,
-            began,
-            surface,
-            call.kind._value_,
-            task,
-            1 if decision.inferred else 0,
-            call.model or "auto",
-            model,
-            backend,
-            ended,
-            outcome.status,
-            1 if call.stream else 0,
-            tokens_in,
-            tokens_out,
-            usage.cached,
-            1 if usage.estimated else 0,
-            before * 1000,
-            None if first is None else first * 1000,
-            seconds * 1000,
-            len(tried),
-            cost,
-            1 if (tried[-1].degraded if tried else decision.degraded) else 0,
-            decision.id,
-            outcome.message,
-            call.key,
-            *self._further(decision, self._find(last.endpoint), tried, began, other),
-        )
+            call.id, began, surface, call.kind._value_, task, 1 if decision.inferred else 0,
+            call.model or "auto", model, backend, ended, outcome.status, 1 if call.stream else 0,
+            tokens_in, tokens_out, usage.cached, 1 if usage.estimated else 0,
+            before * 1000, None if first is None else first * 1000, seconds * 1000,
+            attempts, cost, 1 if degraded else 0, decision.id, outcome.message, call.key,
+            self._day(began), "" if quality is None else quality._value_,
+            "" if endpoint is None else endpoint.spec.tier._value_,
+            loading * 1000, best, at_first, "", None, continued,
+        )  # fmt: skip
         self._spent(call.key, tokens_in + tokens_out)
-        self._record(row, _attempt_rows(call.id, tried) if several else (), _encode(decision))
+        self._record(row, _attempt_rows(call.id, tried) if attempts > 1 else (), _encode(decision))
         return cost
 
     def given(self, result: Result, tier: str) -> None:
@@ -151,7 +136,7 @@ class Completion:
             decision.id,
             "",
             call.key,
-            self._days.of(began),
+            self._day(began),
             "" if quality is None else quality._value_,
             tier,
             0.0,
@@ -162,32 +147,6 @@ class Completion:
             0,
         )
         self._record(row, (), None)
-
-    def _further(
-        self,
-        decision: Decision,
-        endpoint: Endpoint | None,
-        tried: tuple[Tried, ...],
-        began: float,
-        compared: Costs,
-    ) -> tuple[object, ...]:
-        """From `day` to `continued`."""
-        quality = decision.requirements.quality
-        loading, continued = 0.0, False
-        for one in tried:
-            loading += one.loading
-        if len(tried) > 1:
-            continued = any(one.outcome.committed for one in tried[:-1])
-        return (
-            self._days.of(began),
-            "" if quality is None else quality._value_,
-            "" if endpoint is None else endpoint.spec.tier._value_,
-            loading * 1000,
-            *compared,
-            "",
-            None,
-            1 if continued else 0,
-        )
 
     def _whole(
         self, usage: Usage, cost: float | None, tried: tuple[Tried, ...]

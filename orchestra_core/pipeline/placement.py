@@ -73,55 +73,52 @@ class Placement:
         endpoint.inflight -= 1
         endpoint.work -= candidate.work
         endpoint.last_done = now
-        if token:
-            if outcome is None:
-                lane.breaker.release(token)
-                self._blame(call, endpoint, sink, now)
+        permits = lane.permits
+        if not token:
+            pass
+        elif outcome is None:
+            lane.breaker.release(token)
+            self._blame(call, endpoint, sink, now)
+        else:
+            endpoint.calls += 1
+            endpoint.last_used = now
+            if outcome.verdict is _SUCCESS:
+                self._judge(call, lane, endpoint, token, outcome, now)
+                if permits.limit.value < permits.limit.slots:
+                    permits.succeeded(now)
+                if endpoint.residency is _LOADING and not endpoint.spec.loadable:
+                    endpoint.residency = _READY
+                endpoint.tokens += outcome.usage.completion
+                learn_speed(endpoint, candidate, outcome, task)
             else:
-                self._learn(call, task, candidate, lane, endpoint, token, outcome, now)
-        lane.permits.release(now)
+                self._learn_fault(call, lane, endpoint, token, outcome, now)
+        permits.release(now)
 
     def _blame(self, call: Call, endpoint: Endpoint, sink: Sink, now: float) -> None:
         """A deadline that passed before the first token makes an endpoint less reliable; a client that left not."""
         if call.deadline is not None and now >= call.deadline and not sink.committed:
             endpoint.reliability = reliability(endpoint.reliability, False, now)
 
-    def _learn(
-        self,
-        call: Call,
-        task: Task,
-        candidate: Candidate,
-        lane: Lane,
-        endpoint: Endpoint,
-        token: int,
-        outcome: Outcome,
-        now: float,
+    def _judge(
+        self, call: Call, lane: Lane, endpoint: Endpoint, token: int, outcome: Outcome, now: float
     ) -> None:
-        """Breaker, limit, reliability and speed all take the one outcome."""
+        """Of a success, or a failure of the endpoint: breaker and reliability take it."""
         ok = outcome.verdict is _SUCCESS
-        if ok or outcome.trips:
-            changed = lane.breaker.record(token, not ok, now, outcome.message, call.id)
-            endpoint.reliability = reliability(endpoint.reliability, ok, now)
-            if changed is not None:
-                self._lanes.changed(lane, changed, now)
-                self._circuit_changed(endpoint, changed, outcome.message)
+        changed = lane.breaker.record(token, not ok, now, outcome.message, call.id)
+        endpoint.reliability = reliability(endpoint.reliability, ok, now)
+        if changed is not None:
+            self._lanes.changed(lane, changed, now)
+            self._circuit_changed(endpoint, changed, outcome.message)
+
+    def _learn_fault(
+        self, call: Call, lane: Lane, endpoint: Endpoint, token: int, outcome: Outcome, now: float
+    ) -> None:
+        verdict = outcome.verdict
+        if outcome.trips:
+            endpoint.failed += 1
+            self._judge(call, lane, endpoint, token, outcome, now)
         else:
             lane.breaker.release(token)
-        endpoint.calls += 1
-        endpoint.last_used = now
-        if not ok:
-            self._learn_fault(lane, endpoint, outcome, now)
-            return
-        if lane.permits.limit.value < lane.permits.limit.slots:
-            lane.permits.succeeded(now)
-        if endpoint.residency is _LOADING and not endpoint.spec.loadable:
-            endpoint.residency = Residency.READY
-        endpoint.tokens += outcome.usage.completion
-        learn_speed(endpoint, candidate, outcome, task)
-
-    def _learn_fault(self, lane: Lane, endpoint: Endpoint, outcome: Outcome, now: float) -> None:
-        verdict = outcome.verdict
-        endpoint.failed += outcome.trips
         if verdict in _PUSHES_BACK:
             lane.permits.pushed_back(now, now - outcome.seconds)
         if verdict is Verdict.LIMITED or (verdict is Verdict.BUSY and outcome.retry_after):

@@ -67,7 +67,9 @@ class Breaker:
         self._ramping = False
         self._forced_at = float("-inf")
         self._probing: dict[int, float] = {}
+        # Of each second when it began, its successes and its failures; when the latest ends.
         self._seconds: deque[list[int]] = deque()
+        self._second_ends = float("-inf")
         self._recent: deque[bool] = deque(maxlen=_SHOWN)
         self._failing: deque[str] = deque(maxlen=_REQUESTS)
         self._trips: deque[Trip] = deque(maxlen=_TRIPS)
@@ -109,10 +111,14 @@ class Breaker:
         if token < self._oldest or token > self._token:
             return None
         self._recent.append(failure)
-        self._count(failure, now)
+        if now >= self._second_ends:
+            self._begin_second(now)
+        counts = self._seconds[-1]
         if not failure:
+            counts[1] += 1
             self._failures = 0
             return None
+        counts[2] += 1
         self._failures += 1
         self._failing.append(request_id)
         return self._open(now, reason) if self._tripped(now) else None
@@ -138,7 +144,7 @@ class Breaker:
         if self._state is not Circuit.CLOSED:
             return self._close(now)
         self._failures = 0
-        self._seconds.clear()
+        self._forget_all()
         self._failing.clear()
         return None
 
@@ -253,7 +259,7 @@ class Breaker:
     def _close(self, now: float) -> Circuit:
         self._ramping = True
         self._failures = self._streak = 0
-        self._seconds.clear()
+        self._forget_all()
         self._failing.clear()
         return self._become(Circuit.CLOSED, now)
 
@@ -282,13 +288,15 @@ class Breaker:
         self._probing.clear()
         return state
 
-    def _count(self, failure: bool, now: float) -> None:
-        """By whole seconds, so that memory is bounded at any rate of calls."""
-        second = int(now)
-        if not self._seconds or self._seconds[-1][0] < second:
-            self._forget(now)
-            self._seconds.append([second, 0, 0])
-        self._seconds[-1][2 if failure else 1] += 1
+    def _begin_second(self, now: float) -> None:
+        """Counted by whole seconds, so that memory is bounded at any rate of calls."""
+        self._forget(now)
+        self._seconds.append([int(now), 0, 0])
+        self._second_ends = int(now) + 1.0
+
+    def _forget_all(self) -> None:
+        self._seconds.clear()
+        self._second_ends = float("-inf")
 
     def _forget(self, now: float) -> None:
         while self._seconds and self._seconds[0][0] <= now - self._policy.window:

@@ -34,30 +34,36 @@ _EMBEDDING, _VISION, _CONVERSATION = Task.EMBEDDING, Task.VISION, Task.CONVERSAT
 _CODE, _TEXT = Task.CODE_GENERATION, Task.TEXT_GENERATION
 _EMBEDDING_KIND = Kind.EMBEDDING
 # A tie between tasks goes to the one listed first.
-_TASK_OF = {word: task for task, words in _WORDS.items() for word in words.split()}
+_TASK_OF = {word.encode(): task for task, words in _WORDS.items() for word in words.split()}
 _KNOWN = frozenset(_TASK_OF)
+# Marks that end a word become blanks, as other alphabets do ("?"), and capitals small: all in one pass.
+_SPLITTING = bytes(range(256)).lower().translate(bytes.maketrans(b",.?!", b"    "))
 # A greeting is the whole of a short message, and only the start of a long one.
 _GREETING_LENGTH = 80
 
 
 def analyze(call: Call) -> Profile:
     """What the selector looks at. Takes under 5 µs for a short prompt and not much over 10 µs for any."""
-    task = call.task
+    task, kind, needs = call.task, call.kind, call.needs
     inferred = task is None
     if task is None:
-        task = _infer(call)
-    kind, needs = call.kind, call.needs
+        task = _infer(call.text, kind, needs)
     if task is _EMBEDDING:
         kind = _EMBEDDING_KIND
     elif task is _VISION and "vision" not in needs:
         needs |= {"vision"}
+    wishes, cap = call.requirements, call.max_tokens
+    if kind is _EMBEDDING_KIND:
+        cap = 0
+    elif cap is None or (wishes.max_tokens is not None and wishes.max_tokens < cap):
+        cap = wishes.max_tokens
     return Profile(
         task,
         kind,
         estimate_tokens(call.text, call.characters),
-        _output_cap(call, kind),
+        cap,
         needs,
-        call.requirements,
+        wishes,
         call.model,
         inferred,
         call.deadline,
@@ -70,27 +76,17 @@ def estimate_tokens(text: str, characters: int) -> int:
     Counts a token for 4 bytes of UTF-8, so that a Chinese character is 0.75 and an English word 1.2 tokens.
     """
     characters = max(characters, len(text))
-    if text and not text.isascii():
+    if not text.isascii():
         sample = text[-_TAIL:]
         characters = characters * len(sample.encode("utf-8", "surrogatepass")) // len(sample)
     return int(characters / _BYTES_PER_TOKEN) + _TEMPLATE_TOKENS
 
 
-def _output_cap(call: Call, kind: Kind) -> int | None:
+def _infer(text: str, kind: Kind, needs: frozenset[str]) -> Task:
     if kind is _EMBEDDING_KIND:
-        return 0
-    asked, limit = call.max_tokens, call.requirements.max_tokens
-    if asked is None or limit is None:
-        return limit if asked is None else asked
-    return min(asked, limit)
-
-
-def _infer(call: Call) -> Task:
-    if call.kind is _EMBEDDING_KIND:
         return _EMBEDDING
-    if "vision" in call.needs:
+    if "vision" in needs:
         return _VISION
-    text = call.text
     if len(text) > _HEAD + _TAIL:
         text = f"{text[:_HEAD]} {text[-_TAIL:]}"
     return _infer_from_text(text)
@@ -100,8 +96,7 @@ def _infer_from_text(text: str) -> Task:
     """The task most of the telling words are of; a tie goes to the task listed first."""
     if "```" in text or "();" in text or "=> {" in text or "SELECT " in text:
         return _CODE
-    words = text.lower().replace(",", " ").replace(".", " ").replace("?", " ").replace("!", " ").split()
-    telling = _KNOWN.intersection(words)
+    telling = _KNOWN.intersection(text.encode("ascii", "replace").translate(_SPLITTING).split())
     if not telling:
         return _TEXT
     if len(telling) == 1:

@@ -26,7 +26,7 @@ USUAL_OUTPUT = {
 _NEEDS = {kind: frozenset({kind.value}) for kind in Kind}
 _CLOSED = Circuit.CLOSED
 _READY = Residency.READY
-_NO_FLOOR = (None, Level.LOW)
+_LOW = Level.LOW
 _LEAVING = (Residency.DRAINING, Residency.UNLOADING)
 
 
@@ -78,9 +78,9 @@ def _impossible(
         return Rejection(endpoint.id, "model", wanted)
     if not needs <= spec.capabilities:
         return Rejection(endpoint.id, "capability", "lacks " + ", ".join(sorted(needs - spec.capabilities)))
-    if profile.input_tokens + (profile.output_cap or 0) > spec.context:
+    needed = profile.input_tokens + (profile.output_cap or 0)
+    if needed > spec.context:
         asked = f"about {profile.input_tokens} tokens in and {profile.output_cap or 0} out"
-        needed = profile.input_tokens + (profile.output_cap or 0)
         return Rejection(endpoint.id, "context", f"{asked} do not fit into {spec.context}", needed)
     if endpoint.circuit is not _CLOSED or endpoint.residency is not _READY:
         return _unusable(endpoint, now, probing)
@@ -103,19 +103,14 @@ def _too_dear(endpoint: Endpoint, profile: Profile, limit: float) -> Rejection |
     return None
 
 
-def _needs(profile: Profile) -> frozenset[str]:
-    needs = _NEEDS[profile.kind]
-    return needs | profile.needs if profile.needs else needs
-
-
-def sift(
-    profile: Profile, endpoints: Sequence[Endpoint], now: float = 0.0, *, probing: bool = False
-) -> Sifted:
+def sift(profile: Profile, endpoints: Sequence[Endpoint], now: float = 0.0, probing: bool = False) -> Sifted:
     """Every endpoint ends up either feasible or rejected with its reason.
 
     `now` is monotonic seconds; `probing` lets those pass whose circuit breaker is open.
     """
-    needs = _needs(profile)
+    needs = _NEEDS[profile.kind]
+    if profile.needs:
+        needs |= profile.needs
     wishes = profile.requirements
     possible: list[Endpoint] = []
     rejected: list[Rejection] = []
@@ -125,7 +120,8 @@ def sift(
             possible.append(endpoint)
         else:
             rejected.append(reason)
-    if wishes.max_cost is None and wishes.quality in _NO_FLOOR:
+    floor = wishes.quality
+    if wishes.max_cost is None and (floor is None or floor is _LOW):
         return Sifted(possible, rejected, None)
     return _within_wishes(profile, possible, rejected)
 

@@ -58,7 +58,7 @@ def decide(
     `ranked` is empty when none can; then `rejected` says why of each. `now` is monotonic seconds. `probing` ranks
     those too whose circuit breaker is open.
     """
-    sifted = sift(profile, endpoints, now, probing=probing)
+    sifted = sift(profile, endpoints, now, probing)
     scale, signed = preset(profile.requirements) if weights is None else (weights, weights.signed())
     rows, crowded = _score(profile, sifted.feasible, now, scale, signed)
     ranked: tuple[Candidate, ...]
@@ -77,7 +77,8 @@ def decide(
         tuple(sifted.rejected),
         sifted.relaxed,
         now,
-        remaining=None if profile.deadline is None else profile.deadline - now,
+        "",
+        None if profile.deadline is None else profile.deadline - now,
     )
 
 

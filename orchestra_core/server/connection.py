@@ -135,9 +135,7 @@ class Http1Protocol(Intake):
     def _arrived(self, head: Head, body: bytes) -> None:
         method, path, query, headers, keep_alive, chunked = head
         request = Request(method, path, query, headers, body, self.peer)
-        exchange = Exchange(
-            self.transport, keep_alive=keep_alive, chunked=chunked, head_only=method == "HEAD"
-        )
+        exchange = Exchange(self.transport, keep_alive, chunked, method == "HEAD")
         if self._task is None and not self._slow:
             self._begin(request, exchange)
             return
@@ -155,8 +153,8 @@ class Http1Protocol(Intake):
             # Owned here: `connection_lost` cancels it.
             self._worker = self._loop.create_task(self._work())
         elif wake is not None:
-            self._wake = None
             wake.set_result(None)
+            self._wake = None
         # `_served` clears it.
         self._task = exchange.task = self._worker
 
@@ -184,14 +182,21 @@ class Http1Protocol(Intake):
 
     def _served(self, request: Request, exchange: Exchange) -> bool:
         """Whether the next one was begun already."""
-        if self._worker is not None and self._worker.cancelling():
+        worker = self._worker
+        if worker is not None and worker.cancelling():
             # What is left of a cancellation is not for the next request.
             self._worker = None
         self._task = self._exchange = None
         if len(request.body) > self._limits.small_body:
             self.released(request)
-        if self.phase != "lost":
-            self._next(request, exchange)
+        if self.phase == "lost":
+            return False
+        if not exchange.finished:
+            exchange.crash(request.id)
+        if not exchange.keep_alive:
+            self._linger()
+        elif not self._slow:
+            self._go_on()
         return self._unstarted is not None
 
     def _dismiss(self) -> None:
@@ -199,14 +204,6 @@ class Http1Protocol(Intake):
         self._wake = None
         if worker is not None:
             worker.cancel()
-
-    def _next(self, request: Request, served: Exchange) -> None:
-        if not served.finished:
-            served.crash(request.id)
-        if not served.keep_alive:
-            self._linger()
-        elif not self._slow:
-            self._go_on()
 
     def _go_on(self) -> None:
         """The next request in turn, or the refusal that ends the connection, or rest."""
@@ -278,7 +275,7 @@ class Http1Protocol(Intake):
         self.phase, self.since = "closing", self._loop.time()
 
     def _send_refusal(self, refusal: Refusal, *, head_only: bool = False) -> None:
-        exchange = Exchange(self.transport, keep_alive=False, chunked=False, head_only=head_only)
+        exchange = Exchange(self.transport, False, False, head_only)
         self._refuse(refusal, exchange)
 
     def _linger(self) -> None:

@@ -83,7 +83,7 @@ class Exchange:
     paused = False
 
     def __init__(
-        self, transport: asyncio.Transport, *, keep_alive: bool, chunked: bool, head_only: bool
+        self, transport: asyncio.Transport, keep_alive: bool, chunked: bool, head_only: bool
     ) -> None:
         self._transport = transport
         self._chunked = chunked
@@ -104,14 +104,7 @@ class Exchange:
             return
         if self.extra:
             headers = lines(headers) + self.extra
-        head = response_head(
-            status,
-            headers,
-            content_type=content_type,
-            date=date_header(),
-            length=len(body),
-            close=not self.keep_alive,
-        )
+        head = response_head(status, headers, content_type, date_header(), len(body), not self.keep_alive)
         self._transport.write(head if self._head_only else head + body)
 
     def start(self, status: int, headers: Headers = (), content_type: str = "text/event-stream") -> None:
@@ -125,10 +118,10 @@ class Exchange:
         head = response_head(
             status,
             lines(headers) + self.extra + "cache-control: no-store\r\n",
-            content_type=content_type,
-            date=date_header(),
-            length=None,
-            close=not self.keep_alive,
+            content_type,
+            date_header(),
+            None,
+            not self.keep_alive,
         )
         if not self._chunked:
             head = head.replace(b"transfer-encoding: chunked\r\n", b"")

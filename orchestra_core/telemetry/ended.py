@@ -4,6 +4,8 @@ What reads them counts first, so no number is ever behind; whoever reads `Metric
 """
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import Throughput, Totals
@@ -17,6 +19,7 @@ from orchestra_core.telemetry.window import Latencies, Series
 Entry = tuple[Labels, int, int, int, float | None, float, float | None]
 # Counting so many takes about 0.3 ms, in which nothing else happens.
 _TOGETHER = 256
+_LIKE = itemgetter(0, 1)
 
 
 class Ended:
@@ -61,12 +64,10 @@ class Ended:
 
     def count(self) -> None:
         """Brings what was given up to date with what was added."""
-        alike: dict[tuple[object, ...], list[Entry]] = {}
-        for entry in self._waiting:
-            alike.setdefault(entry[:2], []).append(entry)
-        self._waiting.clear()
-        for entries in alike.values():
-            self._count(*entries[0][:2], entries)
+        waiting, self._waiting = self._waiting, []
+        # Most are like those before them; who comes back later is added to what was counted.
+        for (labels, second), entries in groupby(waiting, _LIKE):
+            self._count(labels, second, list(entries))
 
     def _count(self, labels: Labels, second: int, entries: Sequence[Entry]) -> None:
         _, _, read, written, costs, seconds, firsts = zip(*entries, strict=True)

@@ -8,6 +8,7 @@ under `other`.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 
 from orchestra_core.domain.caching import CacheView
 from orchestra_core.domain.memory import Pressure
@@ -35,8 +36,8 @@ class Histogram:
 
     def add(self, *durations: float) -> None:
         counts = self.counts
-        for seconds in durations:
-            counts[bisect_left(BOUNDS, seconds)] += 1
+        for place in map(bisect_left, repeat(BOUNDS), durations):
+            counts[place] += 1
         self.total += sum(durations)
 
     def merge(self, other: "Histogram") -> None:

@@ -73,13 +73,13 @@ def reliability(old: Reliability, ok: bool, now: float) -> Reliability:
     at = old.at
     kept = exp((at - now) / MEMORY_SECONDS) if now > at else 1.0
     recent = lately(old, now) if old.recent else 0.0
-    return Reliability(
-        failures=old.failures * kept + (not ok and not old.failing),
-        successes=old.successes * kept + ok,
-        at=now if now > at else at,
-        recent=recent * (1 - _RECENT_STEP) if ok else recent + _RECENT_STEP * (1 - recent),
-        failing=not ok,
-    )
+    if ok:
+        return Reliability(
+            old.failures * kept, old.successes * kept + 1.0, max(now, at), recent * (1 - _RECENT_STEP), False
+        )
+    failures = old.failures * kept + (not old.failing)
+    recent += _RECENT_STEP * (1 - recent)
+    return Reliability(failures, old.successes * kept, max(now, at), recent, True)
 
 
 def recovered(old: Reliability) -> Reliability:

@@ -160,19 +160,19 @@ class Attempt:
         connection, self._connection = self._connection, None
         if connection is not None and connection.paused:
             connection.resume()
-        self._safely(self._take, status, headers, body)
-
-    def _take(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         sink = self._sink
-        if status == 200 and not (self._streams or sink.streaming or sink.relays != self._codec.format):
-            self._status = 200
-            self._relay_body(body)
-            return
-        self.on_head(status, headers)
-        if not self.done.done():
-            self.on_body(body)
-        if not self.done.done():
-            self._finish()
+        try:
+            if status == 200 and not (self._streams or sink.streaming or sink.relays != self._codec.format):
+                self._status = 200
+                self._relay_body(body)
+                return
+            self.on_head(status, headers)
+            if not self.done.done():
+                self.on_body(body)
+            if not self.done.done():
+                self._finish()
+        except Exception as error:  # noqa: BLE001  as in `_safely`
+            self._break(error)
 
     def on_complete(self) -> None:
         connection, self._connection = self._connection, None
@@ -342,7 +342,7 @@ class Attempt:
         usage, finish = tally(body)
         self._commit()
         self._sink.relay(body)
-        self._succeed(usage or _UNKNOWN, finish)
+        self._succeed(_UNKNOWN if usage is None else usage, finish)
 
     def _succeed(self, usage: Usage, finish: str | None) -> None:
         if not self.done.done():

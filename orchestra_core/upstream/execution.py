@@ -23,6 +23,7 @@ from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection, Pool
 
 _SUCCESS, _DROPPED = Verdict.SUCCESS, Verdict.DROPPED
+_STALE = "sent a second time: the kept connection had been closed"
 
 
 class Execution:
@@ -97,40 +98,41 @@ class Execution:
             target, body = codec.render(call, endpoint.spec.model, endpoint.pin, stream=streams)
         except InvalidRequest as error:
             return Outcome(Verdict.UNSUPPORTED, endpoint.id, error.status, error.message)
-        address = self._locate(endpoint)
-        known = self._last.get(endpoint.id)
-        pool = known if known is not None and known.address is address else self._moved(endpoint, address)
+        address, name = self._locate(endpoint), endpoint.id
+        pool = self._last.get(name)
+        if pool is None or pool.address is not address:
+            pool = self._moved(endpoint, address)
         head = pool.head(target, len(body))
         limit = first_token_limit if streams else answer_limit
+        attempt = Attempt(call, name, codec, sink, serving, self._loop, self._now, limit, self._keep, streams)
+        if limit is not None:
+            self._look_within(limit)
+            attempt.pace = pace_of(call, endpoint)
         if self.drills and (struck := self._struck(call, endpoint)) is not None:
-            attempt = Attempt(
-                call, endpoint.id, codec, sink, serving, self._loop, self._now, limit, self._keep, streams
-            )
-            return await self._drilled(*struck, attempt, endpoint, pool, head, body, limit)
+            return await self._drilled(*struck, attempt, endpoint, pool, head, body)
         connection = pool.reuse()
-        stale = ""
-        while True:
-            attempt = Attempt(
-                call, endpoint.id, codec, sink, serving, self._loop, self._now, limit, self._keep, streams
-            )
-            if limit is not None:
-                self._look_within(limit)
-                attempt.pace = pace_of(call, endpoint)
-            fresh = connection is None
-            if connection is None:
-                try:
-                    connection = await pool.connect()
-                except (OSError, TimeoutError) as error:
-                    return self._unreachable(endpoint, pool, error)
-            outcome = await self._exchange(attempt, connection, head, body)
-            # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
-            # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
-            if fresh or outcome.verdict is not _DROPPED or not self._retry:
-                return (
-                    outcome if outcome.verdict is _SUCCESS and not stale else _told(outcome, address, stale)
-                )
-            stale = "sent a second time: the kept connection had been closed"
-            connection = None
+        if connection is None:
+            return await self._anew(attempt, endpoint, pool, head, body, "")
+        outcome = await self._exchange(attempt, connection, head, body)
+        if outcome.verdict is _SUCCESS:
+            return outcome
+        if outcome.verdict is not _DROPPED or not self._retry:
+            return _told(outcome, address, "")
+        # A kept connection the backend closed just now says nothing about the backend: once, on a fresh
+        # one, the same bytes again (RFC 9112 section 9.3.1; no byte of an answer had arrived).
+        again = Attempt(call, name, codec, sink, serving, self._loop, self._now, limit, self._keep, streams)
+        again.pace = attempt.pace
+        return await self._anew(again, endpoint, pool, head, body, _STALE)
+
+    async def _anew(
+        self, attempt: Attempt, endpoint: Endpoint, pool: Pool, head: bytes, body: bytes, stale: str
+    ) -> Outcome:
+        """On a connection of its own; `stale`: why it was sent before, if it was."""
+        try:
+            connection = await pool.connect()
+        except (OSError, TimeoutError) as error:
+            return self._unreachable(endpoint, pool, error)
+        return _told(await self._exchange(attempt, connection, head, body), pool.address, stale)
 
     async def _exchange(self, attempt: Attempt, connection: Connection, head: bytes, body: bytes) -> Outcome:
         attempt.bind(connection)
@@ -160,11 +162,8 @@ class Execution:
         pool: Pool,
         head: bytes,
         body: bytes,
-        limit: float | None,
     ) -> Outcome:
         """One attempt with a fault injected; what it becomes is timed, told and judged like that of any other."""
-        if limit is not None:
-            self._look_within(limit)
         self._active.add(attempt)
         try:
             outcome = await play(strike, drill.over, attempt, pool, head, body)

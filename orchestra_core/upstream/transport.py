@@ -122,8 +122,9 @@ class Connection(asyncio.Protocol):
             return
         if not self.answered:
             self.answered = True
-            start = self._known(data)
-            if start:
+            seen = self._seen
+            start = again(data, seen[0], seen[1]) if seen is not None else 0
+            if start or (start := self._known(data)):
                 self._whole(data[start:])
                 return
         try:
@@ -198,10 +199,6 @@ class Connection(asyncio.Protocol):
 
     def _known(self, data: bytes) -> int:
         """Where the body starts of a whole answer whose head has been parsed before; else 0, and its key is noted."""
-        seen = self._seen
-        start = again(data, seen[0], seen[1]) if seen is not None else 0
-        if start:
-            return start
         found = whole(data)
         if found is None:
             return 0
@@ -213,10 +210,11 @@ class Connection(asyncio.Protocol):
         return 0
 
     def _whole(self, body: bytes) -> None:
-        consumer, self._consumer = self._consumer, None
+        consumer, seen = self._consumer, self._seen
         assert consumer is not None
-        assert self._seen is not None
-        status, headers, keep_alive = self._seen[2]
+        assert seen is not None
+        self._consumer = None
+        status, headers, keep_alive = seen[2]
         self._headers = headers
         if keep_alive:
             self._pool.give_back(self)
@@ -245,6 +243,9 @@ class Pool:
         now: Callable[[], float] | None = None,
     ) -> None:
         self.address = address
+        # A llama.cpp child drops one in six kept connections without a word (measured), and on a Unix socket
+        # a new one costs next to nothing.
+        self._keeps = address.unix is None
         self._now = now or loop.time
         self._dialer = dialer or Dialer(loop)
         self._idle: list[Connection] = []
@@ -283,14 +284,9 @@ class Pool:
         return Connection(self)
 
     def give_back(self, connection: Connection) -> None:
-        if self.address.unix is not None:
-            # A llama.cpp child drops one in six kept connections without a word (measured), and on a Unix socket
-            # a new one costs next to nothing.
-            connection.abort()
-            return
         if connection.left < 0:
             connection.learn()
-        if connection.left == 0 or connection.closed:
+        if not self._keeps or connection.left == 0 or connection.closed:
             connection.abort()
             return
         connection.left -= 1

@@ -27,7 +27,7 @@ class MemoryClient:
         self.transport = FakeTransport()
         self.exchange = Exchange(self.transport, keep_alive=True, chunked=False, head_only=False)
         self.sink: OpenAISink | NativeSink = (
-            OpenAISink(self.exchange, call, CREATED)
+            OpenAISink(self.exchange, call, lambda: CREATED)
             if surface == "openai"
             else NativeSink(self.exchange, call)
         )

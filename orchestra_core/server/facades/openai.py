@@ -49,10 +49,10 @@ class OpenAISink:
     _tail = b""
     committed = False
 
-    def __init__(self, exchange: Exchange, call: Call, created: int) -> None:
+    def __init__(self, exchange: Exchange, call: Call, wall: Callable[[], float]) -> None:
         self.exchange = exchange
         self.call = call
-        self._created = created
+        self._wall = wall
         self.streaming = call.stream
 
     def alive(self, note: str) -> None:
@@ -98,7 +98,8 @@ class OpenAISink:
     def _render(self) -> Renderer:
         if self._renderer is None:
             assert self.serving is not None
-            self._renderer = Renderer(self.call.kind, self.call.id, self.serving.model, self._created)
+            name, created = self.serving.model, int(self._wall())
+            self._renderer = Renderer(self.call.kind, self.call.id, name, created)
         return self._renderer
 
     def finish(self, outcome: Outcome) -> None:
@@ -135,20 +136,22 @@ class OpenAIFacade:
         self.embedding = partial(self._answer, read_embedding)
 
     async def _answer(self, read: Read, request: Request, exchange: Exchange, request_id: str) -> None:
-        clock = self._ports.clock
+        ports = self._ports
+        clock = ports.clock
         call = read(request.body, request_id, clock.monotonic(), request.principal.id or request.peer)
-        limit = request.header(DEADLINE) if DEADLINE in request.fields else None
+        fields = request.fields
+        limit = request.header(DEADLINE) if DEADLINE in fields else None
         if limit is not None:
             call = msgspec.structs.replace(call, deadline=call.received + _seconds(limit))
-        if CONTROL in request.fields or OWN in request.fields:
+        if CONTROL in fields or OWN in fields:
             call = wished(call, request)
-        live = self._ports.running.live
-        live[request_id] = sink = OpenAISink(exchange, call, int(clock.wall()))
+        live = ports.running.live
+        live[request_id] = sink = OpenAISink(exchange, call, clock.wall)
         try:
             if call.repeatable or call.cache is not None:
-                result = await self._ports.recall(call, sink)
+                result = await ports.recall(call, sink)
             else:
-                result = await self._ports.answer(call, sink)
+                result = await ports.answer(call, sink)
         except OrchestraError as error:
             if not exchange.started:
                 raise

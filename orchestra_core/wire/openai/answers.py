@@ -38,9 +38,10 @@ def tally(body: bytes) -> tuple[Usage | None, str | None]:
         seen = tally_body.decode(body)
     except MALFORMED as error:
         raise _junk(error) from error
-    if not seen.choices and not seen.data:
+    usage, choices = seen.usage, seen.choices
+    if not choices and not seen.data:
         raise _junk(ValueError("it has neither choices nor data"))
-    return seen.usage.usage() if seen.usage else None, seen.choices[0].finish_reason if seen.choices else None
+    return None if usage is None else usage.usage(), choices[0].finish_reason if choices else None
 
 
 def read_answer(kind: Kind, body: bytes) -> tuple[list[Delta], Usage]:  # noqa: ARG001  one signature for all formats

@@ -58,7 +58,9 @@ class Engine:
 
     async def answer(self, _: Request, exchange: Exchange) -> None:
         call = question()
-        sink = OpenAISink(exchange, call, 0) if self.surface == "openai" else NativeSink(exchange, call)
+        sink = (
+            OpenAISink(exchange, call, lambda: 0) if self.surface == "openai" else NativeSink(exchange, call)
+        )
         await self.execution(call, endpoint(), sink, SERVING)
 
     @property

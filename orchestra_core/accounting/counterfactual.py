@@ -11,6 +11,7 @@ could not have been done there, so its cost is unknown, as that of an unknown pr
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from orchestra_core.accounting.elsewhere import Elsewhere
 from orchestra_core.domain.call import Kind, Task
@@ -18,17 +19,17 @@ from orchestra_core.domain.catalog import EndpointSpec
 from orchestra_core.domain.price import Price
 from orchestra_core.domain.reply import Usage
 
-_MILLION = 1_000_000
+_MILLION: Final = 1_000_000
 # Share of its quality that a model keeps at a task it was not described for, as in the selector.
-_UNFIT = 0.6
+_UNFIT: Final = 0.6
 # What equal models are compared by: a question and an answer of usual length.
 _TYPICAL_PROMPT, _TYPICAL_ANSWER = 500, 300
-_CHAT = Kind.CHAT
+_CHAT: Final = Kind.CHAT
 _NO_NEEDS: frozenset[str] = frozenset()
 # The context of a model that nobody here serves: it is not known, and taken to be enough.
-_ANY = 2**31
+_ANY: Final = 2**31
 # In place of an endpoint, where there is none; no request is served there.
-_NOBODY = "/"
+_NOBODY: Final = "/"
 Pair = tuple[Elsewhere | None, Elsewhere | None]
 Costs = tuple[float | None, float | None]
 # Of the best and the first place: which it is, and its prices of tokens in and out (None: unknown); then the tokens

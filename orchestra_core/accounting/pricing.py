@@ -1,9 +1,11 @@
 """What an attempt cost."""
 
+from typing import Final
+
 from orchestra_core.domain.price import Price
 from orchestra_core.domain.reply import Usage
 
-_MILLION = 1_000_000
+_MILLION: Final = 1_000_000
 
 
 def cost_of(price: Price | None, usage: Usage, seconds: float) -> float | None:

@@ -7,8 +7,9 @@ stream is bounded.
 
 import zlib
 from collections.abc import Iterator
+from typing import Final
 
-_RAW_LIMIT = 32 * 1024
+_RAW_LIMIT: Final = 32 * 1024
 
 
 class Tape:

@@ -6,19 +6,20 @@ on every head would cost more than rendering it.
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Final
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
-_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _REASONS.items()}
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
+_STATUS_LINES: Final = {code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _REASONS.items()}
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 # Events of a stream are shorter: to look their size lines up takes two thirds of rendering the whole chunk.
-_USUAL = 1024
-_SIZES = tuple(b"%x\r\n" % size for size in range(_USUAL))
+_USUAL: Final = 1024
+_SIZES: Final = tuple(b"%x\r\n" % size for size in range(_USUAL))
 
 Pair = tuple[str, str]
 # Header fields, or the lines of them already rendered: what is the same for many answers is rendered once.
 Headers = Iterable[Pair] | str
-_CLOSE = ("", "connection: close\r\n")
+_CLOSE: Final = ("", "connection: close\r\n")
 
 
 def lines(headers: Headers) -> str:

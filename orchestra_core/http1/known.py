@@ -7,12 +7,12 @@ messages that arrive whole in one read; everything else goes through the parser.
 """
 
 import re
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
-_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,9})\r\n")
-_MOST = 512
-_LONGEST = 4096
+_LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d{1,9})\r\n")
+_MOST: Final = 512
+_LONGEST: Final = 4096
 # A head before and after the digits of its Content-Length.
 Key = tuple[bytes, bytes]
 

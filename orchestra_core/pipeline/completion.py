@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -18,12 +19,12 @@ from orchestra_core.domain.reply import Usage
 from orchestra_core.domain.result import Result, Tried
 from orchestra_core.telemetry.ended import Entry
 
-_SUCCESS = Verdict.SUCCESS
+_SUCCESS: Final = Verdict.SUCCESS
 # However long these took, it was no server's time.
-_NO_WORK = frozenset({Verdict.UNREACHABLE, Verdict.UNSUPPORTED})
+_NO_WORK: Final = frozenset({Verdict.UNREACHABLE, Verdict.UNSUPPORTED})
 Record = Callable[[tuple[object, ...], Sequence[tuple[object, ...]], bytes | None], None]
 Compare = Callable[[str, Kind, frozenset[str], str, Usage, float | None], Costs]
-_encode = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Completion:

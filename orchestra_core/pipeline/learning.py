@@ -1,6 +1,7 @@
 """What a finished answer teaches about the speed of its endpoint (routing.md 4.4)."""
 
 from math import exp
+from typing import Final
 
 from orchestra_core.domain.call import Task
 from orchestra_core.domain.catalog import Endpoint
@@ -10,7 +11,7 @@ from orchestra_core.telemetry.performance import observe, output_average
 
 # From here on every fourth answer is learned from: by then one answer moves the estimate by 5 % at most, and
 # at any rate of calls that matters for CPU a quarter of them tells as much.
-_WELL_KNOWN = 64
+_WELL_KNOWN: Final = 64
 
 
 def learn_speed(endpoint: Endpoint, candidate: Candidate, outcome: Outcome, task: Task) -> None:

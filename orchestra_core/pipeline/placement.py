@@ -5,6 +5,7 @@ back together in `end`, which is called once for each, when the stream has close
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from orchestra_core.clock import Clock
 from orchestra_core.domain.call import Call, Task
@@ -17,12 +18,12 @@ from orchestra_core.pipeline.learning import learn_speed
 from orchestra_core.telemetry.performance import reliability
 
 # For how long an endpoint is left alone that says 429 without saying for how long (reliability.md section 3).
-COOLDOWN_SECONDS = 5.0
-_PUSHES_BACK = frozenset({Verdict.LIMITED, Verdict.BUSY, Verdict.TIMEOUT})
-_LOST = frozenset({Verdict.UNREACHABLE, Verdict.DROPPED})
-_READY = Residency.READY
-_LOADING = Residency.LOADING
-_SUCCESS = Verdict.SUCCESS
+COOLDOWN_SECONDS: Final = 5.0
+_PUSHES_BACK: Final = frozenset({Verdict.LIMITED, Verdict.BUSY, Verdict.TIMEOUT})
+_LOST: Final = frozenset({Verdict.UNREACHABLE, Verdict.DROPPED})
+_READY: Final = Residency.READY
+_LOADING: Final = Residency.LOADING
+_SUCCESS: Final = Verdict.SUCCESS
 
 
 class Placement:

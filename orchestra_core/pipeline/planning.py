@@ -1,6 +1,7 @@
 """[Request Analyzer] -> [Model Selector]: from a call to ranked endpoints, or the error that says what to do."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -23,7 +24,7 @@ from orchestra_core.routing.analyzer import analyze
 from orchestra_core.routing.catalog import Catalog
 from orchestra_core.routing.selector import decide
 
-_RETRY_SECONDS = 5.0
+_RETRY_SECONDS: Final = 5.0
 
 
 class Fallbacks:

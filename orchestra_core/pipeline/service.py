@@ -7,7 +7,7 @@ through the chain.
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -30,8 +30,8 @@ from orchestra_core.resilience.budget import RetryBudget
 from orchestra_core.resilience.retry import Option
 
 # Seconds: what an engine that stops tells those it could not serve; it may be back by then.
-_COME_BACK = 5.0
-_SUCCESS = Verdict.SUCCESS
+_COME_BACK: Final = 5.0
+_SUCCESS: Final = Verdict.SUCCESS
 
 
 class Complete(Protocol):

@@ -7,6 +7,7 @@ in the queue, or it holds a slot, or it was refused, or it has withdrawn. No wai
 """
 
 from math import sqrt
+from typing import Final
 
 from orchestra_core.domain.snapshot import QueueView
 from orchestra_core.resilience.limit import Limit
@@ -15,7 +16,7 @@ from orchestra_core.resilience.waiting import Line, Waiter
 __all__ = ["ModelQueue", "Permits", "Room", "Waiter"]
 
 # Places of a model with few slots (reliability.md section 3).
-_LEAST = 16
+_LEAST: Final = 16
 
 
 class Room:

@@ -21,7 +21,7 @@ What counts as a failure is decided by `domain.outcome`; here it is a bool.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestra_core.domain.catalog import Circuit
 from orchestra_core.domain.snapshot import BreakerView, TripView
@@ -30,13 +30,14 @@ from orchestra_core.resilience.policy import Policy, Trip
 if TYPE_CHECKING:
     from random import Random
 
-_CLOSED, _HALF_OPEN = Circuit.CLOSED, Circuit.HALF_OPEN
-_SHOWN = 30
-_TRIPS = 5
-_REQUESTS = 10
+_CLOSED: Final = Circuit.CLOSED
+_HALF_OPEN: Final = Circuit.HALF_OPEN
+_SHOWN: Final = 30
+_TRIPS: Final = 5
+_REQUESTS: Final = 10
 # Seconds before the regular probe in which a forced one takes its place; health checks look every second.
-_CLOSE_BEFORE = 1.5
-BY_OPERATOR = "tripped by operator"
+_CLOSE_BEFORE: Final = 1.5
+BY_OPERATOR: Final = "tripped by operator"
 
 
 class Breaker:

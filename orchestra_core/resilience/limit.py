@@ -1,6 +1,8 @@
 """How many calls an endpoint is given at a time: its slots, less when it says that this is too much."""
 
-_DECREASE = 0.9
+from typing import Final
+
+_DECREASE: Final = 0.9
 
 
 class Limit:

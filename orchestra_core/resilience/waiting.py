@@ -8,8 +8,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from typing import Final
 
-AGE_SECONDS = 10.0
+AGE_SECONDS: Final = 10.0
 
 
 class Waiter:

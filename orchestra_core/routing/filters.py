@@ -5,15 +5,16 @@ promise about money: unlike in routing.md it is never relaxed, the call is refus
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from orchestra_core.domain.call import Kind, Level, Profile, Task
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.decision import Rejection
 from orchestra_core.routing.sifted import Sifted
 
-RANK = {Level.LOW: 0, Level.MEDIUM: 1, Level.HIGH: 2}
+RANK: Final = {Level.LOW: 0, Level.MEDIUM: 1, Level.HIGH: 2}
 # Tokens of an answer where neither the client nor experience says; judgement, learned away in use.
-USUAL_OUTPUT = {
+USUAL_OUTPUT: Final = {
     Task.CODE_GENERATION: 400.0,
     Task.TEXT_GENERATION: 300.0,
     Task.REASONING: 800.0,
@@ -23,11 +24,11 @@ USUAL_OUTPUT = {
     Task.EMBEDDING: 0.0,
     Task.VISION: 200.0,
 }
-_NEEDS = {kind: frozenset({kind.value}) for kind in Kind}
-_CLOSED = Circuit.CLOSED
-_READY = Residency.READY
-_LOW = Level.LOW
-_LEAVING = (Residency.DRAINING, Residency.UNLOADING)
+_NEEDS: Final = {kind: frozenset({kind.value}) for kind in Kind}
+_CLOSED: Final = Circuit.CLOSED
+_READY: Final = Residency.READY
+_LOW: Final = Level.LOW
+_LEAVING: Final = (Residency.DRAINING, Residency.UNLOADING)
 
 
 def expected_output(endpoint: Endpoint, profile: Profile) -> float:

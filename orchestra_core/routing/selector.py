@@ -15,6 +15,7 @@ evaluated in one loop: it is on the path of every request. The same state and ca
 
 from collections.abc import Sequence
 from math import ceil, erfc, exp, floor, inf, log, log2, sqrt
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -27,18 +28,18 @@ from orchestra_core.routing.preferences import Weights, preset
 __all__ = ["Weights", "decide"]
 
 # Share of its quality that a model keeps at a task it was not described for; judgement.
-_UNFIT = 0.6
+_UNFIT: Final = 0.6
 # What an unknown price is taken to be for ranking, per million tokens: that of a large hosted model, so that
 # not saying a price never looks cheap. The cost reported stays unknown.
-_ASSUMED_INPUT = 3.0
-_ASSUMED_OUTPUT = 15.0
+_ASSUMED_INPUT: Final = 3.0
+_ASSUMED_OUTPUT: Final = 15.0
 # Guard of routing.md 4.2 (after Prequal): calls per slot beyond both of these put a candidate last.
-_OVERLOAD = 1.5
-_OVERLOAD_QUANTILE = 0.84
+_OVERLOAD: Final = 1.5
+_OVERLOAD_QUANTILE: Final = 0.84
 # Added to twice the variance of ln T: however well T is known, a limit is not a cliff (spread 10 % at least).
-LEAST_SPREAD = 0.02
-SHORTEST = 1e-3
-_READY = Residency.READY
+LEAST_SPREAD: Final = 0.02
+SHORTEST: Final = 1e-3
+_READY: Final = Residency.READY
 
 # Sorted as it is: utility, least recently used, name. The index keeps equal names from comparing candidates.
 _Row = tuple[float, float, str, int, Candidate]

@@ -1,6 +1,7 @@
 """The headers every answer carries, and sending an error in a surface's dialect."""
 
 from functools import lru_cache
+from typing import Final
 from urllib.parse import quote
 
 from orchestra_core.domain.errors import MethodNotAllowed, OrchestraError
@@ -9,7 +10,7 @@ from orchestra_core.server.exchange import Exchange
 from orchestra_core.wire.openai.answers import render_error
 
 # A 503 always says when to come again (api.md), also where nobody knows.
-_RETRY_SECONDS = 5.0
+_RETRY_SECONDS: Final = 5.0
 
 
 @lru_cache(1024)

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from orchestra_core.http1.checks import Limits, Refusal
 from orchestra_core.http1.heads import CONTINUE
@@ -26,10 +27,10 @@ Handler = Callable[[Request, Exchange], Awaitable[None]]
 Refuse = Callable[[Refusal, Exchange], None]
 # Whether the body of a request may come that is announced by its head.
 Invites = Callable[[Request], bool]
-_HIGH_WATER = 65536
-_LOW_WATER = 16384
+_HIGH_WATER: Final = 65536
+_LOW_WATER: Final = 16384
 # A connection that is idle for longer keeps no task: that is 0.8 KiB (measured).
-_REST_SECONDS = 1.0
+_REST_SECONDS: Final = 1.0
 
 
 class Http1Protocol(Intake):

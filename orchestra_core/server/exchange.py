@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from struct import pack
+from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -12,8 +13,13 @@ from orchestra_core.domain.principal import ANONYMOUS
 from orchestra_core.http1.heads import LAST_CHUNK, Headers, chunk, lines, response_head
 from orchestra_core.server.date import date_header
 
-_DISCARD = pack("ii", 1, 0)
-_CRASHED = {"type": "internal_error", "code": "internal_error", "message": "internal error", "param": None}
+_DISCARD: Final = pack("ii", 1, 0)
+_CRASHED: Final = {
+    "type": "internal_error",
+    "code": "internal_error",
+    "message": "internal error",
+    "param": None,
+}
 
 
 def reset(transport: asyncio.Transport) -> None:

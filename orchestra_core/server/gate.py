@@ -10,6 +10,7 @@ but the address that guesses keys.
 import ipaddress
 import math
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -25,14 +26,14 @@ from orchestra_core.trust.limits import Buckets, Standing
 from orchestra_core.trust.origins import Origins, is_preflight
 
 # One text for every reason: absent, malformed, unknown, revoked. Only who has a key is told that it has expired.
-_NO_KEY = (
+_NO_KEY: Final = (
     "this engine needs an API key that it knows: send `Authorization: Bearer ork-…` "
     "(make one with `ai-orchestra keys create`)"
 )
 
-_ADMIN = Scope.ADMIN
-_QUESTIONS = ("GET", "HEAD")
-_NOT_BOUND = (b"", b"0", b"false", b"no")
+_ADMIN: Final = Scope.ADMIN
+_QUESTIONS: Final = ("GET", "HEAD")
+_NOT_BOUND: Final = (b"", b"0", b"false", b"no")
 
 
 class Balances:

@@ -10,7 +10,7 @@ raw count starts with the next piece: at most 64 KiB late, and its request line 
 import asyncio
 import logging
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import httptools
 
@@ -29,14 +29,14 @@ from orchestra_core.server.exchange import Request
 from orchestra_core.server.room import Room
 
 log = logging.getLogger(__name__)
-_SLICE = 65536
-_NO_HEADERS: dict[bytes, bytes] = {}
-_HEAD_TOO_LARGE = Refusal(431, "head_too_large", "the request head is too large")
-_TRAILERS_TOO_LARGE = Refusal(431, "trailers_too_large", "the trailer section is too large")
-_ENDLESS = Refusal(400, "chunk_overhead", "a chunk-size line or a trailer does not end")
-_TINY_CHUNKS = Refusal(400, "tiny_chunks", "the body is cut into too many chunks")
-_MALFORMED = Refusal(400, "malformed_request", "the request is not valid HTTP/1.1")
-_INTERNAL = Refusal(500, "internal_error", "internal error")
+_SLICE: Final = 65536
+_NO_HEADERS: Final[dict[bytes, bytes]] = {}
+_HEAD_TOO_LARGE: Final = Refusal(431, "head_too_large", "the request head is too large")
+_TRAILERS_TOO_LARGE: Final = Refusal(431, "trailers_too_large", "the trailer section is too large")
+_ENDLESS: Final = Refusal(400, "chunk_overhead", "a chunk-size line or a trailer does not end")
+_TINY_CHUNKS: Final = Refusal(400, "tiny_chunks", "the body is cut into too many chunks")
+_MALFORMED: Final = Refusal(400, "malformed_request", "the request is not valid HTTP/1.1")
+_INTERNAL: Final = Refusal(500, "internal_error", "internal error")
 
 
 class Head(NamedTuple):

@@ -2,15 +2,15 @@
 
 from functools import lru_cache
 from ipaddress import IPv6Network
-from typing import Protocol
+from typing import Final, Protocol
 
 from orchestra_core.http1.checks import Limits, Refusal
 
-_FULL = Refusal(503, "too_many_connections", "too many connections are open; try again")
-_NO_MEMORY = Refusal(503, "out_of_memory", "the machine is out of memory; try again")
-_PEER_FULL = Refusal(503, "too_many_connections", "too many connections are open from this address")
-_BODIES_FULL = Refusal(503, "bodies_full", "too many large request bodies are being held; try again")
-_PEER_BODIES_FULL = Refusal(
+_FULL: Final = Refusal(503, "too_many_connections", "too many connections are open; try again")
+_NO_MEMORY: Final = Refusal(503, "out_of_memory", "the machine is out of memory; try again")
+_PEER_FULL: Final = Refusal(503, "too_many_connections", "too many connections are open from this address")
+_BODIES_FULL: Final = Refusal(503, "bodies_full", "too many large request bodies are being held; try again")
+_PEER_BODIES_FULL: Final = Refusal(
     503, "bodies_full", "too many large request bodies are being held from this address; try again"
 )
 

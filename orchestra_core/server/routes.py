@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 from urllib.parse import unquote
 
 from orchestra_core.domain.errors import MethodNotAllowed, NotFound, OrchestraError, UnsupportedMedia
@@ -24,16 +25,16 @@ from orchestra_core.server.facades.steering import Steering
 from orchestra_core.server.gate import Gate
 from orchestra_core.server.ports import Ports
 
-_USE = Scope.USE
+_USE: Final = Scope.USE
 Answer = Callable[[Request, Exchange, str], Awaitable[None]]
 # What is answered, and the scope it needs; None: everybody may see it.
 Entry = tuple[Answer, Scope | None]
 NamedAnswer = Callable[..., Awaitable[None]]
 # What a client may call its own request; anything else is not repeated to it.
-_CLIENT_ID = re.compile(rb"[\w.:-]{1,128}")
-_NAME = re.compile(r"^[\w.:/@+ -]{1,256}\Z")
+_CLIENT_ID: Final = re.compile(rb"[\w.:-]{1,128}")
+_NAME: Final = re.compile(r"^[\w.:/@+ -]{1,256}\Z")
 # What is still answered while the engine lets running requests finish.
-_WHILE_STOPPING = frozenset(
+_WHILE_STOPPING: Final = frozenset(
     {
         "/api/v1/health",
         "/api/health",
@@ -47,8 +48,8 @@ _WHILE_STOPPING = frozenset(
         "/api/v1/shutdown",
     }
 )
-_WORK = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/api/v1/route"})
-_LATER = {
+_WORK: Final = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/api/v1/route"})
+_LATER: Final = {
     "/v1/responses": "the Responses API",
     "/v1/messages": "the Anthropic surface",
     "/api/chat": "the Ollama surface",

@@ -7,8 +7,9 @@ them always sees the other.
 
 import sys
 from threading import Event
+from typing import Final
 
-_NEVER = sys.maxsize
+_NEVER: Final = sys.maxsize
 
 
 class Bell:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.history import History
@@ -29,11 +29,11 @@ from orchestra_core.storage.store import Connection, Entry, Row
 from orchestra_core.storage.tables import AttemptRow, RequestRow
 from orchestra_core.storage.writer import Policy, Tally, Writer
 
-DEFAULT_POLICY = Policy()
+DEFAULT_POLICY: Final = Policy()
 T = TypeVar("T")
-_FIELDS = tuple(RequestRow.model_fields)
+_FIELDS: Final = tuple(RequestRow.model_fields)
 _KEY, _MODEL = _FIELDS.index("key"), _FIELDS.index("model_served")
-_REMEMBERED_SECONDS = 7 * 86_400.0
+_REMEMBERED_SECONDS: Final = 7 * 86_400.0
 
 
 def _ignore(_problem: str) -> None:

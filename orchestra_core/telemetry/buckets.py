@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from math import exp, log
+from typing import Final
 
 # Durations are counted from 0.1 ms.
-_SHORTEST = 1e-4
-_GROWTH = log(1.05)
+_SHORTEST: Final = 1e-4
+_GROWTH: Final = log(1.05)
 
 
 def counted(durations: Iterable[float]) -> dict[int, int]:

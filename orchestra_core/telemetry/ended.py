@@ -6,6 +6,7 @@ What reads them counts first, so no number is ever behind; whoever reads `Metric
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import Final
 
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.snapshot import Throughput, Totals
@@ -18,8 +19,8 @@ from orchestra_core.telemetry.window import Latencies, Series
 # answer and for its first token; None is not known.
 Entry = tuple[Labels, int, int, int, float | None, float, float | None]
 # Counting so many takes about 0.3 ms, in which nothing else happens.
-_TOGETHER = 256
-_LIKE = itemgetter(0, 1)
+_TOGETHER: Final = 256
+_LIKE: Final = itemgetter(0, 1)
 
 
 class Ended:

@@ -6,20 +6,21 @@ failed or cancelled one says nothing of speed, and a fast failure must never loo
 """
 
 from math import exp, log
+from typing import Final
 
 from msgspec.structs import replace
 
 from orchestra_core.domain.catalog import MEMORY_SECONDS, Reliability, Speed, lately
 
 # Averages over everything until there are 20 observations, then with a half-life of about 14.
-_STEP = 0.05
-_CLIP = 1.0
+_STEP: Final = 0.05
+_CLIP: Final = 1.0
 # A share of the newest answer's length in the average; halves in about 7 answers.
-_OUTPUT_STEP = 0.1
+_OUTPUT_STEP: Final = 0.1
 # Of one result in the recent share of failures: three in ten show after ten calls.
-_RECENT_STEP = 0.1
+_RECENT_STEP: Final = 0.1
 # The recent share of failures that a silence stands for: as likely as not the next call would wait in vain.
-_SUSPECT = 0.5
+_SUSPECT: Final = 0.5
 
 
 def observe(

@@ -1,11 +1,12 @@
 """What ended in one stretch of time, and the most that was under way in it."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from orchestra_core.telemetry.buckets import merge
 
 # Nobody looked at what was under way.
-UNSEEN = -1
+UNSEEN: Final = -1
 
 
 class Tally:

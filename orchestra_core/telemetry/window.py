@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
 from orchestra_core.domain.snapshot import Throughput
 from orchestra_core.telemetry.buckets import counted, merge, quantile
@@ -67,7 +68,7 @@ class Series:
         )
 
 
-_SLICES = 20
+_SLICES: Final = 20
 
 
 class Latencies:

@@ -13,6 +13,7 @@ rendered after what the client has, and its failures never lead to a second begi
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from orchestra_core.domain.call import Call, Kind
 from orchestra_core.domain.fault import Fault, WireError
@@ -29,15 +30,15 @@ from orchestra_core.upstream.transport import Connection
 from orchestra_core.wire.openai.answers import tally
 from orchestra_core.wire.openai.streams import Relay
 
-_ERROR_LIMIT = 65536
-_BODY_LIMIT = 64 * 1024 * 1024
+_ERROR_LIMIT: Final = 65536
+_BODY_LIMIT: Final = 64 * 1024 * 1024
 # Before the first token a stream has only its opening; what is more than this is no answer.
-_OPENING_LIMIT = 128 * 1024
+_OPENING_LIMIT: Final = 128 * 1024
 # After the end of an answer, for the end of its HTTP message: without it the connection cannot be kept.
-_LAST_CHUNK_SECONDS = 2.0
-_UNKNOWN = Usage(estimated=True)
-_SUCCESS = Verdict.SUCCESS
-_LEFT = "ended before its answer was complete"
+_LAST_CHUNK_SECONDS: Final = 2.0
+_UNKNOWN: Final = Usage(estimated=True)
+_SUCCESS: Final = Verdict.SUCCESS
+_LEFT: Final = "ended before its answer was complete"
 
 
 class Attempt:

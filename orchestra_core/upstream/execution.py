@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -22,8 +23,9 @@ from orchestra_core.upstream.silence import Silence
 from orchestra_core.upstream.timeouts import Timeouts
 from orchestra_core.upstream.transport import Connection, Pool
 
-_SUCCESS, _DROPPED = Verdict.SUCCESS, Verdict.DROPPED
-_STALE = "sent a second time: the kept connection had been closed"
+_SUCCESS: Final = Verdict.SUCCESS
+_DROPPED: Final = Verdict.DROPPED
+_STALE: Final = "sent a second time: the kept connection had been closed"
 
 
 class Execution:

@@ -4,13 +4,14 @@ Relayed bytes are kept as they came and are read only then; an answer that is to
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from orchestra_core.caching.tape import Tape
 from orchestra_core.domain.fault import WireError
 from orchestra_core.domain.outcome import Partial
 from orchestra_core.domain.reply import Delta
 
-_PACKED_LIMIT = 64 * 1024
+_PACKED_LIMIT: Final = 64 * 1024
 
 
 class Kept(Tape):

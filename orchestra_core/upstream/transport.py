@@ -8,7 +8,7 @@ section 4). The numbers behind the pool: llama.cpp and vLLM close idle connectio
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import httptools
 
@@ -17,22 +17,22 @@ from orchestra_core.http1.known import Key, Known, Seen, again, whole
 from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.dialing import Dialer
 
-IDLE_SECONDS = 3.0
+IDLE_SECONDS: Final = 3.0
 # However long a server says it keeps a connection: it may have been restarted since.
-_LONGEST_IDLE = 60.0
+_LONGEST_IDLE: Final = 60.0
 # Where the server does not say: what limits the requests of a connection tells in its last answer that it closes
 # (nginx, cpp-httplib). A new one costs 300 µs of CPU, with every 64th request that was 4 % of all (measured).
-_MOST_REUSES = 1000
-_HEAD_LIMIT = 32768
-_MOST_FIELDS = 100
-_MOST_INTERIM = 4
+_MOST_REUSES: Final = 1000
+_HEAD_LIMIT: Final = 32768
+_MOST_FIELDS: Final = 100
+_MOST_INTERIM: Final = 4
 # The most the kernel may hold for us of one answer; the system doubles it. A read brings no more than that.
-_RECEIVE_BUFFER = 49152
-_ODD = frozenset({b"content-encoding", b"transfer-encoding"})
-_HIGH_WATER = 65536
+_RECEIVE_BUFFER: Final = 49152
+_ODD: Final = frozenset({b"content-encoding", b"transfer-encoding"})
+_HIGH_WATER: Final = 65536
 # Status, headers, and whether the connection is kept.
 _Head = tuple[int, list[tuple[bytes, bytes]], bool]
-_WITHOUT_BODY = (204, 304)  # whatever their Content-Length says (RFC 9112 section 6.3)
+_WITHOUT_BODY: Final = (204, 304)  # whatever their Content-Length says (RFC 9112 section 6.3)
 
 
 class Consumer(Protocol):

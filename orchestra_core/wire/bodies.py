@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -13,13 +13,13 @@ from orchestra_core.wire.messages import Message
 from orchestra_core.wire.strict import refuse_many
 
 T = TypeVar("T")
-_AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
-_MISSING = re.compile(r"missing required field `(?P<field>.+?)`")
-_UNKNOWN = re.compile(r"contains unknown field `(?P<field>.*)`$", re.DOTALL)
-_STEP = re.compile(r"\[(?:\d+|\.\.\.)\]|[^.\[\]]+")
-_IMAGES = ("image_url", "input_image", "image")
-_LONGEST_PROMPT_FIELD = 2048
-_MOST_NAMED = 20
+_AT: Final = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+_MISSING: Final = re.compile(r"missing required field `(?P<field>.+?)`")
+_UNKNOWN: Final = re.compile(r"contains unknown field `(?P<field>.*)`$", re.DOTALL)
+_STEP: Final = re.compile(r"\[(?:\d+|\.\.\.)\]|[^.\[\]]+")
+_IMAGES: Final = ("image_url", "input_image", "image")
+_LONGEST_PROMPT_FIELD: Final = 2048
+_MOST_NAMED: Final = 20
 
 # Ten times the longest context there is; beyond it a number means something else, or nothing.
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]

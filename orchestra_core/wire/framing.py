@@ -5,12 +5,14 @@ A payload not yet ended when the stream ends is never given back: what may be ha
 After a `WireError` a splitter must not be fed again.
 """
 
+from typing import Final
+
 from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 
 # An increment is some hundred bytes: a backend that sends this much without an end speaks another format.
-LIMIT = 1 << 20
-_BOM = b"\xef\xbb\xbf"
+LIMIT: Final = 1 << 20
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 def _too_long(what: str, limit: int) -> WireError:

@@ -5,29 +5,30 @@ interpreter's recursion limit; of two equal keys the last wins. All checks are c
 """
 
 import re
+from typing import Final
 
 import msgspec
 
 from orchestra_core.domain.errors import InvalidRequest
 
 # Nesting a client has a use for; backends recurse.
-DEEPEST = 64
-_ALIKE = bytes.maketrans(b"{}", b"[]")
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_BACKSLASH = 0x5C
-_KEY = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"([^"\\]*)"[ \t\r\n]*:[ \t\r\n]*')
-_END = re.compile(rb"[ \t\r\n]*}[ \t\r\n]*\Z")
+DEEPEST: Final = 64
+_ALIKE: Final = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_BACKSLASH: Final = 0x5C
+_KEY: Final = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"([^"\\]*)"[ \t\r\n]*:[ \t\r\n]*')
+_END: Final = re.compile(rb"[ \t\r\n]*}[ \t\r\n]*\Z")
 # More entries than any client sends in earnest: each costs memory and time on the way.
-MOST_ENTRIES = 16384
+MOST_ENTRIES: Final = 16384
 # Nothing shorter has more than `MOST_ENTRIES` messages or parts: the smallest, with its comma, is `{"type":""},`.
-LARGE = 12 * MOST_ENTRIES
+LARGE: Final = 12 * MOST_ENTRIES
 # What a large body may have in all. A message has some keys and, with parts or tool calls, some objects and lists.
-_MOST_KEYS = 16 * MOST_ENTRIES
-_MOST_NESTED = 8 * MOST_ENTRIES
-_MOST_STRINGS = 32 * MOST_ENTRIES
-MOST_VALUES = 16 * MOST_ENTRIES
+_MOST_KEYS: Final = 16 * MOST_ENTRIES
+_MOST_NESTED: Final = 8 * MOST_ENTRIES
+_MOST_STRINGS: Final = 32 * MOST_ENTRIES
+MOST_VALUES: Final = 16 * MOST_ENTRIES
 # Of prompts and inputs in tokens, seven times what OpenAI takes in one request.
-MOST_TOKENS = 128 * MOST_ENTRIES
+MOST_TOKENS: Final = 128 * MOST_ENTRIES
 
 
 def refuse_odd(

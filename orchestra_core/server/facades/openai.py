@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -18,12 +19,12 @@ from orchestra_core.server.wishes import CONTROL, OWN, wished
 from orchestra_core.wire.openai.answers import Renderer, render_embeddings, render_error, render_models
 from orchestra_core.wire.openai.requests import read_chat, read_completion, read_embedding
 
-_DONE = b"data: [DONE]\n\n"
+_DONE: Final = b"data: [DONE]\n\n"
 # What is kept of a relayed answer to know its id by, should it have to be continued; a chunk is a fraction of it.
-_FIRST_BYTES = 4096
+_FIRST_BYTES: Final = 4096
 # The format has no field for it: milliseconds within which the whole answer must be there.
-DEADLINE = b"x-orchestra-deadline-ms"
-_LONGEST = 2**31 - 1
+DEADLINE: Final = b"x-orchestra-deadline-ms"
+_LONGEST: Final = 2**31 - 1
 Read = Callable[[bytes, str, float, str], Call]
 
 

@@ -1,5 +1,6 @@
 """Records of a journal as they stand in a file, see journal.records."""
 
+from typing import Final
 from zlib import crc32
 
 import msgspec
@@ -16,9 +17,9 @@ from orchestra_core.storage.journal.records import (
 )
 from orchestra_core.storage.store import Entry, Row
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder().encode
 # What encoding raises for values that a record cannot hold.
-UNSTORABLE = (TypeError, ValueError, OverflowError, LookupError)
+UNSTORABLE: Final = (TypeError, ValueError, OverflowError, LookupError)
 
 
 def head_frame(head: Head) -> bytes:

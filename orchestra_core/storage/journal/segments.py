@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from orchestra_core.storage.failures import StoreUnusable
 from orchestra_core.storage.journal.files import Files, Room
@@ -11,10 +12,10 @@ from orchestra_core.storage.journal.frames import begin_frame, head_frame
 from orchestra_core.storage.journal.records import MAGIC, Head
 from orchestra_core.storage.store import Row
 
-_NAME = re.compile(r"(?P<number>\d{9,})\.journal")
-_NUMBER = re.compile(r"\d{9,}(?=\.journal)")
-_ASIDE = ".set-aside-from-"
-_NEW = ".new"
+_NAME: Final = re.compile(r"(?P<number>\d{9,})\.journal")
+_NUMBER: Final = re.compile(r"\d{9,}(?=\.journal)")
+_ASIDE: Final = ".set-aside-from-"
+_NEW: Final = ".new"
 
 
 class Segment:

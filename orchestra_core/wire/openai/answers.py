@@ -1,6 +1,7 @@
 """Whole answers and errors in OpenAI's format: read from backends, rendered for clients."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -22,7 +23,7 @@ from orchestra_core.wire.openai.shapes import (
 from orchestra_core.wire.openai.streams import MALFORMED, given, read_calls
 from orchestra_core.wire.waiting import retry_after
 
-_OBJECTS = {
+_OBJECTS: Final = {
     Kind.CHAT: ("chat.completion", "chat.completion.chunk"),
     Kind.COMPLETION: ("text_completion",) * 2,
 }
@@ -74,7 +75,7 @@ def read_embeddings(body: bytes) -> Embeddings:
 
 # -- errors ----------------------------------------------------------------------------------------------
 
-_BY_STATUS = {
+_BY_STATUS: Final = {
     401: Verdict.MISCONFIGURED,
     403: Verdict.MISCONFIGURED,
     404: Verdict.MISSING,

@@ -1,6 +1,6 @@
 """Requests in OpenAI's format: from clients into `Call`, from `Call` to a backend."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,13 +12,17 @@ from orchestra_core.wire.openai.asked import chat_body, completion_body, embeddi
 from orchestra_core.wire.openai.fields import TEXTS, check_fields
 from orchestra_core.wire.strict import LARGE, MOST_TOKENS, refuse_crowd, refuse_many, refuse_odd
 
-_PATHS = {Kind.CHAT: "/chat/completions", Kind.COMPLETION: "/completions", Kind.EMBEDDING: "/embeddings"}
-_WITH_USAGE = {"include_usage": True}
-_CHAT = Kind.CHAT
-NOTHING = frozenset[str]()
-_VISION = frozenset({"vision"})
-_TOOLS = frozenset({"tools"})
-_NO_TOOLS = b"[] \t\r\n"
+_PATHS: Final = {
+    Kind.CHAT: "/chat/completions",
+    Kind.COMPLETION: "/completions",
+    Kind.EMBEDDING: "/embeddings",
+}
+_WITH_USAGE: Final = {"include_usage": True}
+_CHAT: Final = Kind.CHAT
+NOTHING: Final = frozenset[str]()
+_VISION: Final = frozenset({"vision"})
+_TOOLS: Final = frozenset({"tools"})
+_NO_TOOLS: Final = b"[] \t\r\n"
 
 
 def _fields(kind: Kind, body: bytes, entries: int = 0) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Streamed answers in OpenAI's format (SSE): decoded, or relayed with as little reading as possible."""
 
+from typing import Final
+
 import msgspec
 
 from orchestra_core.domain.call import Kind
@@ -9,13 +11,13 @@ from orchestra_core.domain.reply import Delta, Usage
 from orchestra_core.wire.framing import LIMIT, SseSplitter, error_data
 from orchestra_core.wire.openai.shapes import Chunk, DeltaBody, ErrorBody, ToolCall, calls_body, chunk_body
 
-DONE = b"[DONE]"
-_END = b"data: [DONE]"
-_BOM = b"\xef\xbb\xbf"
+DONE: Final = b"[DONE]"
+_END: Final = b"data: [DONE]"
+_BOM: Final = b"\xef\xbb\xbf"
 # Reads one event may take: putting an event together costs its length each time. 256 bytes each at the longest.
-_MOST_PIECES = 4096
+_MOST_PIECES: Final = 4096
 # What decoding raises: msgspec's own errors are ValueErrors, and so is UnicodeDecodeError.
-MALFORMED = (ValueError, RecursionError)
+MALFORMED: Final = (ValueError, RecursionError)
 
 
 def given(raw: msgspec.Raw) -> bool:

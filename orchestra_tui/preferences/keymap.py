@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from textual.keys import _character_to_key
 
-from orchestra_tui.present.actions.action import Action
-from orchestra_tui.present.actions.table import ACTIONS, Keymap, sign
+from orchestra_tui.present.actions.action import Action, sign
+from orchestra_tui.present.actions.table import ACTIONS, Keymap
 from orchestra_tui.present.actions.views import VIEWS
 
 _PLACES = {"view": ("view",), "prompt": ("prompt",), "both": ("view", "prompt")}

@@ -6,7 +6,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "alert.ack",
         ("A",),
-        "A",
         "ack",
         "take note of the selected alert",
         "screen.acknowledge",
@@ -18,7 +17,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "alert.silence",
         ("M",),
-        "M",
         "silence",
         "silence the alert or its rule for a time, or end that",
         "screen.silence",

@@ -6,7 +6,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "backend.drain",
         ("D",),
-        "D",
         "drain",
         "drain the backend or resume it (a menu; asks first)",
         "screen.drain",
@@ -17,7 +16,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "breaker.menu",
         ("B",),
-        "B",
         "breaker",
         "force it open, close it, probe it (a menu; asks first)",
         "screen.breaker",
@@ -28,7 +26,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "backend.restart",
         ("R",),
-        "R",
         "restart",
         "restart the backend's processes (asks first)",
         "screen.restart",

@@ -6,7 +6,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "drill",
         ("F",),
-        "F",
         "drill",
         "fault drill: inject a fault (asks first), or end one that runs",
         "screen.drill",
@@ -16,12 +15,6 @@ ACTIONS: tuple[Action, ...] = (
         palette=False,
     ),
     Action(
-        "drills",
-        (),
-        "",
-        "drills",
-        "fault drills that run, and the last reports",
-        "app.drills",
-        command="drills",
+        "drills", (), "drills", "fault drills that run, and the last reports", "app.drills", command="drills"
     ),
 )

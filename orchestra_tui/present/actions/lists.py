@@ -7,28 +7,12 @@ LISTS = ("models", "backends", "requests", "alerts", "events")
 
 ACTIONS: tuple[Action, ...] = (
     Action(
-        "detail",
-        ("enter",),
-        "enter",
-        "details",
-        "details of the selected row",
-        "screen.detail",
-        (*LISTS, "cost"),
-        1,
+        "detail", ("enter",), "details", "details of the selected row", "screen.detail", (*LISTS, "cost"), 1
     ),
-    Action(
-        "describe",
-        ("d",),
-        "d",
-        "describe",
-        "details beside the table, or away",
-        "screen.describe",
-        LISTS,
-    ),
+    Action("describe", ("d",), "describe", "details beside the table, or away", "screen.describe", LISTS),
     Action(
         "raw",
         ("J",),
-        "J",
         "JSON",
         "all that the engine says of the row, as JSON",
         "screen.raw",
@@ -38,7 +22,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "filter",
         ("slash",),
-        "/",
         "filter",
         "filter: word !word ^regex$ state:ready tok/s>20",
         "screen.filter",
@@ -50,7 +33,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "problems",
         ("e",),
-        "e",
         "problems",
         "only rows with a problem, and all again",
         "screen.problems",
@@ -58,37 +40,14 @@ ACTIONS: tuple[Action, ...] = (
         14,
         command="problems",
     ),
+    Action("sort.right", ("greater_than_sign",), "sort", "sort by the next column", "screen.sort(1)", LISTS),
     Action(
-        "sort.right",
-        ("greater_than_sign",),
-        ">",
-        "sort",
-        "sort by the next column",
-        "screen.sort(1)",
-        LISTS,
+        "sort.left", ("less_than_sign",), "sort back", "sort by the column before", "screen.sort(-1)", LISTS
     ),
-    Action(
-        "sort.left",
-        ("less_than_sign",),
-        "<",
-        "sort back",
-        "sort by the column before",
-        "screen.sort(-1)",
-        LISTS,
-    ),
-    Action(
-        "sort.reverse",
-        ("S",),
-        "S",
-        "reverse",
-        "turn the order of the sort round",
-        "screen.reverse",
-        LISTS,
-    ),
+    Action("sort.reverse", ("S",), "reverse", "turn the order of the sort round", "screen.reverse", LISTS),
     Action(
         "mark",
         ("space",),
-        "space",
         "mark",
         "mark the row: deeds are done to all marked",
         "screen.mark",
@@ -99,7 +58,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "mark.invert",
         ("asterisk",),
-        "*",
         "invert",
         "mark what is not marked, and the other way round",
         "screen.invert_marks",
@@ -108,7 +66,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "mark.clear",
         ("backslash",),
-        "\\",
         "unmark",
         "take all marks away",
         "screen.unmark",
@@ -116,19 +73,11 @@ ACTIONS: tuple[Action, ...] = (
         command="unmark",
     ),
     Action(
-        "wide",
-        ("w",),
-        "w",
-        "wide",
-        "all columns; left and right scroll",
-        "screen.wide",
-        LISTS,
-        command="wide",
+        "wide", ("w",), "wide", "all columns; left and right scroll", "screen.wide", LISTS, command="wide"
     ),
     Action(
         "columns.right",
         ("right",),
-        "right",
         "right",
         "to the columns on the right",
         "screen.sideways(10)",
@@ -138,7 +87,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "columns.left",
         ("left",),
-        "left",
         "left",
         "to the columns on the left",
         "screen.sideways(-10)",

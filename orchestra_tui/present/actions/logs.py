@@ -6,7 +6,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "follow",
         ("f",),
-        "f",
         "follow",
         "stay with the newest; moving ends it",
         "screen.follow",
@@ -17,7 +16,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "request.cancel",
         ("X",),
-        "X",
         "cancel",
         "cancel the selected or marked requests (asks first)",
         "screen.cancel_requests",
@@ -29,7 +27,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "events.next",
         ("right_square_bracket",),
-        "]",
         "next tab",
         "next of: all, events, audit",
         "screen.tab(1)",
@@ -39,7 +36,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "events.before",
         ("left_square_bracket",),
-        "[",
         "tab before",
         "the tab before",
         "screen.tab(-1)",

@@ -6,7 +6,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "model.load",
         ("L",),
-        "L",
         "load",
         "load the selected model (asks first)",
         "screen.load",
@@ -18,7 +17,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "model.unload",
         ("U",),
-        "U",
         "unload",
         "unload the selected model (asks first)",
         "screen.unload",

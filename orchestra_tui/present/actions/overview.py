@@ -3,20 +3,10 @@
 from orchestra_tui.present.actions.action import Action
 
 ACTIONS: tuple[Action, ...] = (
-    Action(
-        "open",
-        ("enter",),
-        "enter",
-        "open",
-        "go to the view of the focused pane",
-        "screen.open",
-        ("overview",),
-        1,
-    ),
+    Action("open", ("enter",), "open", "go to the view of the focused pane", "screen.open", ("overview",), 1),
     Action(
         "pane.next",
         ("tab",),
-        "tab",
         "pane",
         "next pane (shift+tab: the one before)",
         "app.focus_next",

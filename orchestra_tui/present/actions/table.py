@@ -49,40 +49,7 @@ def of_view(view: str, place: str = "view", keymap: Keymap | None = None) -> tup
 
 def _remapped(action: Action, keymap: Keymap | None) -> Action:
     keys = keymap.get(action.id) if keymap else None
-    return (
-        msgspec.structs.replace(action, keys=tuple(keys), shown=" ".join(map(sign, keys))) if keys else action
-    )
-
-
-def sign(key: str) -> str:
-    """A key as it is written on screens."""
-    return _SIGNS.get(key, key)
-
-
-_SIGNS = {
-    "question_mark": "?",
-    "colon": ":",
-    "semicolon": ";",
-    "slash": "/",
-    "backslash": "\\",
-    "comma": ",",
-    "full_stop": ".",
-    "plus": "+",
-    "minus": "-",
-    "equals_sign": "=",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "left_curly_bracket": "{",
-    "right_curly_bracket": "}",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "asterisk": "*",
-    "exclamation_mark": "!",
-    "number_sign": "#",
-    "underscore": "_",
-    "vertical_line": "|",
-    "tilde": "~",
-}
+    return msgspec.structs.replace(action, keys=tuple(keys), told="") if keys else action
 
 
 def footer(view: str, place: str = "view", keymap: Keymap | None = None) -> tuple[Action, ...]:

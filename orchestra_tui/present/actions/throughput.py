@@ -8,7 +8,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "throughput.open",
         ("enter",),
-        "enter",
         "enlarge",
         "the chart large with its numbers; a model or backend alone",
         "screen.detail",
@@ -18,7 +17,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "throughput.longer",
         ("right_square_bracket",),
-        "]",
         "longer",
         "a longer window: 5m 15m 1h 6h 24h",
         "screen.window(1)",
@@ -28,21 +26,11 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "throughput.shorter",
         ("left_square_bracket",),
-        "[",
         "shorter",
         "a shorter window",
         "screen.window(-1)",
         _VIEW,
         3,
     ),
-    Action(
-        "throughput.by",
-        ("b",),
-        "b",
-        "by",
-        "rows by model or by backend",
-        "screen.group",
-        _VIEW,
-        4,
-    ),
+    Action("throughput.by", ("b",), "by", "rows by model or by backend", "screen.group", _VIEW, 4),
 )

@@ -14,6 +14,7 @@ import msgspec
 from benchmarks.console.fleet import Size
 from benchmarks.console.terminal import PtyProgram
 from benchmarks.console.watched import Hold, read
+from orchestra_tui.history import SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ("-m", "orchestra_core")
@@ -68,9 +69,11 @@ class Press(msgspec.Struct, frozen=True):
 
 
 class Growth(msgspec.Struct, frozen=True):
-    """Resident bytes of the console after settling and at the end."""
+    """Resident bytes of the console: `begun` when every view has been looked at, `before` when what one can step
+    back to is full and at its bound, `after` so many seconds later."""
 
     seconds: float
+    begun: int
     before: int
     after: int
     bytes_early: float = 0.0
@@ -230,7 +233,10 @@ def press(running: PtyProgram, key: str, seen: Callable[[], bool]) -> Press:
 
 
 def growth(socket: Path, seconds: float, look: float = 2.0) -> Growth:
-    """Memory over a long run at two updates a second, after a look at every view that is there."""
+    """Memory over a long run at two updates a second, after a look at every view that is there.
+
+    What is kept to step back to grows for ten minutes and is part of no growth; a shorter run has it in part.
+    """
     part = max(seconds / 10, 1.5)
     with console(socket) as running:
         running.sees("live")
@@ -238,8 +244,9 @@ def growth(socket: Path, seconds: float, look: float = 2.0) -> Growth:
         for _, key in (*VIEWS, VIEWS[0]):
             if show(running, key):
                 running.run(look)
-        running.run(min(30.0, seconds / 4))
+        begun = running.resident
+        running.run(min(SECONDS, seconds))
         before, early = running.resident, rate(running, "early", part)
         running.run(seconds * 0.8)
         late = rate(running, "late", part)
-        return Growth(seconds, before, running.resident, early.bytes_a_second, late.bytes_a_second)
+        return Growth(seconds, begun, before, running.resident, early.bytes_a_second, late.bytes_a_second)

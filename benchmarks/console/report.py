@@ -60,7 +60,8 @@ def findings(results: Results) -> Iterator[Finding]:
     yield Finding("a key seen on a line of 64 kB/s", "150 ms", seen, slowest <= KEY_SEEN)
     more = growth.after - growth.before
     grown = f"{more / _MIB:+.1f} MiB in {growth.seconds / 60:.0f} minutes (of {growth.after / _MIB:.0f} MiB)"
-    yield Finding("memory", "flat", grown, more <= GROWTH)
+    filled = f"{(growth.before - growth.begun) / _MIB:+.1f} MiB before, for the minutes to step back to"
+    yield Finding("memory", "flat", f"{grown}, {filled}", more <= GROWTH)
 
 
 def table(results: Results) -> list[str]:

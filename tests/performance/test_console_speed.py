@@ -105,7 +105,7 @@ def test_a_slow_line_is_noticed_and_spared(socket: Path) -> None:
 
 def test_memory_does_not_grow_without_end(socket: Path) -> None:
     """A short soak; what is kept of the last ten minutes grows by a few kB a snapshot."""
-    found = growth(socket, 4.0, look=0.5)
+    found = growth(socket, 2.5, look=0.5)
     assert found.after - found.before < 8e6
     assert found.bytes_late <= 2 * OVERVIEW_BYTES
 

@@ -65,8 +65,7 @@ class Keys:
         self._declared = tuple(declared)
         self._changed = changed
         self._say = say
-        # What was told of which key: that it will expire, or that it has.
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[str] = set()
         self._stored: list[ApiKey] = []
 
     def load(self) -> None:
@@ -145,9 +144,9 @@ class Keys:
             if not key.expires_within(WARNED_SECONDS, now):
                 continue
             kind, verb = ("keys.expired", "expired") if key.expires_within(0.0, now) else _EXPIRING
-            if (kind, key.id) not in self._told:
-                self._told.add((kind, key.id))
-                message = f"the key {key.id} ({key.name}) {verb} at {_time(key.expires)}"
+            message = f"the key {key.id} ({key.name}) {verb} at {_time(key.expires)}"
+            if message not in self._told:
+                self._told.add(message)
                 self._say(kind, key.id, message, "warning")
 
     async def keep_noting(self) -> None:

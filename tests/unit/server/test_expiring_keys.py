@@ -53,6 +53,11 @@ async def test_a_key_that_expires_is_told_of_a_week_before_and_at_its_end() -> N
         ("keys.expired", "id-soon", f"warning: the key id-soon (soon) expired {when}"),
     ]
     assert [one["name"] for one in keys.views() if one["expired"]] == ["soon"]
+    keys.declare((key("soon", expires=NOW + 12 * DAY),))
+    keys.tell_expiring()
+    assert told[2:] == [
+        ("keys.expiring", "id-soon", "warning: the key id-soon (soon) expires at 2027-01-27T08:00:00.000Z")
+    ]
 
 
 @pytest.mark.parametrize(("days", "said"), [(0.9, []), (1.1, ["soon expires"]), (8, ["soon expired"])])

@@ -14,6 +14,7 @@ from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.alerts import AlertView, SilenceView
 
 LOOK_SECONDS = 1.0
+_NOTHING = -1
 
 
 class Alerting:
@@ -107,7 +108,10 @@ class Alerting:
             self._changed.clear()
             board, self._saving = self._watch.board, True
             self._saved = board.version
-            self._complain(await asyncio.to_thread(self._store.save, board.memory(), board.version))
+            problem = await asyncio.to_thread(self._store.save, board.memory(), board.version)
+            self._complain(problem)
+            if problem:
+                self._saved = _NOTHING  # the next look, or the end of the engine, tries again
             self._saving = False
 
     def flush(self, waiting: tuple[Waiting, ...]) -> None:

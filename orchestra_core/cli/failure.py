@@ -15,7 +15,7 @@ class Code(IntEnum):
 class Failure(Exception):
     """Ends the command: `message` goes to standard error, `code` to the shell.
 
-    `reason` is the engine's own code of what went wrong, where it was the engine that said so.
+    `reason` is the engine's own code of what went wrong, where it was the engine, or its ledger, that said so.
     """
 
     def __init__(self, message: str, code: Code = Code.FAILED, reason: str = "") -> None:

@@ -55,14 +55,19 @@ class Gathering:
         wanted = list(dict.fromkeys([*failed, *(row["id"] for row in rows)]))
         left, found, why = wanted[:DECISIONS], [], []
         for source in self._sources:
-            try:
-                while left:
-                    found.append({**source.decision(left[0]), "prompt": None, "answer": None})
-                    del left[0]
-            except _TROUBLE as error:
-                why.append(_words(error))
+            for request_id in tuple(left):
+                try:
+                    found.append({**source.decision(request_id), "prompt": None, "answer": None})
+                except _TROUBLE as error:
+                    code = error.reason if isinstance(error, Failure) else ""
+                    why.append(code or _words(error))
+                    if not code:  # it does not answer any more
+                        break
+                else:
+                    left.remove(request_id)
         if left:
-            self.missing.append(f"decisions from request {left[0]} on: {'; '.join(dict.fromkeys(why))}")
+            reasons = "; ".join(dict.fromkeys(why))
+            self.missing.append(f"the decisions of {len(left)} requests, of {left[0]} first: {reasons}")
         if len(wanted) > DECISIONS:
             self.missing.append(f"the decisions of {len(wanted) - DECISIONS} more requests: too many")
         return found

@@ -47,7 +47,7 @@ class Remains:
 
         found = self._queries().recorded(request_id)
         if found is None:
-            raise Failure(f"request {request_id} is not in the ledger")
+            raise Failure(f"request {request_id} is not in the ledger", reason="not_found")
         record: dict[str, Any] = whole(found)
         return {**record, "request": told(record["request"]), "currency": self._config.accounting.currency}
 

@@ -23,7 +23,7 @@ class Line(msgspec.Struct, frozen=True):
     at: str
     kind: str
     about: str
-    what: str
+    what: str = ""
     times: int = 1
 
 
@@ -45,20 +45,20 @@ def _lines(recording: Recording, since: float) -> Iterator[Line]:
         if header is not None and header.engine != engine:
             if engine:
                 yield Line(
-                    at, "engine", "", f"another engine: version {header.version}, started {header.started}"
+                    at, "engine", f"another engine: version {header.version}, started {header.started}"
                 )
             engine = header.engine
         if moment.at < since:
             before, status = moment.at, moment.snapshot.status
             continue
         if before is not None and moment.at - before > _GAP:
-            yield Line(rfc3339(before), "gap", "", f"nothing was recorded for {moment.at - before:.0f} s")
+            yield Line(rfc3339(before), "gap", f"nothing was recorded for {moment.at - before:.0f} s")
         if moment.snapshot.status != status:
-            yield Line(at, "status", "", f"the engine is {moment.snapshot.status}")
+            yield Line(at, "status", f"the engine is {moment.snapshot.status}")
         before, status = moment.at, moment.snapshot.status
         yield from _events(moment.events, since)
         if moment.missed:
-            yield Line(at, "events", "", f"{moment.missed} more events in one second")
+            yield Line(at, "events", f"{moment.missed} more events in one second")
 
 
 def _events(events: Iterable[Event], since: float) -> Iterator[Line]:

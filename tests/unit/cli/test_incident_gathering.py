@@ -9,11 +9,14 @@ from orchestra_core.cli.incident.gathering import Gathering
 class Teller:
     """A source that tells of decisions until it ends, as an engine that is killed does."""
 
-    def __init__(self, name: str, ends_before: str) -> None:
+    def __init__(self, name: str, ends_before: str, knows_not: str = "") -> None:
         self._name = name
         self._ends_before = ends_before
+        self._knows_not = knows_not
 
     def decision(self, request_id: str) -> dict[str, Any]:
+        if request_id in self._knows_not:
+            raise Failure(f"{self._name} knows no {request_id}", reason="not_found")
         if request_id == self._ends_before:
             raise Failure(f"{self._name} has ended")
         return {"by": self._name, "request": {"id": request_id}, "prompt": "secret"}
@@ -54,4 +57,12 @@ def test_what_nobody_tells_is_named() -> None:
     """From where on, and why, once for the same reason."""
     found, missing = told(Teller("engine", "a"), Teller("engine", "a"))
     assert found == [("engine", "c")]
-    assert missing == ["decisions from request a on: engine has ended"]
+    assert missing == ["the decisions of 2 requests, of a first: engine has ended"]
+
+
+def test_one_decision_that_is_not_known_stops_none_of_the_others() -> None:
+    """It may not be in the ledger yet, or not any more; whoever knows it is asked."""
+    assert told(Teller("engine", "", knows_not="ca"), Teller("ledger", "", knows_not="a")) == (
+        [("engine", "b"), ("ledger", "c")],
+        ["the decisions of 1 requests, of a first: not_found"],
+    )

@@ -43,6 +43,16 @@ def test_what_repeats_itself_is_one_line() -> None:
     assert lines[1:] == ["12:58:01  request.failed       box1/m: dropped (40 times; the first is told)"]
 
 
+def test_each_state_of_the_engine_is_told() -> None:
+    """Also where nothing else happened between two of them."""
+    made, world = Film(), World(0)
+    for second, status in enumerate(("healthy", "unhealthy", "unhealthy", "healthy")):
+        world.tick = second
+        made.shoot(msgspec.structs.replace(world.snapshot(), status=status, events=()), 0)
+    told = [line.split(maxsplit=2)[2] for line in timeline(read(made.data), at(made.shot[0]))]
+    assert told == ["the engine is healthy", "the engine is unhealthy", "the engine is healthy"]
+
+
 def test_holes_and_other_engines_are_told() -> None:
     """Where nothing was recorded, and where another engine goes on."""
     assert "12:58:02  gap                  nothing was recorded for 58 s" in shown(seconds=(0, 1, 2, 60))

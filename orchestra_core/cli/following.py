@@ -20,6 +20,13 @@ ENDS_BADLY = ("model.failed", "model.refused")
 _AGAIN_SECONDS = 10.0
 
 
+def listen(engine: EngineClient) -> Iterator[tuple[str, bytes]]:
+    """What happens from now on: listen before acting, so that nothing that happens in between is missed."""
+    happening = engine.events("GET", "/api/v1/events?snapshots=1&interval=0.5")
+    next(happening, None)
+    return happening
+
+
 def follow(
     session: Session,
     engine: EngineClient,

@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.cli.client import EngineClient, connect, named_path
 from orchestra_core.cli.durations import duration as spelled_time
 from orchestra_core.cli.failure import Code, Failure
+from orchestra_core.cli.following import listen
 from orchestra_core.cli.options import Session, talks_to_engine
 from orchestra_core.cli.restarting import follow_restart
 from orchestra_core.domain.snapshot import BackendView, Snapshot
@@ -53,9 +54,7 @@ def restart(session: Session, backend: str, drain: float | None, wait: bool) -> 
     Refused while it answers requests, unless --drain is given; other kinds are restarted where they run.
     """
     with connect(session) as engine:
-        # Listen before acting, so that nothing that happens in between is missed.
-        happening = engine.events("GET", "/api/v1/events?snapshots=1&interval=0.5") if wait else iter(())
-        next(happening, None)
+        happening = listen(engine) if wait else iter(())
         try:
             state = engine.post(
                 named_path("backends", backend, "restart"), {} if drain is None else {"drain_seconds": drain}

@@ -10,7 +10,7 @@ import msgspec
 
 from orchestra_core.cli.client import EngineClient, connect, model_path
 from orchestra_core.cli.failure import Failure
-from orchestra_core.cli.following import follow
+from orchestra_core.cli.following import follow, listen
 from orchestra_core.cli.options import Session, talks_to_engine
 from orchestra_core.cli.plans import is_busy, told, verdict
 from orchestra_core.cli.spelling import join, memory, residency
@@ -148,9 +148,7 @@ def _operate(
     seen: Plan | None = None,
 ) -> None:
     """`seen` is a plan that was shown already; one that evicts the same is not shown again."""
-    # Listen before acting, so that nothing that happens in between is missed.
-    happening = engine.events("GET", "/api/v1/events?snapshots=1&interval=0.5") if wait else iter(())
-    next(happening, None)
+    happening = listen(engine) if wait else iter(())
     operation = _post(engine, action, model, wish)
     if seen is None or seen.evicts != _plan(operation).evicts:
         _tell(session, action, operation)

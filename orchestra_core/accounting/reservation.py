@@ -76,12 +76,12 @@ class Refusal(msgspec.Struct, frozen=True):
         """The budget, what of it is spent and what was asked for."""
         account = self.account
         budget = account.budget
-        whole = f"{budget.limit:g} {currency} a {budget.period}, {budget.scope(account.owner)}"
-        spent = f"{account.settled / BILLION:.6g} {currency} is spent"
+        whole = f"{budget.limit:.12g} {currency} a {budget.period}, {budget.scope(account.owner)}"
+        spent = f"{account.settled / BILLION:.12g} {currency} is spent"
         if self.worst is None:
             asked = "no price is known here, so what it costs cannot be bounded"
         else:
-            asked = f"this may cost up to {self.worst / BILLION:.6g}"
+            asked = f"this may cost up to {self.worst / BILLION:.12g}"
         return f'the budget "{budget.name}" ({whole}) leaves no room: {spent}, {asked}'
 
 

@@ -112,7 +112,7 @@ def _paid_for_what_is_free(rows: Sequence[UsageRow], at_home: frozenset[str]) ->
             yield Suggestion(
                 "paid_for_what_is_free",
                 model,
-                f"{model} was paid {paid.cost:.4g} for {paid.requests} {task} requests; {name}, which costs nothing, "
+                f"{model} was paid {paid.cost:.9g} for {paid.requests} {task} requests; {name}, which costs nothing, "
                 f"did {local.successes} of {local.requests} such requests well",
                 {
                     "requests": paid.requests,

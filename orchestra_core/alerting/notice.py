@@ -66,4 +66,4 @@ def variables(change: Change, sender: Sender) -> dict[str, str]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else f"{value:.12g}"

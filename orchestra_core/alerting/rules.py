@@ -87,7 +87,7 @@ def budgets(facts: Facts, _policy: Policy) -> Iterator[Signal]:
         if kept:
             owned = "" if view.scope == "everything" else f", {view.scope}"
             told = (
-                f"{view.used:.0%} of {view.limit:g} {view.currency} a {view.period} spent{owned}; "
+                f"{view.used:.0%} of {view.limit:.12g} {view.currency} a {view.period} spent{owned}; "
                 f"it begins anew in {_long(view.resets_in)}"
             )
             yield Signal("budgets", _subject(view), raised, kept, told, round(view.used, 4), limit)

@@ -4,6 +4,7 @@ import click
 import msgspec
 
 from orchestra_core.cli.client import connect
+from orchestra_core.cli.figures import cost
 from orchestra_core.cli.options import Session, talks_to_engine
 from orchestra_core.cli.spelling import size
 from orchestra_core.domain.caching import CacheView
@@ -35,7 +36,7 @@ def show(session: Session) -> None:
         f"kept     {view.kept}, {view.dropped} dropped for others, {view.expired} too old, {view.lost} lost"
     )
     unknown = f", and what {view.unpriced} without a known price cost" if view.unpriced else ""
-    out.line(f"saved    {view.saved:.6g} {snapshot.currency}{unknown}")
+    out.line(f"saved    {cost(view.saved)} {snapshot.currency}{unknown}")
 
 
 @cache.command()

@@ -8,6 +8,7 @@ import msgspec
 from orchestra_core.cli.ask import choose
 from orchestra_core.cli.client import EngineClient, connect
 from orchestra_core.cli.failure import Code
+from orchestra_core.cli.figures import cost
 from orchestra_core.cli.options import TASK, Session, talks_to_engine
 from orchestra_core.cli.spelling import amount, join, pairs, seconds
 from orchestra_core.domain.price import PriceView, in_words
@@ -162,5 +163,5 @@ def metrics(session: Session) -> None:
 def _cost(report: dict[str, Any]) -> str:
     """What is known, and of how many requests nothing is: their sum is never told as if it were all."""
     unknown = report.get("cost_unknown_requests", 0)
-    known = f"{report.get('cost', 0):.6g} {report.get('currency', 'USD')}"
+    known = f"{cost(report.get('cost', 0))} {report.get('currency', 'USD')}"
     return f"{known}, and {unknown} requests of unknown cost" if unknown else known

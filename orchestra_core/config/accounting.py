@@ -264,7 +264,7 @@ def read_accounting(
     accounting = AccountingSettings(**values)
     if accounting.currency == "USD" and accounting.usd_rate not in (None, 1):
         problems.append(
-            f"{sources['accounting.usd_rate']}: accounting.usd_rate is {accounting.usd_rate:g} and "
+            f"{sources['accounting.usd_rate']}: accounting.usd_rate is {accounting.usd_rate:.12g} and "
             "accounting.currency is USD: a US dollar costs 1 of it"
         )
     return accounting

@@ -103,7 +103,9 @@ def read_alerts(values: Mapping[str, Any], sources: Mapping[str, str], problems:
             below, above = getattr(alerts, low), getattr(alerts, high)
             if below >= above:
                 source = sources.get(f"alerts.{low}") or sources.get(f"alerts.{high}", "alerts")
-                problems.append(f"{source}: alerts.{low} ({below:g}) must be below alerts.{high} ({above:g})")
+                problems.append(
+                    f"{source}: alerts.{low} ({below:.12g}) must be below alerts.{high} ({above:.12g})"
+                )
     return alerts
 
 

@@ -110,7 +110,7 @@ def _table(name: str, settings: msgspec.Struct) -> dict[str, str]:
 def _budgets(config: Config) -> Iterator[Line]:
     for budget in config.budgets:
         at = f"budgets.{budget.name}"
-        limit = f"{budget.limit:g} {config.accounting.currency} a {budget.period}, {budget.scope()}, {budget.kind}"
+        limit = f"{budget.limit:.12g} {config.accounting.currency} a {budget.period}, {budget.scope()}, {budget.kind}"
         over = f", {budget.over} when over" if budget.hard else ""
         yield at, limit + over, config.sources.get(at, "default")
 
@@ -160,4 +160,4 @@ def _spell(value: object) -> str:
         return ", ".join(str(item) for item in value) or "(none)"
     if isinstance(value, dict):
         return ", ".join(f"{name}={item}" for name, item in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -88,9 +88,9 @@ class Setting:
             raise NotFound(f"there is no budget {name!r}", param="name")
         self._limits.put(name, limit)
         self._purse.configure(self._limits.over(self._configured()))
-        what = f"its limit is {budget.limit:g} a {budget.period} again, as configured"
+        what = f"its limit is {budget.limit:.12g} a {budget.period} again, as configured"
         if limit is not None:
-            what = f"its limit is {limit:g} a {budget.period} now; configured is {budget.limit:g}"
+            what = f"its limit is {limit:.12g} a {budget.period} now; configured is {budget.limit:.12g}"
         self._say("budgets.limit", name, f"{what} (by {who})", "info")
         await self._limits.keep()
         return tuple(view for view in self._purse.views() if view.name == name)

@@ -8,7 +8,7 @@ from orchestra_core.domain.alerts import AlertView
 from orchestra_core.domain.snapshot import Snapshot
 from orchestra_core.domain.text import one_line
 from orchestra_tui.present.glyphs import Glyphs
-from orchestra_tui.present.numbers import age, clock, since
+from orchestra_tui.present.numbers import age, clock, since, size
 from orchestra_tui.present.picture import Picture
 from orchestra_tui.present.spans import Line, cut_line, line, pad, span, wrapped
 from orchestra_tui.present.states import State
@@ -109,7 +109,7 @@ def detail(view: AlertView, picture: Picture, cells: int) -> list[Line]:
         ),
         ("what", view.message, ""),
         *((("fired", f"{clock(view.fired)}, {_times(view.times)}", ""),) if view.fired else ()),
-        *((("value", _number(view), ""),) if view.value is not None else ()),
+        *((("value", _number(view, view.value), ""),) if view.value is not None else ()),
     ]
     if view.acknowledged:
         at = f" at {clock(view.acknowledged_at)}" if view.acknowledged_at else ""
@@ -153,9 +153,14 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:2])} and {len(names) - 2} more"
 
 
-def _number(view: AlertView) -> str:
-    limit = "" if view.limit is None else f", limit {view.limit:.4g}"
-    return f"{view.value:.4g}{limit}"
+def _number(view: AlertView, value: float) -> str:
+    limit = "" if view.limit is None else f", limit {_measure(view, view.limit)}"
+    return f"{_measure(view, value)}{limit}"
+
+
+def _measure(view: AlertView, value: float) -> str:
+    """Of disks these are bytes."""
+    return size(int(value)) if view.rule == "disk" else f"{value:.4g}"
 
 
 def _times(number: int) -> str:

@@ -24,7 +24,7 @@ def set_limit(name: str, limit: float) -> Deed:
         return _asked(name, limit, picture)
 
     call = Call(path("budgets", name), {"limit": limit}, name)
-    return Deed("budget", (name,), asked, (call,), f"budget {name} has {limit:g} now")
+    return Deed("budget", (name,), asked, (call,), f"budget {name} has {limit:.12g} now")
 
 
 def reset_limit(name: str) -> Deed:

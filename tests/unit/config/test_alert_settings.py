@@ -40,7 +40,7 @@ def test_limits_and_rules_are_taken_as_given(tmp_path: Path) -> None:
         ("latency_warning = 6", "alerts.latency_warning (6) must be below alerts.latency_critical (5)"),
         ("latency_warning = 1", "alerts.latency_warning is 1; it must be a number"),
         ("journal_critical = 0.1", "alerts.journal_warning (0.25) must be below alerts.journal_critical (0.1)"),
-        ('disk_warning = "1MB"', "alerts.disk_critical (5.36871e+08) must be below alerts.disk_warning (1e+06)"),
+        ('disk_warning = "1MB"', "alerts.disk_critical (536870912) must be below alerts.disk_warning (1000000)"),
         ("errors_window = 301", "alerts.errors_window is 301; it must be a whole number from 1 to 300"),
         ("memory_seconds = -1", "alerts.memory_seconds is -1; it must be a number from 0 to 86400"),
         ('command = "page me"', "alerts.command is 'page me'; it must be a list of texts: a program"),

@@ -44,7 +44,7 @@ class Completion:
         zone: tzinfo = UTC,
         elsewhere: Compare = lambda *_: (None, None),
     ) -> None:
-        self._clock = clock
+        self._wall = clock.wall
         self._find = find
         self._ended = ended
         self._record = record
@@ -56,7 +56,8 @@ class Completion:
     def __call__(
         self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome, seconds: float
     ) -> float | None:
-        last = tried[-1].outcome if tried else outcome
+        attempt = tried[-1] if tried else None
+        last = outcome if attempt is None else attempt.outcome
         if last.usage is not outcome.usage:
             # It ended where nothing was sent (refused, queued): what it took is what the attempts took.
             outcome = replace(outcome, usage=last.usage)
@@ -64,8 +65,13 @@ class Completion:
         if usage.estimated and not usage.prompt:
             usage = with_prompt(usage, decision, outcome)
         # Where nothing was sent nothing was charged, whatever the price.
-        cost = own = paid(tried[-1], usage) if tried else 0.0
-        degraded, loading = (tried[-1].degraded, tried[-1].loading) if tried else (decision.degraded, 0.0)
+        own: float | None = 0.0
+        loading = 0.0
+        if attempt is None:
+            degraded = decision.degraded
+        else:
+            own, degraded, loading = paid(attempt, usage), attempt.degraded, attempt.loading
+        cost = own
         backend, _, model = outcome.endpoint.partition("/")
         verdict, attempts, continued = outcome.verdict, len(tried), 0
         if attempts > 1:
@@ -73,7 +79,7 @@ class Completion:
             loading = sum([one.loading for one in tried])
             continued = 1 if any(one.outcome.committed for one in tried[:-1]) else 0
         before = seconds - outcome.seconds
-        began = self._clock.wall() - seconds
+        began = self._wall() - seconds
         first = None if outcome.first_token is None else before + outcome.first_token
         if verdict is not _SUCCESS and verdict is not Verdict.CANCELLED:
             self._failed(call, outcome)
@@ -110,7 +116,7 @@ class Completion:
         labels = (model, "", task, call.surface, ended)
         second = int(call.received + seconds)
         self._ended((labels, second, usage.prompt, usage.completion, 0.0, seconds, seconds))
-        began = self._clock.wall() - seconds
+        began = self._wall() - seconds
         row = (
             call.id,
             began,

@@ -37,7 +37,7 @@ class Placement:
         misconfigured: Callable[[Endpoint, Outcome], None],
     ) -> None:
         self._lanes = lanes
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._circuit_changed = circuit_changed
         self._misconfigured = misconfigured
 
@@ -47,7 +47,7 @@ class Placement:
         endpoint = lane.endpoint
         if permits.held >= permits.allowed or endpoint.residency is not _READY:
             return 0
-        token = lane.breaker.admit(self._clock.monotonic())
+        token = lane.breaker.admit(self._monotonic())
         if token is None:
             return 0
         permits.held += 1
@@ -70,7 +70,7 @@ class Placement:
 
         `endpoint` is the one the attempt was counted at: a reload may have put another in its lane since.
         """
-        now = self._clock.monotonic()
+        now = self._monotonic()
         endpoint.inflight -= 1
         endpoint.work -= candidate.work
         endpoint.last_done = now
@@ -84,7 +84,9 @@ class Placement:
             endpoint.calls += 1
             endpoint.last_used = now
             if outcome.verdict is _SUCCESS:
-                self._judge(call, lane, endpoint, token, outcome, now)
+                endpoint.reliability = reliability(endpoint.reliability, True, now)
+                if (changed := lane.breaker.record(token, False, now)) is not None:
+                    self._changed(lane, endpoint, changed, outcome.message, now)
                 if permits.limit.value < permits.limit.slots:
                     permits.succeeded(now)
                 if endpoint.residency is _LOADING and not endpoint.spec.loadable:
@@ -100,16 +102,9 @@ class Placement:
         if call.deadline is not None and now >= call.deadline and not sink.committed:
             endpoint.reliability = reliability(endpoint.reliability, False, now)
 
-    def _judge(
-        self, call: Call, lane: Lane, endpoint: Endpoint, token: int, outcome: Outcome, now: float
-    ) -> None:
-        """Of a success, or a failure of the endpoint: breaker and reliability take it."""
-        ok = outcome.verdict is _SUCCESS
-        changed = lane.breaker.record(token, not ok, now, outcome.message, call.id)
-        endpoint.reliability = reliability(endpoint.reliability, ok, now)
-        if changed is not None:
-            self._lanes.changed(lane, changed, now)
-            self._circuit_changed(endpoint, changed, outcome.message)
+    def _changed(self, lane: Lane, endpoint: Endpoint, circuit: Circuit, why: str, now: float) -> None:
+        self._lanes.changed(lane, circuit, now)
+        self._circuit_changed(endpoint, circuit, why)
 
     def _learn_fault(
         self, call: Call, lane: Lane, endpoint: Endpoint, token: int, outcome: Outcome, now: float
@@ -117,7 +112,10 @@ class Placement:
         verdict = outcome.verdict
         if outcome.trips:
             endpoint.failed += 1
-            self._judge(call, lane, endpoint, token, outcome, now)
+            endpoint.reliability = reliability(endpoint.reliability, False, now)
+            changed = lane.breaker.record(token, True, now, outcome.message, call.id)
+            if changed is not None:
+                self._changed(lane, endpoint, changed, outcome.message, now)
         else:
             lane.breaker.release(token)
         if verdict in _PUSHES_BACK:

@@ -61,7 +61,7 @@ class Planning:
         Of `fallbacks` those by model are used here: what may stand in for a model that is named.
         """
         self._catalog = catalog
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._retry_at = retry_at
         self._nothing = nothing
         self._fallbacks = fallbacks
@@ -77,7 +77,7 @@ class Planning:
         endpoints = self._catalog.all if call.model is None else self._named(call.model)
         if not endpoints and not self._catalog.all:
             raise Unavailable(self._nothing(), code="no_backend", retry_after=_RETRY_SECONDS)
-        decision = decide(profile, endpoints, self._clock.monotonic(), call.id)
+        decision = decide(profile, endpoints, self._monotonic(), call.id)
         if not decision.ranked and call.model is not None and call.model in self._fallbacks.by_model:
             decision = replace(decision, ranked=self.fallbacks(call), asked=call.model)
         if not decision.ranked:
@@ -92,14 +92,14 @@ class Planning:
         for name in self._fallbacks.by_model.get(call.model or "", ()):
             profile = analyze(replace(call, model=name))
             endpoints = self._catalog.serving(name)
-            found += decide(profile, endpoints, self._clock.monotonic(), call.id).ranked
+            found += decide(profile, endpoints, self._monotonic(), call.id).ranked
         return tuple(found)
 
     def below(self, call: Call) -> tuple[Candidate, ...]:
         """What could serve it if the wanted quality gave way, best first."""
         profile = analyze(call)
         profile = replace(profile, requirements=replace(profile.requirements, quality=None))
-        return decide(profile, self._catalog.all, self._clock.monotonic(), call.id).ranked
+        return decide(profile, self._catalog.all, self._monotonic(), call.id).ranked
 
     def tier(self, candidate: Candidate) -> Level:
         endpoint = self._catalog.get(candidate.endpoint)
@@ -113,7 +113,7 @@ class Planning:
             endpoints = self._catalog.all if call.model is None else self._named(call.model)
         except UnknownModel:
             return None
-        decision = decide(analyze(call), endpoints, self._clock.monotonic(), call.id, probing=True)
+        decision = decide(analyze(call), endpoints, self._monotonic(), call.id, probing=True)
         return decision if decision.ranked else None
 
     def _named(self, model: str) -> Sequence[Endpoint]:
@@ -152,7 +152,7 @@ class Planning:
                 code="not_loadable",
                 retry_after=_RETRY_SECONDS,
             )
-        now = self._clock.monotonic()
+        now = self._monotonic()
         cooling = [e.cooling_until for no in decision.rejected if (e := self._cooling(no))]
         if cooling and not details.keys() - {"cooling_down", "capability", "context"}:
             wait = min(cooling) - now

@@ -75,7 +75,7 @@ class Service:
         self._begin = begin
         self._budget = budget
         self._purse = purse
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self.whole = whole or Whole()
         self._ending = ""
         # Those on their way through the chain, and by id why a request was cancelled by us.
@@ -145,7 +145,7 @@ class Service:
         run.begin, run.begun = self._begin, first is not None
         self.runs.add(run)
         try:
-            async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
+            async with asyncio.timeout(max(0.0, deadline - self._monotonic())):
                 outcome = await self._chain(run, at)
             return self._end(call, decision, tuple(tried), outcome)
         except TimeoutError:
@@ -166,7 +166,7 @@ class Service:
             raise refusal
         lane = self._lanes.of(endpoint)
         free = lane.permits.held < lane.permits.allowed
-        token = lane.breaker.force_probe(self._clock.monotonic()) if free else None
+        token = lane.breaker.force_probe(self._monotonic()) if free else None
         if token is None:
             self.refused(call, decision)
             raise refusal
@@ -198,7 +198,7 @@ class Service:
         return Outcome(verdict, endpoint, 503, self._ending, retry_after=_COME_BACK, committed=sink.committed)
 
     def _end(self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome) -> Result:
-        seconds = self._clock.monotonic() - call.received
+        seconds = self._monotonic() - call.received
         cost = self.complete(call, decision, tried, outcome, seconds)
         return Result(call, decision, tried, outcome, seconds, cost)
 

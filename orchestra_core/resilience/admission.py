@@ -64,7 +64,7 @@ class Permits:
         if self.held <= 0:
             raise ValueError(f"no slot of {self.endpoint} is held")
         self.held -= 1
-        if self.queue.line:
+        if self.queue.line.arrived:
             self.queue.grant(self, now)
 
     def resize(self, slots: int, now: float) -> None:

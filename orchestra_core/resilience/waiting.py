@@ -42,37 +42,37 @@ class Waiter:
 
 
 class Line:
-    """Who waits, in the order above. Knows nothing of slots."""
+    """Who waits, in the order above (`arrived` in that of arrival). Knows nothing of slots."""
 
-    __slots__ = ("_arrived", "_levels", "work")
+    __slots__ = ("_levels", "arrived", "work")
 
     def __init__(self) -> None:
-        self._arrived: dict[Waiter, None] = {}
+        self.arrived: dict[Waiter, None] = {}
         self._levels: dict[int, OrderedDict[str, dict[Waiter, None]]] = {}
         self.work = 0.0
 
     def __len__(self) -> int:
-        return len(self._arrived)
+        return len(self.arrived)
 
     def __iter__(self) -> Iterator[Waiter]:
-        return iter(self._arrived)
+        return iter(self.arrived)
 
     def __contains__(self, waiter: Waiter) -> bool:
-        return waiter in self._arrived
+        return waiter in self.arrived
 
     @property
     def keys(self) -> int:
         return len({key for level in self._levels.values() for key in level})
 
     def add(self, waiter: Waiter) -> None:
-        self._arrived[waiter] = None
+        self.arrived[waiter] = None
         level = self._levels.setdefault(waiter.priority, OrderedDict())
         level.setdefault(waiter.key, {})[waiter] = None
         self.work += waiter.work
 
     def remove(self, waiter: Waiter) -> None:
         """Empty levels are dropped, so that the highest is always somebody's."""
-        del self._arrived[waiter]
+        del self.arrived[waiter]
         level = self._levels[waiter.priority]
         of_key = level[waiter.key]
         del of_key[waiter]
@@ -80,11 +80,11 @@ class Line:
             del level[waiter.key]
         if not level:
             del self._levels[waiter.priority]
-        self.work = self.work - waiter.work if self._arrived else 0.0
+        self.work = self.work - waiter.work if self.arrived else 0.0
 
     def first(self, endpoint: str, now: float) -> Waiter | None:
         """Who is next for a slot of this endpoint."""
-        for waiter in self._arrived:
+        for waiter in self.arrived:
             if now - waiter.since < AGE_SECONDS:
                 break
             if endpoint in waiter.accepts:
@@ -115,10 +115,10 @@ class Line:
 
     def position(self, waiter: Waiter, now: float) -> int:
         """Its place, from 1, if all accepted the same endpoints; 0 when it no longer waits."""
-        if waiter not in self._arrived:
+        if waiter not in self.arrived:
             return 0
         if now - waiter.since >= AGE_SECONDS:
-            return list(self._arrived).index(waiter) + 1
+            return list(self.arrived).index(waiter) + 1
         place = sum(
             sum(map(len, keys.values())) for level, keys in self._levels.items() if level > waiter.priority
         )

@@ -162,8 +162,7 @@ class Http1Protocol(Intake):
     async def _work(self) -> None:
         """Serves what was begun, and waits for the next; ends where none can come, or another has taken over."""
         worker = self._worker
-        while self._unstarted is not None and self._exchange is not None:
-            request, exchange = self._unstarted, self._exchange
+        while (request := self._unstarted) is not None and (exchange := self._exchange) is not None:
             self._unstarted = None
             try:
                 await self._handler(request, exchange)

@@ -95,7 +95,7 @@ class Execution:
             call = msgspec.structs.replace(call, fields=_merged(defaults, call.fields))
         if call.so_far is not None:
             call = codec.going_on(call)
-        streams = codec.streams(call)
+        streams = (call.stream or codec.always_stream) and codec.streams(call)
         try:
             target, body = codec.render(call, endpoint.spec.model, endpoint.pin, stream=streams)
         except InvalidRequest as error:

@@ -189,8 +189,8 @@ class Turn:
             tenant.hopeless = self._now
         tenant.evicted.clear()
         if not found.hopeless or self._now - tenant.hopeless >= self._policy.hopeless_seconds:
-            tenant.asked = None
-            if self._now < tenant.told + _AGAIN_SECONDS:  # they are on their way out
+            ordered, tenant.asked = tenant.asked is not None, None
+            if not ordered and self._now < tenant.told + _AGAIN_SECONDS:  # they are on their way out
                 return
             tenant.told = self._now
             yield Refuse(tenant.endpoint, found.plan)

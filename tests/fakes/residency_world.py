@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from orchestra_core.domain.call import Level
 from orchestra_core.domain.catalog import BackendKind, Endpoint, EndpointSpec, Residency
-from orchestra_core.domain.memory import Need, Quota, Reading, Rule
+from orchestra_core.domain.memory import HOST, Need, Quota, Reading, Rule
 from orchestra_core.domain.result import Plan
 from orchestra_core.residency.scheduler import PERMANENT, Load, Policy, Refuse, Scheduler, Unload
 
@@ -63,7 +63,11 @@ class Box:
 
     @property
     def headroom(self) -> int:
-        return max(self.total * 8 // 100, min(GIB, self.total // 8)) if self.measured else 0
+        if not self.measured:
+            return 0
+        if self.name == HOST:
+            return max(self.total * 8 // 100, min(GIB, self.total // 8))
+        return min(GIB // 2, self.total // 8)
 
 
 class Model:

@@ -3,7 +3,8 @@
 import pytest
 
 from orchestra_core.domain.catalog import Residency
-from orchestra_core.residency.scheduler import Unload
+from orchestra_core.domain.memory import Quota
+from orchestra_core.residency.scheduler import Refuse, Unload
 from tests.fakes.residency_pool import bring, scheduler
 from tests.fakes.residency_world import GIB, endpoint
 
@@ -75,3 +76,18 @@ def test_a_model_that_its_backend_lists_before_the_load_has_ended_is_unloaded_th
     assert made.actions(1.0) == []
     made.loaded(a, None, 2.0)
     assert made.actions(2.0) == [Unload(a, "asked", 0.0)]
+
+
+def test_each_wish_of_an_operator_is_answered() -> None:
+    """Also one that comes right after another was refused: whoever follows it on the command line waits for its end."""
+    a, b = endpoint("a", 6), endpoint("b", 6)
+    made = scheduler(a, b)
+    bring(made, a, 0.0)
+    a.inflight = 1
+    for now in (100.0, 100.5):
+        made.quota("box", Quota())
+        made.want(b, now, operator=True)
+        assert made.actions(now) == []
+        made.quota("box", Quota(loaded=0))
+        assert [type(action) for action in made.actions(now)] == [Refuse]
+        assert made.actions(now) == []

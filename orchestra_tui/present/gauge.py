@@ -46,11 +46,11 @@ def row(
 ) -> Line:
     """A gauge in one row: label, bar, percent, amount, the word, and when it is at its next limit."""
     told = foretold(trend, reading.share, reading.limits)
-    amount, tone, end = reading.amount, "value", Span("")
+    amount, tone, word, end = reading.amount, "value", f"{reading.state.word:<8}", Span("")
     room = max(cells - label_cells - _READING - 1, 4)
     if told and room - len(told) - 1 >= _LEAST_BAR:
         room -= len(told) + 1
-        end = span(f" {told}", "warn")
+        word, end = reading.state.word, span(f" {told}", "warn")
     elif told:
         room = max(room - (len(told) - _AMOUNT), 4)
         amount, tone = told, "warn"
@@ -60,7 +60,7 @@ def row(
         *reading.bar(room),
         percent(reading, trend, glyphs),
         span(f" {amount:<{_AMOUNT}}", tone),
-        span(f" {reading.state.symbol} {reading.state.word:<8}", reading.state.tone),
+        span(f" {reading.state.symbol} {word}", reading.state.tone),
         end,
     )
 

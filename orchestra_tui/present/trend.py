@@ -17,7 +17,7 @@ _FEWEST, _SHORTEST = 7, 60.0
 _RISING = 0.8
 # What is called lately, for the arrow and for whether it still rises.
 LATELY = 60.0
-_AHEAD, _FARTHEST = 12.0, 3600.0
+_AHEAD, _FARTHEST = 6.0, 1800.0
 
 Readings = Sequence[tuple[float, float]]
 

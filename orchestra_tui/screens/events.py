@@ -123,6 +123,10 @@ class EventsScreen(FollowingScreen):
         actions = [one for one in self._actions.values() if not now or one.at <= now]
         return merged(self._told.rows(told), actions, self.tab)
 
+    def lost(self, key: str) -> str:
+        of_this_tab = self.tab == TABS[0] or (key in self._actions) is (self.tab == "audit")
+        return super().lost(key) if of_this_tab else "is on another tab"
+
     def drawn(self, things: Sequence[Happening], picture: Picture, cells: int) -> Rows:
         now = picture.snapshot.now if picture.snapshot else ""
         if not things and self._problem and self.tab == "audit":

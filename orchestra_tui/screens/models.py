@@ -62,15 +62,6 @@ class ModelsScreen(TableScreen):
         views = (model(self.console.fresh().snapshot, each) for each in self.chosen())
         self.console.do(restart(tuple(dict.fromkeys(view.backend for view in views if view is not None))))
 
-    def action_back(self) -> None:
-        if self.has_class("-zoomed"):
-            self.remove_class("-zoomed")
-        else:
-            super().action_back()
-
-    def action_zoom(self) -> None:
-        self.toggle_class("-zoomed")
-
     def own_copies(self, things: Sequence[ModelView]) -> Sequence[Copy]:
         return (Copy("m", "model's name", "\n".join(view.model for view in things)),)
 

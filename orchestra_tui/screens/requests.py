@@ -192,7 +192,7 @@ class RequestsScreen(FollowingScreen):
             event.prevent_default()
 
     def lost(self, key: str) -> str:
-        if self.log_of_requests.entry(key) is not None:
+        if self.log_of_requests.entry(key) is not None or self.listing.problems:
             return "is filtered out"
         return f"is older than the {WINDOW} that are shown" if self.log_of_requests.full else "is gone"
 

@@ -204,8 +204,17 @@ class TableScreen(ViewScreen):
         self._wanted = self.table.selected
         self._open(filtering=True, text=self.listing.query.text)
 
+    def action_zoom(self) -> None:
+        """The table alone, without what stands beside it."""
+        if self.has_class("-narrow"):
+            self.console.say("zoom: the table has all the room there is", "muted")
+        else:
+            self.toggle_class("-zoomed")
+
     def action_back(self) -> None:
-        if self.listing.query:
+        if self.has_class("-zoomed"):
+            self.remove_class("-zoomed")
+        elif self.listing.query:
             self.filter("")
         elif self.listing.problems:
             self.action_problems()

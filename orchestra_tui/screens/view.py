@@ -349,6 +349,13 @@ class ViewScreen(Screen[None]):
         else:
             self.home()
 
+    def on_key(self, event: events.Key) -> None:
+        """A key of other views says where it is one."""
+        if not isinstance(self.focused, Input | TextArea):
+            known = table.elsewhere(self.VIEW, event.key, self.console.keymap)
+            if known:
+                self.say(line(span(known, "muted")))
+
     def on_filter_changed(self, event: FilterChanged) -> None:
         event.stop()
 

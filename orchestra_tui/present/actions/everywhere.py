@@ -61,7 +61,13 @@ ACTIONS: tuple[Action, ...] = (
         priority=True,
     ),
     Action(
-        "zoom", ("z",), "zoom", "enlarge the focused pane, and back", "screen.zoom", ("overview", "models"), 7
+        "zoom",
+        ("z",),
+        "zoom",
+        "enlarge the focused pane, and back",
+        "screen.zoom",
+        ("overview", "models", "backends", "requests", "alerts", "events"),
+        7,
     ),
     Action(
         "pause",

@@ -17,7 +17,8 @@ from orchestra_tui.present.actions import (
     playground,
     throughput,
 )
-from orchestra_tui.present.actions.action import Action
+from orchestra_tui.present.actions.action import Action, sign
+from orchestra_tui.present.actions.views import BY_NAME
 
 ACTIONS: tuple[Action, ...] = (
     *lists.ACTIONS,
@@ -45,6 +46,24 @@ def of_view(view: str, place: str = "view", keymap: Keymap | None = None) -> tup
         for action in ACTIONS
         if (not action.views or view in action.views) and action.place in (place, "both")
     )
+
+
+def elsewhere(view: str, key: str, keymap: Keymap | None = None) -> str:
+    """Of a key that is none in a view, what it does in which others; empty where it is nowhere one."""
+    if any(key in action.keys for action in of_view(view, "view", keymap)):
+        return ""
+    found = [
+        action
+        for each in ACTIONS
+        if key in (action := _remapped(each, keymap)).keys and each.place != "prompt"
+    ]
+    if not found:
+        return ""
+    views = sorted(
+        {BY_NAME[name].digit: BY_NAME[name].title for each in found for name in each.views}.items()
+    )
+    names = ", ".join(f"{digit} {title}" for digit, title in views)
+    return f"{sign(key)} {found[0].label}: in {names}"
 
 
 def _remapped(action: Action, keymap: Keymap | None) -> Action:

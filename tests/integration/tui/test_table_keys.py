@@ -204,7 +204,8 @@ async def test_wide_columns_scroll_sideways_and_names_stay() -> None:
 
 
 async def test_details_are_beside_the_table_or_over_it() -> None:
-    """d puts the pane away and back where there is room, and opens a sheet where there is none; tab goes to it."""
+    """d puts the pane away and back where there is room, z for a while, and d opens a sheet where there is none; tab
+    goes to it. What is a key elsewhere says where."""
     engine = ConsoleEngine()
     engine.tick()
     app = console(engine)
@@ -222,8 +223,16 @@ async def test_details_are_beside_the_table_or_over_it() -> None:
         await until(pilot, lambda: "Details" not in text(app))
         await pilot.press("d")
         await sees(pilot, "Details")
+        await pilot.press("z")
+        await until(pilot, lambda: "Details" not in text(app))
+        await pilot.press("escape")
+        await sees(pilot, "Details")
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: "Details" not in text(app))
+        await pilot.press("z")
+        await sees(pilot, "zoom: the table has all the room there is")
+        await pilot.press("A")
+        await sees(pilot, "A ack: in 7 Alerts")
         await pilot.press("d")
         await sees(pilot, "esc closes")
 

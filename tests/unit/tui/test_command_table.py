@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from orchestra_tui.present import manual
-from orchestra_tui.present.actions.table import ACTIONS, of_view
+from orchestra_tui.present.actions.table import ACTIONS, elsewhere, of_view
 from orchestra_tui.present.actions.views import BY_NAME, VIEWS
 from orchestra_tui.present.commands import candidates, names, parse
 from orchestra_tui.present.picture import Picture
@@ -37,6 +37,15 @@ def test_help_tells_every_key_of_the_view(view: str) -> None:
     words = "\n".join(plain(row) for row in manual.lines(view, 78))
     assert all(action.help[:40] in words for action in of_view(view))
     assert ("rows by model or by backend" in words) == (view == "throughput")
+
+
+def test_a_key_of_other_views_says_where_it_is_one() -> None:
+    """By the present keys; nothing of those that are keys here, or nowhere."""
+    assert elsewhere("backends", "U") == "U unload: in 2 Models"
+    assert elsewhere("overview", "right_square_bracket") == "] next tab: in 4 Throughput, 8 Cost, 9 Events"
+    assert elsewhere("models", "U") == elsewhere("models", "Q") == elsewhere("overview", "enter") == ""
+    assert elsewhere("backends", "K", {"model.unload": ["K"]}) == "K unload: in 2 Models"
+    assert elsewhere("backends", "U", {"model.unload": ["K"]}) == ""
 
 
 def test_help_tells_what_words_commands_take() -> None:

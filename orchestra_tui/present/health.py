@@ -135,8 +135,10 @@ def breaker_row(view: BreakerView, cells: int, glyphs: Glyphs) -> Line:
         return cut_line((sign, span(cut(view.endpoint, name, glyphs.more)), told), cells, glyphs.more)
     again = f" again, {age(view.since)}" if view.opened else ""
     word = span(f"  {state.word}{again}  ", "muted")
-    name = min(max(cells - 24, 16), 40)  # what is left holds the word and ten outcomes
-    room = cells - name - 3 - width((word,))
+    room = cells - 3 - width((word,))
+    # What is left holds ten outcomes, or five where the name needs that.
+    name = min(max(room - 11, min(cell_len(view.endpoint), room - 5), 16), 40)
+    room -= name
     return (
         sign,
         span(pad(view.endpoint, name, more=glyphs.more)),

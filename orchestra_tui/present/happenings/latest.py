@@ -49,7 +49,8 @@ def _told(event: Event, cells: int, *, named: bool) -> tuple[str, str]:
     there the backend in front of its model too."""
     told = event.message
     if event.kind.startswith("breaker."):
-        told = f"breaker {event.kind.removeprefix('breaker.').replace('_', '-')}: {told}"
+        state = f"breaker {event.kind.removeprefix('breaker.').replace('_', '-')}"
+        told = f"{state}: {told}" if told else state
     if event.kind.startswith("request.") and (cells < 100 or not named):
         return "", _model_of(told) if cells < 60 else told
     subject = subject_of(event, told)

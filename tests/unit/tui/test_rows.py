@@ -160,6 +160,7 @@ def test_models_of_our_own_processes_are_the_host_s_too() -> None:
     ("kind", "subject", "message", "cells", "told"),
     [
         ("breaker.open", "box/m", "5 timeouts", 120, "box/m  breaker open: 5 timeouts"),
+        ("breaker.closed", "box/m", "", 120, "box/m  breaker closed"),
         ("breaker.half_open", "box/m", "time", 50, " m  breaker half-open: time"),
         ("request.failed", "req-1", "box/m: failed: no", 120, "req-1  box/m: failed: no"),
         ("request.failed", "req-1", "box/m: failed: no", 78, "× box/m: failed: no"),
@@ -173,6 +174,7 @@ def test_events_say_what_matters_first(kind: str, subject: str, message: str, ce
     level = "error" if "request" in kind else "info"
     row = plain(event_row(Event("2026-03-02T13:00:00Z", kind, subject, message, level), cells, UNICODE))
     assert told.replace("×", UNICODE.cross) in row
+    assert not row.rstrip().endswith(":")
 
 
 def test_what_happens_again_and_again_has_one_row() -> None:
@@ -247,6 +249,10 @@ def test_a_closed_breaker_is_named_in_full_where_there_is_room() -> None:
     row = plain(health.breaker_row(view, 64, UNICODE))
     assert view.endpoint in row
     assert row.count(UNICODE.ok) >= 10
+    again = msgspec.structs.replace(view, endpoint="sim-cloud/sim-cloud-large", opened=1, since=400.0)
+    row = plain(health.breaker_row(again, 56, UNICODE))
+    assert f"{again.endpoint}  closed again, 6m  " in row
+    assert row.count(UNICODE.ok) >= 5
 
 
 def test_quiet_engine_has_no_problems() -> None:

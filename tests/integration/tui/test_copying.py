@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.app import App
 
 from orchestra_tui.parts.saving import save
@@ -60,8 +61,8 @@ async def test_two_keys_at_once_copy_the_id() -> None:
     app = console(engine)
     async with app.run_test(size=(80, 24)) as pilot:
         await at_models(pilot)
-        app.press("y")
-        app.press("y")
+        app.post_message(events.Key("y", "y").set_sender(app))
+        app.post_message(events.Key("y", "y").set_sender(app))
         await until(pilot, lambda: app.clipboard == BUSY)
         assert not isinstance(app.screen, MenuScreen)
 

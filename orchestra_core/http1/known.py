@@ -46,11 +46,8 @@ def again(data: bytes, before: bytes, after: bytes) -> int:
 
     A length written with zeros before it is left to `whole`.
     """
-    first = len(before)
-    start = data.find(b"\r", first) + len(after)
-    if data.startswith(before) and data.startswith(str(len(data) - start).encode() + after, first):
-        return start
-    return 0
+    start = data.find(b"\r", len(before)) + len(after)
+    return start if data.startswith(b"%b%d%b" % (before, len(data) - start, after)) else 0
 
 
 class Known(Generic[T]):

@@ -117,10 +117,10 @@ class Planning:
         return decision if decision.ranked else None
 
     def _named(self, model: str) -> Sequence[Endpoint]:
-        if not self._catalog.all:
-            return ()
         endpoints = self._catalog.serving(model)
-        if not endpoints and model not in self._fallbacks.by_model:
+        if endpoints or not self._catalog.all:
+            return endpoints
+        if model not in self._fallbacks.by_model:
             near = self._catalog.nearest(model)
             hint = f"; did you mean {' or '.join(near)}?" if near else "; GET /v1/models lists what there is"
             raise UnknownModel(f"model {model[:128]!r} is not served by any backend{hint}", param="model")

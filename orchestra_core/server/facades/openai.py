@@ -8,7 +8,7 @@ import msgspec
 
 from orchestra_core.domain.call import Call
 from orchestra_core.domain.errors import InvalidRequest, NotFound, OrchestraError
-from orchestra_core.domain.outcome import Outcome, Partial
+from orchestra_core.domain.outcome import Outcome, Partial, Verdict
 from orchestra_core.domain.reply import Delta, Embeddings, Usage
 from orchestra_core.domain.sink import Serving
 from orchestra_core.server.answers import comment, keep_alive, send_error, served_by
@@ -24,6 +24,7 @@ _DONE: Final = b"data: [DONE]\n\n"
 _FIRST_BYTES: Final = 4096
 # The format has no field for it: milliseconds within which the whole answer must be there.
 DEADLINE: Final = b"x-orchestra-deadline-ms"
+_SUCCESS: Final = Verdict.SUCCESS
 _LONGEST: Final = 2**31 - 1
 Read = Callable[[bytes, str, float, str], Call]
 
@@ -160,10 +161,11 @@ class OpenAIFacade:
             return
         finally:
             del live[request_id]
-        if result.outcome.ok:
-            sink.finish(result.outcome)
+        outcome = result.outcome
+        if outcome.verdict is _SUCCESS:
+            sink.finish(outcome)
         else:
-            sink.fail(failure(result.outcome), len(result.tried))
+            sink.fail(failure(outcome), len(result.tried))
 
     async def models(self, _request: Request, exchange: Exchange, request_id: str) -> None:
         exchange.send(200, render_models(self._names()), [("x-request-id", request_id)])

@@ -75,12 +75,15 @@ class Reports:
         return await self._read(lambda: self._recorded(request_id))
 
     async def _read(self, work: Callable[[], T]) -> T:
-        async with self._turn:
-            try:
-                return await asyncio.to_thread(work)
-            except StoreUnavailable as error:
-                message = f"the ledger cannot be read now: {error.message}"
-                raise Unavailable(message, code="ledger_unavailable", retry_after=_RETRY_SECONDS) from error
+        await self._turn.acquire()
+        reading = asyncio.get_running_loop().run_in_executor(None, work)
+        # Whoever asked may leave: the thread reads on, and only its end makes room for another.
+        reading.add_done_callback(lambda _: self._turn.release())
+        try:
+            return await asyncio.shield(reading)
+        except StoreUnavailable as error:
+            message = f"the ledger cannot be read now: {error.message}"
+            raise Unavailable(message, code="ledger_unavailable", retry_after=_RETRY_SECONDS) from error
 
     def _usage(self, query: UsageQuery, limit: int, local: frozenset[str], advise: int | None) -> Told:
         self._ledger.flush(_CATCH_UP_SECONDS)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestra_core.accounting.listing import Wanted
+from orchestra_core.accounting.listing import Page, Wanted
 from orchestra_core.accounting.usage import UsageQuery
 from orchestra_core.domain.decision import Decision
 from orchestra_core.domain.errors import Unavailable
@@ -238,6 +239,30 @@ async def test_a_database_that_cannot_be_read_is_503(tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match=r"cannot be read now: ledger .*orchestra\.db") as refused:
             await question
         assert refused.value.retry_after
+
+
+async def test_questions_whose_askers_left_still_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their threads read on: who asks and leaves again and again does not take all of them."""
+    reports = Reports(
+        Ledger(f"sqlite:///{tmp_path}/x.db"), Catalog(), currency="USD", zone=UTC, timezone="UTC"
+    )
+    reading, go_on = [], threading.Event()
+
+    def slow(wanted: Wanted) -> Page:
+        reading.append(wanted)
+        go_on.wait(10)
+        return Page((), None)
+
+    monkeypatch.setattr(reports, "_page", slow)
+    for _ in range(8):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await reports.page(Wanted())
+    assert len(reading) == 2
+    go_on.set()
+    await reports.page(Wanted())
 
 
 def test_a_key_that_may_only_use_sees_its_own(keyed: EngineProcess) -> None:

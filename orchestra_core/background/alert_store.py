@@ -22,15 +22,7 @@ class AlertStore:
 
     def load(self) -> tuple[Memory, str]:
         """What was kept, and a problem where it cannot be read: then the file is put aside and nothing is known."""
-        try:
-            return _decoder.decode(self.path.read_bytes()), ""
-        except FileNotFoundError:
-            return Memory(), ""
-        except OSError as error:
-            return Memory(), f"{self.path}: {error.strerror}; silences and acknowledgements are not known"
-        except msgspec.MsgspecError as error:
-            aside = kept.put_aside(self.path)
-            return Memory(), f"{self.path}: {error}; it was put aside as {aside}, silences are not known"
+        return kept.load(self.path, _decoder, Memory(), "silences and acknowledgements are not known")
 
     def save(self, memory: Memory, version: int) -> str:
         """The problem, if it cannot be written: what was there before is left as it is.

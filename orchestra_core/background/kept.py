@@ -3,6 +3,29 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def load(path: Path, decoder: msgspec.json.Decoder[T], nothing: T, without: str) -> tuple[T, str]:
+    """What was written, or `nothing`; and the problem, with what it is like `without` it, where it cannot be read.
+
+    What is damaged is put aside for people to look at.
+    """
+    try:
+        return decoder.decode(path.read_bytes()), ""
+    except FileNotFoundError:
+        return nothing, ""
+    except OSError as error:
+        return nothing, f"{path}: {error.strerror}; {without}"
+    except msgspec.MsgspecError as error:
+        aside = path.with_name(path.name + ".unreadable")
+        with contextlib.suppress(OSError):
+            path.replace(aside)
+        return nothing, f"{path}: {error}; it was put aside as {aside.name}, {without}"
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -15,11 +38,3 @@ def replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-
-
-def put_aside(path: Path) -> str:
-    """What cannot be read is kept for people to look at; the name it has now."""
-    aside = path.with_name(path.name + ".unreadable")
-    with contextlib.suppress(OSError):
-        path.replace(aside)
-    return aside.name

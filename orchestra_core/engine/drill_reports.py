@@ -23,32 +23,28 @@ class DrillReports:
 
     def load(self) -> list[DrillReport]:
         """Newest first; none where the file cannot be read, which is said."""
-        try:
-            return _decoder.decode(self._path.read_bytes())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            self._complain(f"{self._path}: {error.strerror}; reports of earlier drills are not known")
-        except msgspec.MsgspecError as error:
-            aside = kept.put_aside(self._path)
-            self._complain(f"{self._path}: {error}; it was put aside as {aside}")
-        return []
+        found, problem = kept.load(self._path, _decoder, [], "reports of earlier drills are not known")
+        self._complain(problem)
+        return found
 
     async def keep(self, reports: Iterable[DrillReport]) -> None:
         """Writes them down, one write at a time; where that cannot be done it is said."""
         content = msgspec.json.encode(list(reports))
         async with self._writing:
-            await asyncio.to_thread(self._write, content)
+            self._complain(await asyncio.to_thread(self._write, content))
 
     def last(self, reports: Iterable[DrillReport]) -> None:
         """As the engine ends, when nothing runs beside it any more. Blocking."""
-        self._write(msgspec.json.encode(list(reports)))
+        self._complain(self._write(msgspec.json.encode(list(reports))))
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: bytes) -> str:
+        """The problem; in a thread, where nothing may be said."""
         try:
             kept.replace(self._path, content)
         except OSError as error:
-            self._complain(f"{self._path}: {error.strerror}; a restart would forget the last reports")
+            return f"{self._path}: {error.strerror}; a restart would forget the last reports"
+        return ""
 
-    def _complain(self, what: str) -> None:
-        self._say("drill.reports", "drills", what, "error")
+    def _complain(self, problem: str) -> None:
+        if problem:
+            self._say("drill.reports", "drills", problem, "error")

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from orchestra_core.background import kept
+from orchestra_core.background.supervisor import Supervisor
 from orchestra_core.domain.budgets import Budget, BudgetView
 from orchestra_core.domain.errors import NotFound
 from orchestra_core.pipeline.purse import Purse
@@ -23,22 +24,10 @@ class Limits:
     def __init__(self, path: Path, say: Publish) -> None:
         self._path = path
         self._say = say
-        self._set = self._load()
+        self._set, problem = kept.load(path, _decoder, {}, "the configured limits are in effect")
+        if problem:
+            self._complain(problem)
         self._writing = asyncio.Lock()
-
-    def _load(self) -> dict[str, float]:
-        try:
-            return _decoder.decode(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            self._complain(f"{self._path}: {error.strerror}; the configured limits are in effect")
-        except msgspec.MsgspecError as error:
-            aside = kept.put_aside(self._path)
-            self._complain(
-                f"{self._path}: {error}; it was put aside as {aside}, the configured limits are in effect"
-            )
-        return {}
 
     def _complain(self, what: str) -> None:
         self._say("budgets.limits", "budgets", what, "error")
@@ -71,12 +60,18 @@ class Setting:
     """An operator's word on a budget. `configured` are the budgets of the configuration."""
 
     def __init__(
-        self, limits: Limits, purse: Purse, configured: Callable[[], tuple[Budget, ...]], say: Publish
+        self,
+        limits: Limits,
+        purse: Purse,
+        configured: Callable[[], tuple[Budget, ...]],
+        say: Publish,
+        supervisor: Supervisor,
     ) -> None:
         self._limits = limits
         self._purse = purse
         self._configured = configured
         self._say = say
+        self._supervisor = supervisor
 
     async def __call__(self, name: str, limit: float | None, who: str) -> tuple[BudgetView, ...]:
         """How the budget stands with this limit (None: the configured one), for each key where each has one.
@@ -92,5 +87,5 @@ class Setting:
         if limit is not None:
             what = f"its limit is {limit:.12g} a {budget.period} now; configured is {budget.limit:.12g}"
         self._say("budgets.limit", name, f"{what} (by {who})", "info")
-        await self._limits.keep()
+        await self._supervisor.finish(self._limits.keep(), "keeping limits of budgets")
         return tuple(view for view in self._purse.views() if view.name == name)

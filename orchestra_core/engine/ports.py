@@ -39,7 +39,11 @@ def ports(engine: Engine) -> Ports:
         audit=engine.journals.page,
         reports=engine.accounts.reports,
         limit=Setting(
-            engine.accounts.limits, engine.pipeline.purse, lambda: engine.config.budgets, engine.hub.publish
+            engine.accounts.limits,
+            engine.pipeline.purse,
+            lambda: engine.config.budgets,
+            engine.hub.publish,
+            engine.supervisor,
         ),
         series=engine.traffic.series,
         running=engine.running,

@@ -1,5 +1,6 @@
 """The file with the reports of the last drills."""
 
+import threading
 from pathlib import Path
 
 from orchestra_core.domain.drills import DrillReport
@@ -34,5 +35,8 @@ async def test_a_file_that_cannot_be_read_or_written_is_said(tmp_path: Path) -> 
     assert "put aside as drills.json.unreadable" in said.pop()[2]
     assert path.with_name("drills.json.unreadable").exists()
     path.mkdir()
-    await DrillReports(path, lambda *words: said.append(words)).keep([report(1)])
+    threads = []
+    file = DrillReports(path, lambda *words: (said.append(words), threads.append(threading.current_thread())))
+    await file.keep([report(1)])
     assert "a restart would forget the last reports" in said.pop()[2]
+    assert threads == [threading.main_thread()]  # events are published there, and nowhere else

@@ -7,7 +7,6 @@ import asyncio
 import random
 import secrets
 from collections.abc import Awaitable, Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from orchestra_core.engine.drill_reports import DrillReports
 from orchestra_core.engine.drill_traffic import Traffic
 from orchestra_core.engine.drill_words import costs, fate
 from orchestra_core.engine.members import Member
+from orchestra_core.engine.steering import no_endpoint
 from orchestra_core.engine.tidings import Tidings
 from orchestra_core.pipeline.service import Service
 from orchestra_core.resilience.drill import Drill, Strike, complete, words
@@ -228,10 +228,7 @@ class Drills:
     def _find(self, name: str) -> Endpoint:
         endpoint = self._catalog.get(name)
         if endpoint is None:
-            near = get_close_matches(name, [known.id for known in self._catalog.all], n=3, cutoff=0.4)
-            hint = f"did you mean {' or '.join(near)}?" if near else "ai-orchestra models lists what there is"
-            message = f"there is no endpoint {name[:128]!r}; {hint}"
-            raise NotFound(message, param="endpoint", code="endpoint_not_found")
+            raise no_endpoint(name, self._catalog, "endpoint")
         return endpoint
 
     # -- from its beginning to its end -----------------------------------------------------------------

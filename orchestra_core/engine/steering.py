@@ -48,17 +48,14 @@ class Steering:
         """By its id; raises NotFound with the nearest ones."""
         endpoint = self._catalog.get(endpoint_id)
         if endpoint is None:
-            ids = [known.id for known in self._catalog.all]
-            raise _unknown("endpoint", endpoint_id, ids, "endpoint_not_found", "ai-orchestra models")
+            raise no_endpoint(endpoint_id, self._catalog)
         return endpoint
 
     def member(self, name: str) -> Member:
         """By its name; raises NotFound with the nearest ones."""
         member = self._members.get(name)
         if member is None:
-            raise _unknown(
-                "backend", name, self._members.names(), "backend_not_found", "ai-orchestra health --verbose"
-            )
+            raise _unknown("backend", name, self._members.names(), "ai-orchestra health --verbose")
         return member
 
     def backend(self, action: str, name: str) -> BackendView:
@@ -90,7 +87,12 @@ class Steering:
             self._say("backend.drained", name, "nothing runs on it any more", "info")
 
 
-def _unknown(what: str, name: str, known: Iterable[str], code: str, command: str) -> NotFound:
+def no_endpoint(name: str, catalog: Catalog, param: str = "name") -> NotFound:
+    """With the nearest ones."""
+    return _unknown("endpoint", name, [known.id for known in catalog.all], "ai-orchestra models", param)
+
+
+def _unknown(what: str, name: str, known: Iterable[str], command: str, param: str = "name") -> NotFound:
     near = get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"{command} lists what there is"
-    return NotFound(f"there is no {what} {name[:128]!r}; {hint}", param="name", code=code)
+    return NotFound(f"there is no {what} {name[:128]!r}; {hint}", param=param, code=f"{what}_not_found")

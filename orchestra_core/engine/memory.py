@@ -74,7 +74,6 @@ class Memory:
         self._models: Mapping[str, ModelSettings] = config.models
         self._ttl = config.memory.ttl_seconds
         self.places: dict[str, tuple[str | None, Rule]] = {}
-        self._devices: dict[str, str] = {}  # of backends whose operator names one
 
     def configure(self, config: Config) -> None:
         """A new configuration; rules of models follow with the next look at their backends."""
@@ -99,9 +98,6 @@ class Memory:
     ) -> None:
         """A look at a backend: what it has, what that needs, what was found to be loaded."""
         pool = pool_of(settings, self._gpus(), simulated=simulated)
-        self._devices.pop(settings.name, None)
-        if settings.device is not None:
-            self._devices[settings.name] = settings.device
         if pool == settings.name and settings.memory is not None:
             self._scheduler.read(pool, Reading(settings.memory), now)
         self._scheduler.quota(settings.name, self._quota(settings, pool))
@@ -188,13 +184,13 @@ class Memory:
         if backend != HOST and backend not in self._gpus():
             self._scheduler.drop(backend)
 
-    def notices(self) -> list[str]:
-        """What keeps models from being loaded until somebody changes the configuration or the machine."""
+    def notices(self, backends: Iterable[BackendSettings]) -> list[str]:
+        """What keeps models from being loaded until somebody changes the configuration, `backends`, or the machine."""
         seen = self._gpus()
         missing = [
-            f"backend {backend}: {no_gpu_words(device, backend)}"
-            for backend, device in self._devices.items()
-            if device != HOST and device not in seen
+            f"backend {one.name}: {no_gpu_words(one.device, one.name)}"
+            for one in backends
+            if one.device is not None and one.device != HOST and one.device not in seen
         ]
         return [*missing, *(unread_words(name) for name, reading in seen.items() if reading.used is None)]
 

@@ -29,7 +29,7 @@ def picture(engine: Engine, *, simulated: bool) -> Snapshots:
 
     def notices() -> list[str]:
         standing = (*intake.notices(), *drills.notices(), *members.drained())
-        found = [*standing, *engine.config.notes, *loading.memory.notices()]
+        found = [*standing, *engine.config.notes, *loading.memory.notices(engine.config.backends)]
         return found if catalog.all else [*found, members.why_nothing()]
 
     sources = Sources(

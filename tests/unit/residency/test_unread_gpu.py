@@ -36,14 +36,14 @@ def test_loads_go_by_what_is_reserved_while_a_gpu_cannot_be_read(tmp_path: Path)
 
     look(1.0)
     assert scheduler.want(found, 1.0).code == "no_room"
-    assert memory.notices() == []
+    assert memory.notices(config.backends) == []
     seen["gpu:0"] = Reading(24 * GIB)
     look(2.0)
     assert told(memory, 2.0) == (None, "configured")
-    assert ["gpu:0 cannot be read any more" in notice for notice in memory.notices()] == [True]
+    assert ["gpu:0 cannot be read any more" in notice for notice in memory.notices(config.backends)] == [True]
     assert scheduler.want(found, 2.0).pool == "gpu:0"
     assert [type(action) for action in scheduler.actions(2.0)] == [Load]
     seen["gpu:0"] = Reading(24 * GIB, 22 * GIB)
     look(3.0)
     assert told(memory, 3.0) == (22 * GIB, "gpu")
-    assert memory.notices() == []
+    assert memory.notices(config.backends) == []

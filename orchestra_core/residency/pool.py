@@ -62,8 +62,9 @@ class Zombie:
         self.base = holding.base if holding.growing else None
         self.since = since
 
-    def is_back(self, used: int) -> bool:
-        if self.base is not None and used - self.base <= (1 - _BACK) * self.held:
+    def is_back(self, used: int, *, anew: bool) -> bool:
+        """`anew`: measured since it has ended. What was measured before a load says nothing of what came with it."""
+        if anew and self.base is not None and used - self.base <= (1 - _BACK) * self.held:
             return True
         return self.before - used >= _BACK * self.held
 
@@ -110,7 +111,7 @@ class Pool:
             self._past = Past()
             return self.watermarks.update(0.0, now)
         self._past.note(self.used, now)
-        self._bury(self.used, now)
+        self._bury(self.used, now, anew=True)
         return self.watermarks.update(self._share(self.used, now), now)
 
     def _share(self, used: int, now: float) -> float:
@@ -159,7 +160,7 @@ class Pool:
             self._zombies.append(Zombie(holding, 0, now))
             return
         self._zombies.append(Zombie(holding, self._past.peak(self.used), now))
-        self._bury(self.used, now)
+        self._bury(self.used, now, anew=False)
 
     def forget(self, key: str) -> None:
         """It was never here: another pool has it."""
@@ -204,10 +205,10 @@ class Pool:
         ours = sum(holding.known for holding in self._holdings.values())
         return max(0, used - ours - sum(zombie.held for zombie in self._zombies))
 
-    def _bury(self, used: int, now: float) -> None:
+    def _bury(self, used: int, now: float, *, anew: bool) -> None:
         """Ends zombies whose memory is back, and those that are too old: what is left of them is foreign use."""
         for zombie in list(self._zombies):
-            if zombie.is_back(used):
+            if zombie.is_back(used, anew=anew):
                 self._zombies.remove(zombie)
                 self._credit(zombie, used)
             elif now - zombie.since >= ZOMBIE_SECONDS:

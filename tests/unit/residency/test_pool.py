@@ -226,11 +226,15 @@ def test_a_fall_that_has_freed_a_model_is_not_found_again_by_one_that_ends_later
 
 
 def test_a_load_that_failed_early_is_free_when_use_is_as_before() -> None:
-    """It may never have taken what was promised, so there may be nothing to fall."""
+    """It may never have taken what was promised, so there may be nothing to fall; what was measured before it ended
+    says nothing of that.
+    """
     made = pool(20)
     assert made.admit("a", 40, 0.0)
     made.release("a", 2.0)
-    assert made.room(2.0).returning == 0
+    assert made.room(2.0).returning == 40
+    see(made, 20, 3.0)
+    assert made.room(3.0).returning == 0
     assert made.admit("a", 40, 3.0)
     see(made, 55, 4.0)
     made.release("a", 5.0)

@@ -23,7 +23,7 @@ from orchestra_tui.widgets.themes import STANDING
 
 WRONG_USAGE = 2
 # Looks for garbage: a view that is opened makes thousands of objects, all to stay. None may take long either.
-_LOOKS = (5000, 5, 20)
+_LOOKS = (2000, 5, 50)
 
 
 def main(
@@ -41,7 +41,7 @@ def main(
     listens; its output is appended to `log` (by default `engine.log` beside the socket). `api_key` is for `url`;
     `wishes` are the flags of the command line by the fields of `Wishes`.
     """
-    gc.set_threshold(*_LOOKS)
+    _spare_looks()
     environ = os.environ  # noqa: TID251 - the one place where the console looks at its terminal's variables
     beginning, problems = _beginning(msgspec.convert(wishes or {}, Wishes), environ)
     if problems:
@@ -64,6 +64,7 @@ def main(
 
 def replay(tape: Tape, name: str, documents: Mapping[str, Any]) -> int:
     """Runs the console on a recording and returns the exit code. `documents` are told by Player."""
+    _spare_looks()
     environ = os.environ  # noqa: TID251 - as above
     beginning, problems = _beginning(Wishes(), environ)
     if problems:
@@ -76,6 +77,12 @@ def replay(tape: Tape, name: str, documents: Mapping[str, Any]) -> int:
     )
     app.run(mouse=beginning.mouse)
     return app.return_code or 0
+
+
+def _spare_looks() -> None:
+    """What was imported stays: no look for garbage goes through it."""
+    gc.freeze()
+    gc.set_threshold(*_LOOKS)
 
 
 def _terminal(environ: Mapping[str, str], beginning: Beginning) -> Terminal:

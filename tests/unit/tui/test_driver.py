@@ -1,11 +1,17 @@
-"""What the console writes when nobody can read it any more."""
+"""What the console writes when nobody can read it any more, and how it waits for keys."""
 
 import io
+import os
+import queue
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from textual import events
+from textual._xterm_parser import XTermParser
 from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
 
-from orchestra_tui.driver import Outlasting
+from orchestra_tui.driver import Outlasting, Waking, typed
 
 
 class Cut(io.StringIO):
@@ -30,3 +36,50 @@ def test_whoever_writes_to_a_cut_line_does_not_wait_for_it() -> None:
     writing.join(10)
     assert not writing.is_alive()
     assert not thread.is_alive()
+
+
+@contextmanager
+def keyboard(end: Waking) -> Iterator[tuple[int, "queue.Queue[str]"]]:
+    """Where to write what is typed, and the keys that come of it; an empty one when whoever waits has ended."""
+    terminal, typing = os.pipe()
+    keys: queue.Queue[str] = queue.Queue()
+
+    def wait() -> None:
+        for each in typed(terminal, end, XTermParser()):
+            if isinstance(each, events.Key):
+                keys.put(each.key)
+        keys.put("")
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        yield typing, keys
+    finally:
+        end.set()
+        os.close(typing)
+
+
+def test_keys_are_waited_for_until_the_end() -> None:
+    """A key of two bytes in two pieces, an escape that nothing follows, one that is the beginning of an arrow."""
+    end = Waking()
+    with keyboard(end) as (typing, keys):
+        for data, key in ((b"a", "a"), (b"\x1b", "escape"), (b"\x1b[A", "up")):
+            os.write(typing, data)
+            assert keys.get(timeout=20) == key
+        os.write(typing, "ä".encode()[:1])
+        os.write(typing, "ä".encode()[1:])
+        assert keys.get(timeout=20) == "ä"
+        end.set()
+        assert keys.get(timeout=20) == ""
+    end.clear()
+    with keyboard(end) as (typing, keys):
+        os.write(typing, b"b")
+        assert keys.get(timeout=20) == "b"
+
+
+def test_a_terminal_that_is_gone_says_nothing_more() -> None:
+    """Whoever waits for it ends, and does not ask it again and again."""
+    with keyboard(Waking()) as (typing, keys):
+        os.write(typing, b"a")
+        assert keys.get(timeout=20) == "a"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), typing)
+        assert keys.get(timeout=20) == ""

@@ -254,12 +254,15 @@ class Orchestra(App[str]):
         self._show(frozen=self._pausing.paused)
 
     def _tick(self) -> None:
-        """Ages and countdowns go on without data."""
+        """Ages and countdowns go on without data; with data all of it was drawn already."""
+        said = self._speech.message
         self._speech.forget()
         self._remembering.tick()
         self.pacing.tick()
         self._reloading.tick(self.now())
-        self._show(frozen=self._pausing.paused or self._feed.link().live)
+        live = self._feed.link().live
+        if not live or self._pausing.paused or self._speech.message is not said:
+            self._show(frozen=self._pausing.paused or live)
 
     def _show(self, *, frozen: bool = False) -> None:
         picture = self.picture()

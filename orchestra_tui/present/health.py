@@ -1,6 +1,6 @@
 """Backends and breakers as rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -25,6 +25,8 @@ _LATENCY, _KIND = 8, 20
 # Probes never take equally long: where all has to be small nothing is written for that.
 _WIDE = 66
 _RANK = {"open": 0, "half_open": 1}
+# Asked for only where there is room to show it: for the first seconds it is another one each second.
+Activity = Callable[[], Sequence[Mapping[str, int]]]
 
 
 def strip(picture: Picture, cells: int, height: int) -> list[Line]:
@@ -32,7 +34,9 @@ def strip(picture: Picture, cells: int, height: int) -> list[Line]:
     snapshot = picture.snapshot
     if snapshot is None:
         return []
-    rows = backend_rows(snapshot, worst_first(snapshot)[:height], cells, picture.glyphs, picture.activity)
+    rows = backend_rows(
+        snapshot, worst_first(snapshot)[:height], cells, picture.glyphs, lambda: picture.activity
+    )
     if not rows:
         return [line(span(" no backend", "warn"))]
     room = height - len(rows) - 1
@@ -52,7 +56,7 @@ def backend_rows(
     views: Sequence[BackendView],
     cells: int,
     glyphs: Glyphs,
-    activity: Sequence[Mapping[str, int]] = (),
+    activity: Activity = tuple,
 ) -> list[Line]:
     """These backends; columns are as wide as the whole fleet needs, and the name has what they leave. Where there is
     room, what they had to do in the last seconds (`activity`, in flight by name) on a scale up to their slots."""
@@ -70,12 +74,7 @@ def backend_rows(
             )
         )
     )
-    return [
-        _backend_row(
-            view, tripped[view.name], columns, cells, glyphs, [each.get(view.name, 0) for each in activity]
-        )
-        for view in views
-    ]
+    return [_backend_row(view, tripped[view.name], columns, cells, glyphs, activity) for view in views]
 
 
 class _Columns(NamedTuple):
@@ -89,7 +88,7 @@ class _Columns(NamedTuple):
 
 
 def _backend_row(
-    view: BackendView, tripped: Span, columns: _Columns, cells: int, glyphs: Glyphs, busy: Sequence[int]
+    view: BackendView, tripped: Span, columns: _Columns, cells: int, glyphs: Glyphs, activity: Activity
 ) -> Line:
     state = health(view, glyphs)
     gap = "  " if sum(columns) + _WORDS + 4 * 2 <= cells else " "
@@ -101,6 +100,7 @@ def _backend_row(
     ]
     left = cells - sum(columns) - _WORDS - 4 * len(gap) - 1
     if left >= _LEAST_SPARK:
+        busy = [each.get(view.name, 0) for each in activity()]
         drawn = gauge.activity(busy, min(left - 1, _SPARK), glyphs, view.slots)
         parts.append(span(f" {drawn}", "accent"))
         left -= len(drawn) + 1

@@ -78,7 +78,8 @@ def table(
     head = f"    {pad('MODEL', name)} {'STATE':<9}" + "".join(
         " " + pad(column.title, column.cells, right=column.right) for column in chosen
     )
-    now, glyphs = picture.snapshot.now if picture.snapshot else "", picture.glyphs
+    glyphs = picture.glyphs
+    now = picture.snapshot.now if picture.snapshot and any(column.ages for column in chosen) else ""
     rows = Drawn(views[:limit], lambda view: view.id, lambda view: _row(view, chosen, name, now, glyphs))
     return cut_line(line(span(head, "muted")), cells), rows
 

@@ -120,7 +120,7 @@ def _backends(picture: Picture, cells: int, rows: int) -> list[Line]:
     if picture.snapshot is None:
         return []
     views = picture.snapshot.backends[:rows]
-    drawn = health.backend_rows(picture.snapshot, views, cells, picture.glyphs, picture.activity)
+    drawn = health.backend_rows(picture.snapshot, views, cells, picture.glyphs, lambda: picture.activity)
     return drawn or [line(span(" no backend", "warn"))]
 
 

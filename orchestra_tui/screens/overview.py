@@ -63,7 +63,11 @@ class OverviewScreen(ViewScreen):
     @staticmethod
     def _below(*, models_last: bool) -> Iterable[Widget]:
         work = Pane(
-            overview.work, "Models", id="work", view="models", count=lambda snapshot: len(snapshot.models)
+            steady(overview.work),
+            "Models",
+            id="work",
+            view="models",
+            count=lambda snapshot: len(snapshot.models),
         )
         wrong = Pane(
             steady(

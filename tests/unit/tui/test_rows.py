@@ -379,9 +379,9 @@ def test_what_a_backend_had_to_do_is_on_the_scale_of_its_slots() -> None:
     now = World().snapshot()
     view = now.backends[0]
     busy = [{view.name: 1}, {}, {view.name: view.slots}]
-    drawn = plain(health.backend_rows(now, [view], 100, UNICODE, busy)[0])
+    drawn = plain(health.backend_rows(now, [view], 100, UNICODE, lambda: busy)[0])
     assert f"{gauge.activity([1, 0, view.slots], 20, UNICODE, view.slots)}" in drawn
-    assert "·" not in plain(health.backend_rows(now, [view], 58, UNICODE, busy)[0])
+    assert "·" not in plain(health.backend_rows(now, [view], 58, UNICODE, lambda: busy)[0])
 
 
 @pytest.mark.parametrize("rows", [20, 26, 36, 56])

@@ -25,6 +25,7 @@ def wrong(picture: Picture, cells: int, rows: int) -> list[Line]:
 DRAWN = (
     health.strip,
     overview.memory,
+    overview.work,
     latest,
     overview.traffic_lines,
     row,

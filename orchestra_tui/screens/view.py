@@ -214,7 +214,8 @@ class ViewScreen(Screen[None]):
     def on_resize(self) -> None:
         if self.app.size.width >= WIDE and not self.query(Rail):
             self.query_one("#main").mount(Rail())
-        self.call_after_refresh(self.show, self._picture)
+        # The picture of then: a newer one may have come.
+        self.call_after_refresh(lambda: self.show(self._picture))
 
     def on_descendant_focus(self) -> None:
         self.frame()

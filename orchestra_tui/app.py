@@ -86,7 +86,7 @@ class Orchestra(App[str]):
         self._clock = now or loop_time
         self.looks = Looks(self, beginning, terminal)
         self.looks.begin()
-        self._speech = Speech(self.now, self._frames)
+        self._speech = Speech(self.now, lambda: self._show(frozen=True))
         self._copier = Clipboard(self, terminal, self.say)
         self._feed = Feed(self, engine, launcher, self.now, self.say)
         self._leaving = Leaving(self, self._feed, self.say, keeps=beginning.read_only)

@@ -41,6 +41,8 @@ def _print_health(session: Session, report: dict[str, Any]) -> None:
         return
     out.line(f"services  {pairs(report['services'])}")
     out.line(f"system    {pairs(report.get('system', {}))}")
+    for notice in report.get("notices", ()):
+        out.line(f"! {notice}")
 
 
 def _details(snapshot: Snapshot) -> dict[str, object]:
@@ -70,8 +72,6 @@ def _print_details(session: Session, snapshot: Snapshot) -> None:
     if tripped:
         out.line()
         out.table(("BREAKER", "STATE", "REASON"), [(b.endpoint, b.state, b.reason) for b in tripped])
-    for notice in snapshot.notices:
-        out.line(f"! {notice}")
 
 
 def _snapshot(engine: EngineClient) -> Snapshot:

@@ -108,7 +108,8 @@ def probe(session: Session, endpoint: str) -> int:
     with connect(session) as engine:
         state = engine.post(named_path("breakers", endpoint, "probe"), {})
     found = f"answered in {state['seconds']:.2f} s" if state["ok"] else f"failed: {state['message']}"
-    session.out.result(state, f"{state['endpoint']} {found}; its breaker is {state['breaker']['state']}")
+    stands = state["breaker"]["state"].replace("_", "-")
+    session.out.result(state, f"{state['endpoint']} {found}; its breaker is {stands}")
     return Code.DONE if state["ok"] else Code.FAILED
 
 

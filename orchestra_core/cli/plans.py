@@ -79,7 +79,7 @@ def _common(plan: Plan) -> Iterator[tuple[str, str]]:
 def _sum(need: Need) -> str:
     basis = _BASES[need.basis]
     if not need.weights or need.basis is Basis.MEASURED:
-        return f", {basis}{f', {gib(need.growth)} of it kept for conversations' if need.growth else ''}"
+        return f", {basis}{f', {memory(need.growth)} of it kept for conversations' if need.growth else ''}"
     parts = [f"weights {gib(need.weights)}"]
     parts += [f"cache {gib(need.cache)}"] if need.cache else []
     parts += [f"working {gib(need.working)}"] if need.working else []

@@ -91,8 +91,9 @@ def load(
         for key, (value, source) in layer.items():
             values[key], sources[key] = value, source
     installed = embedded_installed() if embedded is None else embedded
-    config = _compose(document, values, sources, find_paths(file, environ), environ, place)
-    config = _with_embedded(config, installed, bool(flags.get("demo")), document)
+    demo = bool(flags.get("demo"))
+    config = _compose(document, values, sources, find_paths(file, environ, demo), environ, place)
+    config = _with_embedded(config, installed, demo, document)
     config = msgspec.structs.replace(config, demo_users=_users(flags, document.problems))
     if document.problems:
         raise ConfigError("\n".join(document.problems))

@@ -33,14 +33,16 @@ def default_file(environ: Mapping[str, str]) -> Path:
     return _xdg(environ, "XDG_CONFIG_HOME", ".config") / NAME / "config.toml"
 
 
-def find_paths(config_file: Path | None, environ: Mapping[str, str]) -> Paths:
-    """Directories of the user; none is created here."""
+def find_paths(config_file: Path | None, environ: Mapping[str, str], demo: bool = False) -> Paths:
+    """Directories of the user; none is created here. What a simulated fleet did is no part of the real books, so a
+    demo keeps data and state apart; its socket is where clients look."""
     state = _xdg(environ, "XDG_STATE_HOME", ".local/state") / NAME
+    apart = "demo" if demo else ""
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     return Paths(
         config_file=config_file,
-        data_dir=_xdg(environ, "XDG_DATA_HOME", ".local/share") / NAME,
-        state_dir=state,
+        data_dir=_xdg(environ, "XDG_DATA_HOME", ".local/share") / NAME / apart,
+        state_dir=state / apart,
         # After `su` or `sudo` the variable can name a directory that is not there.
         runtime_dir=Path(runtime) / NAME
         if runtime.startswith("/") and Path(runtime).is_dir()

@@ -232,5 +232,6 @@ class PickScreen(ModalScreen[str]):
         named = [(key, row) for key, row in self._rows if query.matches(key)]
         rows = named or [(key, row) for key, row in self._rows if query.matches(f"{key} {plain(row)}")]
         table.show_rows((), rows)
+        self.query_one("#dialog").border_subtitle = "" if rows else "nothing matches"
         if rows and (text or table.selected is None):
             table.select(rows[0][0])

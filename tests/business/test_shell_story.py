@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,18 @@ def test_metrics_count_what_was_asked(mended: FleetProcess) -> None:
         assert report["tokens"]["generated"] == 9
         text = engine.run("metrics").stdout
         assert "total 3" in text
+
+
+def test_an_incident_of_a_demo_is_told_from_where_a_demo_keeps_things(demo: EngineProcess) -> None:
+    """Nobody has to say --demo again: the engine that answers is a simulated one."""
+    file = demo.home / "demo.tar.gz"
+    ran = run_cli("incident", "--output", str(file), "--socket", str(demo.socket), home=demo.home)
+    assert ran.returncode == 0, ran.stderr
+    with tarfile.open(file) as archive:
+        (name,) = (name for name in archive.getnames() if name.endswith("configuration.txt"))
+        told = archive.extractfile(name)
+        assert told is not None
+        assert f"{demo.home}/.local/state/ai-orchestra/demo " in told.read().decode()
 
 
 def test_doctor_looks_at_this_installation(demo: EngineProcess) -> None:

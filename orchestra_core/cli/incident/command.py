@@ -56,7 +56,8 @@ def incident(session: Session, since: str, output: str | None) -> None:
     path = Path(output or f"incident-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}.tar.gz")
     if path.exists():
         raise Failure(f"{path} is there already; name another file with --output")
-    told = _Incident(session, since, now)
+    demo = bool(click.get_current_context().find_root().params.get("demo"))
+    told = _Incident(session, since, now, demo=demo)
     pieces = told.gather()
     written = write(path, pieces, now)
     if session.out.as_json:
@@ -80,12 +81,12 @@ def _moment(since: str, now: float) -> float:
 class _Incident:
     """Everything of one incident, `since` as it was typed; `now` in Unix seconds."""
 
-    def __init__(self, session: Session, since: str, now: float) -> None:
+    def __init__(self, session: Session, since: str, now: float, *, demo: bool) -> None:
         self._session = session
         self._typed = since
         self._since = _moment(since, now)
         self._until = self._now = now
-        self._config, self._flaw = _configuration(session)
+        self._config, self._flaw = _configuration(session, demo)
         self._known = secrets(self._config, [session.api_key]) if self._config else ()
         self.missing: list[str] = []
 
@@ -115,7 +116,7 @@ class _Incident:
     def _sources(self, engine: EngineClient) -> tuple[list[Source], str]:
         """Whom to ask, in order, and a sentence about that."""
         try:
-            engine.get("/api/v1/health", also=503)
+            simulated = bool(engine.get("/api/v1/health", also=503).get("simulated"))
         except Failure as failure:
             if self._config is None or failure.reason:
                 raise
@@ -124,6 +125,8 @@ class _Incident:
             self._since = _moment(self._typed, self._until)
             how = f"The engine did not answer, so this is what it left behind: {failure.message.partition('. ')[0]}."
             return [Remains(self._config, self._since)], how
+        if self._config is not None and self._config.demo != simulated:
+            self._config, self._flaw = _configuration(self._session, simulated)
         left = [Remains(self._config, self._since)] if self._config else []
         return [Living(engine, self._since), *left], f"The engine at {engine.target.label} answered."
 
@@ -173,12 +176,13 @@ class _Incident:
         return redact(text, self._known).encode()
 
 
-def _configuration(session: Session) -> tuple[Config | None, str]:
-    """That of an engine of this machine; None, and why, where it is another one's or in error."""
+def _configuration(session: Session, demo: bool) -> tuple[Config | None, str]:
+    """That of an engine of this machine, whose `demo` says where it keeps things; None, and why, where it is another
+    one's or in error."""
     if session.url or (not session.socket and session.environ.get("ORCHESTRATOR_URL")):
         return None, "it is on the machine of the engine; only what it tells over HTTP is here"
     try:
-        return load({"config": session.config}, session.environ, Path.cwd()), ""
+        return load({"config": session.config, "demo": demo}, session.environ, Path.cwd()), ""
     except ConfigError as error:
         return None, f"it is in error: {error.message.splitlines()[0]}"
 

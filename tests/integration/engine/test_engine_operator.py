@@ -157,12 +157,16 @@ def test_the_command_line_has_a_word_for_each(engine: EngineProcess) -> None:
         engine.run("intake", "pause", "--reason", "rack").stdout
         == "intake is paused (rack): new requests get 503\n"
     )
+    paused = engine.run("health")
+    assert paused.returncode == 4
+    assert "! intake is paused (rack)" in paused.stdout
     assert json.loads(engine.run("intake", "resume", "--json").stdout)["paused"] is False
     tripped = engine.run("breaker", "trip", ENDPOINT, "--for", "10m")
     assert tripped.stdout == f"{ENDPOINT} is open, tripped by operator\n"
     probed = engine.run("breaker", "probe", ENDPOINT)
     assert probed.returncode == 0
     assert probed.stdout.startswith(f"{ENDPOINT} answered in 0.")
+    assert probed.stdout.rstrip().endswith(("is half-open", "is closed"))
     refused = engine.run("restart", "sim-small", "--drain", "3")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "not ours to restart" in refused.stderr

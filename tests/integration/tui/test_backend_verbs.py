@@ -67,7 +67,8 @@ async def test_d_offers_two_entries_and_asks() -> None:
 
 
 async def test_b_forces_open_for_a_time() -> None:
-    """The last healthy endpoint of its model wants the model's name; escape in the menu does nothing."""
+    """The last healthy endpoint of its model wants the model's name; escape in the menu does nothing, and a word that
+    no choice has is said to have none."""
     engine, _ = started()
     app = console(engine)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -76,6 +77,8 @@ async def test_b_forces_open_for_a_time() -> None:
         await at(pilot, "box1/qwen2.5-coder:7b")
         await pilot.press("B")
         await sees(pilot, "Breaker of box1/qwen2.5-coder:7b")
+        await pilot.press(*"zz")
+        await sees(pilot, "nothing matches")
         await pilot.press("escape")
         await sees(pilot, "breaker cancelled")
         await pilot.press("B")

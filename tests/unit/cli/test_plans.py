@@ -60,7 +60,7 @@ def test_a_need_that_is_not_its_sum_says_why() -> None:
     )
     measured = Need(4 * GIB, 3 * GIB, growth=GIB, basis=Basis.MEASURED)
     assert told("load", Plan(needs_bytes=measured.bytes, need=measured))[:2] == [
-        "  needs     4.0 GiB, as measured before in this size, 1.0 of it kept for",
+        "  needs     4.0 GiB, as measured before in this size, 1.0 GiB of it kept for",
         "            conversations",
     ]
 

@@ -293,6 +293,14 @@ def test_simulated_users_ask_a_simulated_fleet_only(tmp_path: Path) -> None:
         load({"users": 3}, {}, tmp_path)
 
 
+def test_a_demo_keeps_its_books_apart_and_is_found_where_any_engine_is(tmp_path: Path) -> None:
+    """What is simulated comes into no real ledger, journal or audit; clients look for one socket."""
+    real, demo = (load({"demo": demo}, {"HOME": str(tmp_path)}, tmp_path) for demo in (False, True))
+    assert demo.storage.url == f"sqlite:///{tmp_path}/.local/share/ai-orchestra/demo/orchestra.db"
+    assert demo.paths.state_dir == real.paths.state_dir / "demo"
+    assert (demo.server.socket, demo.paths.cache_dir) == (real.server.socket, real.paths.cache_dir)
+
+
 def test_old_task_names_in_fallbacks_become_the_present_ones(tmp_path: Path) -> None:
     """`code` is taken for `code_generation`, as everywhere."""
     assert read(tmp_path, "[fallbacks]\ncode = ['x', 'y']").fallbacks == {"code_generation": ("x", "y")}

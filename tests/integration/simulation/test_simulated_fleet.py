@@ -5,7 +5,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -230,50 +230,55 @@ async def test_a_full_queue_is_503_at_an_ollama(client: httpx.AsyncClient) -> No
         await running.close()
 
 
-async def test_the_sockets_agree_with_the_model(client: httpx.AsyncClient) -> None:
-    """The same small trace on real sockets and on a virtual clock: mean and median times within 15 %."""
-    scale, seed = 4.0, 7
-    # Long enough that what the sockets and a busy machine add stays small beside it.
-    slow = msgspec.structs.replace(SECOND.models[0], decode_rate=30.0)
-    spec = msgspec.structs.replace(SECOND, models=(slow,))
-    arrivals = [0.5 * number for number in range(20)]
-    model, expected = ServiceModel(spec, seed), {}
-    asks = [[{"role": "user", "content": f"Say something {number:3}."}] for number in range(20)]
-    for number, at in enumerate(arrivals):
-        asked = ask_chat(MODEL, asks[number])
-        request = Request(f"r{number}", MODEL, asked.tokens, stream=False, content=asked.content)
-        model.submit(request, at)
-    for event in model.advance(1000):
-        if isinstance(event, Done):
-            expected[event.id] = event.at - event.timings.submitted
-    running = await start([spec], seed=seed, time_scale=scale)
-    loop = asyncio.get_running_loop()
-    measured: dict[str, float] = {}
-    complete = asyncio.Event()
+# Long enough that what the sockets and a busy machine add stays small beside it.
+SLOW = msgspec.structs.replace(SECOND, models=(msgspec.structs.replace(SECOND.models[0], decode_rate=30.0),))
 
-    async def ask(number: int, at: float) -> None:
-        id, body = f"r{number}", {**CHAT, "messages": asks[number], "stream": False}
-        response = await client.post(
-            running["sim-second"].url + OPENAI, json=body, headers={"x-request-id": id}
-        )
-        assert response.json()["usage"]["prompt_tokens"] == ask_chat(MODEL, asks[number]).tokens
-        measured[id] = (loop.time() - at) * scale
-        if len(measured) == len(arrivals):
-            complete.set()
+
+async def _measured(client: httpx.AsyncClient, asks: Sequence[str], seed: int, scale: float) -> list[float]:
+    """Seconds of the model's time that each took over a socket; they arrive half a second apart."""
+    running = await start([SLOW], seed=seed, time_scale=scale)
+    loop = asyncio.get_running_loop()
+
+    async def ask(number: int, at: float) -> float:
+        await asyncio.sleep(at - loop.time())
+        body = {**CHAT, "messages": [{"role": "user", "content": asks[number]}], "stream": False}
+        url, id = running["sim-second"].url + OPENAI, {"x-request-id": f"r{number}"}
+        usage = (await client.post(url, json=body, headers=id)).json()["usage"]
+        assert usage["prompt_tokens"] == ask_chat(MODEL, body["messages"]).tokens
+        return (loop.time() - at) * scale
 
     try:
         await client.get(f"{running['sim-second'].url}/health")
         begin = loop.time() + 0.05
-        tasks: list[asyncio.Task[None]] = []
-        for number, offset in enumerate(arrivals):
-            at = begin + offset / scale
-            loop.call_at(at, lambda number=number, at=at: tasks.append(loop.create_task(ask(number, at))))
-        await asyncio.wait_for(complete.wait(), 60)
+        waiting = [ask(number, begin + 0.5 * number / scale) for number in range(len(asks))]
+        return await asyncio.wait_for(asyncio.gather(*waiting), 60)
     finally:
         await running.close()
-    assert measured.keys() == expected.keys()
-    for summary in (statistics.mean, statistics.median):
-        assert summary(measured.values()) == pytest.approx(summary(expected.values()), rel=0.15)
+
+
+async def test_the_sockets_agree_with_the_model(client: httpx.AsyncClient) -> None:
+    """The same small trace on real sockets and on a virtual clock: mean and median times within 15 %."""
+    scale, seed = 4.0, 7
+    asks = [f"Say something {number:3}." for number in range(20)]
+    model = ServiceModel(SLOW, seed)
+    for number, text in enumerate(asks):
+        asked = ask_chat(MODEL, [{"role": "user", "content": text}])
+        request = Request(f"r{number}", MODEL, asked.tokens, stream=False, content=asked.content)
+        model.submit(request, 0.5 * number)
+    expected = [
+        event.at - event.timings.submitted for event in model.advance(1000) if isinstance(event, Done)
+    ]
+
+    async def agree() -> bool:
+        measured = await _measured(client, asks, seed, scale)
+        assert len(measured) == len(expected)
+        return all(
+            summary(measured) == pytest.approx(summary(expected), rel=0.15)
+            for summary in (statistics.mean, statistics.median)
+        )
+
+    # A machine that has no time for it adds to what is measured, but hardly three times in a row.
+    assert await agree() or await agree() or await agree()
 
 
 async def _run_fleet(*arguments: str) -> tuple[asyncio.subprocess.Process, dict[str, Any]]:

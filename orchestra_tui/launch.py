@@ -1,5 +1,6 @@
 """Starting an engine in a session of its own, so that a dropped terminal never stops routing."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,8 @@ class Launcher:
         """Raises OSError when the program or the log file cannot be opened."""
         path = Path(self.log)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with path.open("ab") as out:
+        # Yours alone, as all that is beside it: prompts may be in what a backend says.
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
             self._from = out.tell()
             self._process = subprocess.Popen(
                 self._argv,

@@ -71,13 +71,24 @@ def check(session: Session) -> int:
         session.out.data({"ok": False, "problems": error.message.splitlines()})
         return Code.FAILED
     file = settings.paths.config_file
+    notes = [*settings.notes, *_missing(settings)]
     if session.out.as_json:
-        session.out.data({"ok": True, "file": file and str(file), "notes": settings.notes})
+        session.out.data({"ok": True, "file": file and str(file), "notes": notes})
         return Code.DONE
     session.out.line(f"ok: {file or 'the defaults, there is no file'}")
-    for note in settings.notes:
+    for note in notes:
         session.out.talk(f"note: {note}")
     return Code.DONE
+
+
+def _missing(settings: Config) -> list[str]:
+    """No error: a disk may be mounted later, and the other models work."""
+    return [
+        f"backend {backend.name}: {path}, the file of {model}, is not there; it cannot be loaded without"
+        for backend in settings.backends
+        for model, path in backend.files.items()
+        if not Path(path).is_file()
+    ]
 
 
 @config.command()

@@ -22,9 +22,10 @@ def latest(picture: Picture, cells: int, height: int) -> list[Line]:
 
 
 def _what(event: Event) -> tuple[str, ...]:
-    """Events of which all are the same but when; a request's own name is not what it is about."""
+    """Problems of which all is the same but when; a request's own name is not what it is about. What is none, as each
+    load, is told one by one."""
     subject = "" if event.kind.startswith("request.") else event.subject
-    return event.kind, event.level, subject, event.message
+    return event.kind, event.level, subject, event.message, event.at if event.level == "info" else ""
 
 
 def event_row(event: Event, cells: int, glyphs: Glyphs, times: int = 1) -> Line:

@@ -151,6 +151,14 @@ async def test_an_engine_that_fails_to_start_shows_its_log(tmp_path: Path) -> No
         await until(pilot, lambda: app._exit)
 
 
+def test_nobody_else_reads_the_log(tmp_path: Path) -> None:
+    """As all files beside it."""
+    launcher = Launcher([sys.executable, "-c", ""], str(tmp_path / "engine.log"))
+    launcher.start()
+    assert launcher.wait(20)
+    assert Path(launcher.log).stat().st_mode & 0o077 == 0
+
+
 async def test_an_engine_may_be_left_running(tmp_path: Path) -> None:
     """Keep running leaves the process alone, in a session of its own."""
     socket = str(tmp_path / "engine.sock")

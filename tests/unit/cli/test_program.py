@@ -89,6 +89,18 @@ def test_config_check_tells_errors_with_lines(home: Path, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["ok"] is False
 
 
+def test_config_check_notes_files_that_are_not_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A note and no error: a disk may come later. A file that is there is not mentioned."""
+    (home / "m.gguf").touch()
+    (home / "ai-orchestra.toml").write_text(
+        f'[[backends]]\nname = "mine"\nkind = "managed"\nfiles = {{ there = "{home}/m.gguf", gone = "/nope/m.gguf" }}\n'
+    )
+    assert execute(["config", "check"]) == 0
+    told = capsys.readouterr().err
+    assert "backend mine: /nope/m.gguf, the file of gone, is not there" in told
+    assert "the file of there" not in told
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each shell gets a script that calls back the program."""

@@ -188,12 +188,15 @@ def test_what_happens_again_and_again_has_one_row() -> None:
                 ("request.failed", "req-2", "box/m: failed: no", "error"),
                 ("model.ready", "box/o", "ready", "info"),
                 ("request.failed", "req-3", "box/m: failed: no", "error"),
+                ("model.ready", "box/o", "ready", "info"),
             ]
         )
     ]
     now = picture(snapshot=msgspec.structs.replace(World().snapshot(), events=tuple(events)))
     for cells in (50, 78, 120):
-        first, *others = [plain(row) for row in latest(now, cells, 10)]
+        newest, first, *others = [plain(row) for row in latest(now, cells, 10)]
+        assert ":05 " in newest
+        assert "2x" not in newest
         assert "3x" in first
         assert first.endswith("m: failed: no")
         assert "req-" not in first

@@ -1,7 +1,7 @@
 """A recording as an engine: it tells what the engine told then, at the pace of then, and changes nothing."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -64,6 +64,10 @@ class Tape(Protocol):
 
     def moment(self, place: int) -> Shot: ...
 
+    def ready(self, place: int) -> Callable[[], None]:
+        """What takes long of going to a place, in a thread; what is returned makes it count."""
+        ...
+
     def events(self, place: int) -> tuple[Event, ...]: ...
 
     def place(self, at: float) -> int: ...
@@ -85,6 +89,7 @@ class Player:
         self.paused = False
         self.speed = 1.0
         self._documents = documents or {}
+        self._heading: int | None = None
         self._next: tuple[int, float] | None = None
         self._moved = asyncio.Event()
         self._closed = False
@@ -108,11 +113,17 @@ class Player:
     def snapshot(self) -> Snapshot:
         return self.tape.moment(self.place).snapshot
 
-    def go(self, place: int) -> bool:
-        """To the moment at a place, or the nearest there is; whether that is another one."""
-        before, self.place = self.place, min(max(place, 0), self.last)
+    @property
+    def heading(self) -> int:
+        """The place that it is on its way to, else the one where it is."""
+        return self.place if self._heading is None else self._heading
+
+    def head(self, place: int) -> bool:
+        """To the moment at a place, or the nearest there is; whether that is another one. What is there is unpacked
+        first, and the display goes on meanwhile."""
+        before, self._heading = self.heading, min(max(place, 0), self.last)
         self._moved.set()
-        return self.place != before
+        return self._heading != before
 
     def toggle(self) -> None:
         """Pauses, or goes on; at the end anew from the beginning."""
@@ -136,8 +147,17 @@ class Player:
     async def watch(self, interval: float) -> AsyncIterator[Update]:  # noqa: ARG002  the protocol's
         """The moments at their pace; while it stands still the same one again and again. `interval` is not ours."""
         while not self._closed:
+            await self._arrive()
             yield self.snapshot
             await self._beat()
+
+    async def _arrive(self) -> None:
+        while (place := self._heading) is not None:
+            count = await asyncio.to_thread(self.tape.ready, place)
+            count()
+            self.place, self._next = place, None
+            if self._heading == place:
+                self._heading = None
 
     async def _beat(self) -> None:
         """Returns when there is another moment to show, or the same one to show again."""

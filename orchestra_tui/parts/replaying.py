@@ -47,7 +47,7 @@ class Replaying:
     def step(self, by: int) -> None:
         """So many moments on, or back where negative; that pauses."""
         self._player.paused = True
-        if not self._player.go(self._player.place + by):
+        if not self._player.head(self._player.heading + by):
             self._say(f"this is the {'beginning' if by < 0 else 'end'} of the recording", "warn")
 
     def pace(self, by: int) -> None:
@@ -63,7 +63,7 @@ class Replaying:
         if at is None:
             self._say(f"the recording goes from {day_time(span.first)} to {day_time(span.last)}", "warn")
         else:
-            self._player.go(self._player.tape.place(at))
+            self._player.head(self._player.tape.place(at))
 
     def begin(self) -> None:
         """Says what it is that is shown, and what of it could not be read."""

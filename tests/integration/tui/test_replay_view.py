@@ -71,7 +71,7 @@ async def test_the_views_show_what_was_then() -> None:
         await sees(pilot, "mistral-nemo:12b")
         seen = {}
         for place in (0, 5, 20, 40, 20, 0):
-            player.go(place)
+            player.head(place)
             await sees(pilot, f"REPLAY {FILM.shot[place].now[11:19]}")
             (line,) = [one for one in shown(app) if "mistral-nemo:12b" in one]
             assert seen.setdefault(place, line) == line

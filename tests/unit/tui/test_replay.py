@@ -1,6 +1,8 @@
 """A recording as an engine: its pace, where one goes in it, what it answers and what it refuses."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from orchestra_core.domain.events import Event
 from orchestra_core.domain.series import SeriesView
 from orchestra_core.domain.snapshot import Snapshot
-from orchestra_core.recording.reading import read
+from orchestra_core.recording.reading import Recording, read
 from orchestra_tui.engine import EngineError
 from orchestra_tui.history import History
 from orchestra_tui.parts.pausing import Pausing
@@ -22,6 +24,18 @@ from tests.fakes.world import World
 
 FILM = film(40)
 SERIES = msgspec.to_builtins(traffic(FILM.shot[9], "model"))
+
+
+class Overheard(Recording):
+    """Remembers which threads unpacked something."""
+
+    def __init__(self) -> None:
+        super().__init__(read(FILM.data)._parts, ())
+        self.threads: set[int] = set()
+
+    def ready(self, place: int) -> Callable[[], None]:
+        self.threads.add(threading.get_ident())
+        return super().ready(place)
 
 
 def stamp(text: str) -> float:
@@ -102,7 +116,7 @@ async def test_a_step_is_shown_at_once_and_plays_on_from_there() -> None:
     watching = player.watch(1.0)
     assert await anext(watching) == FILM.shot[0]
     loop = asyncio.get_running_loop()
-    loop.call_soon(player.go, 20)
+    loop.call_soon(player.head, 20)
     moved = await anext(watching)
     assert isinstance(moved, Snapshot)
     assert moved.now == FILM.shot[20].now
@@ -110,6 +124,23 @@ async def test_a_step_is_shown_at_once_and_plays_on_from_there() -> None:
     after = await anext(watching)
     assert isinstance(after, Snapshot)
     assert after.now > moved.now
+
+
+async def test_what_takes_long_of_a_jump_is_done_beside_the_display() -> None:
+    """A part is unpacked in a thread: keys and frames go on, and a second jump goes on from where the first leads."""
+    tape = Overheard()
+    player = Player(tape, "a")
+    watching = player.watch(1.0)
+    await anext(watching)
+    assert player.head(player.heading + 30)
+    assert player.head(player.heading - 10)
+    assert player.place == 0
+    arrived = await anext(watching)
+    assert isinstance(arrived, Snapshot)
+    assert arrived.now == FILM.shot[20].now
+    assert player.heading == player.place == 20
+    assert tape.threads
+    assert threading.get_ident() not in tape.threads
 
 
 async def test_a_hole_in_it_is_not_waited_for() -> None:
@@ -126,9 +157,10 @@ async def test_a_hole_in_it_is_not_waited_for() -> None:
 def test_ends_are_ends() -> None:
     """One cannot leave it; at the end pause begins anew, and speeds have a first and a last."""
     player = Player(read(FILM.data), "a")
-    assert not player.go(-1)
-    assert player.go(100)
-    assert player.place == 39
+    assert not player.head(-1)
+    assert player.head(100)
+    assert player.heading == 39
+    player.place = 39
     player.toggle()
     assert (player.place, player.paused) == (0, False)
     player.toggle()
@@ -216,14 +248,14 @@ async def test_an_incident_answers_for_its_requests() -> None:
     assert (await player.get("/api/v1/requests/r2", dict))["request"]["id"] == "r2"
     assert "r1 it holds no decision" in await refusal(player, "/api/v1/requests/r1")
     assert (await player.get("/api/v1/audit?limit=9", dict))["entries"] == []
-    player.go(20)
+    player.place = 20
     assert (await player.get("/api/v1/audit?limit=9", dict))["entries"][0]["who"] == "ann"
 
 
 async def test_how_traffic_went_is_told_as_far_as_it_is_known() -> None:
     """The last five minutes of requests, failures and tokens, without the second that goes on; never an invented 0."""
     player = Player(read(FILM.data), "a")
-    player.go(10)
+    player.place = 10
     told = await player.get("/api/v1/series?window=5m&by=model", SeriesView)
     was = FILM.shot[10]
     assert (told.window, told.by, told.until) == ("5m", "model", was.now)
@@ -244,12 +276,12 @@ async def test_longer_traffic_and_usage_are_told_as_they_were_recorded() -> None
     film.end()
     player = Player(read(film.data), "a")
     for place in (0, 1):
-        player.go(place)
+        player.place = place
         assert (await player.get("/api/v1/series?window=1h&by=model", SeriesView)).whole.requests == (7,)
         assert (await player.get("/api/v1/usage?by=model&since=7d", dict))["currency"] == "EUR"
         assert "usage of today and of 7 days, no more" in await refusal(player, "/api/v1/usage?by=model")
         assert "5m of traffic, no more" in await refusal(player, "/api/v1/series?window=6h&by=model")
-    player.go(2)
+    player.place = 2
     assert "here it holds no usage" in await refusal(player, "/api/v1/usage?by=model&since=7d")
 
 
@@ -295,7 +327,7 @@ async def test_what_is_done_between_two_moments_counts() -> None:
     await anext(watching)
     await anext(watching)
     player.paused = True
-    player.go(3)
+    player.place = 3
     for _ in range(2):
         moved = await anext(watching)
         assert isinstance(moved, Snapshot)

@@ -240,7 +240,9 @@ async def _measured(client: httpx.AsyncClient, asks: Sequence[str], seed: int, s
     loop = asyncio.get_running_loop()
 
     async def ask(number: int, at: float) -> float:
-        await asyncio.sleep(at - loop.time())
+        due = asyncio.Event()
+        loop.call_at(at, due.set)
+        await due.wait()
         body = {**CHAT, "messages": [{"role": "user", "content": asks[number]}], "stream": False}
         url, id = running["sim-second"].url + OPENAI, {"x-request-id": f"r{number}"}
         usage = (await client.post(url, json=body, headers=id)).json()["usage"]

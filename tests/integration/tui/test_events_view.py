@@ -1,5 +1,6 @@
 """The Events view: what the engine did and what operators did in one order, with the way to the object."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -147,6 +148,11 @@ OBJECTS = (
 )
 
 
+def _at(app: Orchestra, mode: str, selected: str) -> bool:
+    screen: Any = app.screen
+    return bool(app.current_mode == mode and screen.table.selected == selected)
+
+
 async def test_enter_goes_to_the_object() -> None:
     """Of an event and of an action; a filter there that hides it gives way."""
     engine = ConsoleEngine()
@@ -159,9 +165,7 @@ async def test_enter_goes_to_the_object() -> None:
             await sees(pilot, "config reload")
             await select(pilot, words)
             await pilot.press("enter")
-            await until(pilot, lambda mode=mode: app.current_mode == mode)  # type: ignore[misc]
-            screen: Any = app.screen
-            await until(pilot, lambda selected=selected, screen=screen: screen.table.selected == selected)  # type: ignore[misc]
+            await until(pilot, partial(_at, app, mode, selected))
             # So that the second time it has to be found again.
             await pilot.press("G")
 

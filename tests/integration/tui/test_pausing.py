@@ -1,22 +1,27 @@
 """The display held still and stepped through the last minutes, while the engine goes on."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from orchestra_core.domain.events import Event
+from orchestra_core.domain.snapshot import Snapshot
 from orchestra_tui.present.connection import Lost
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
+
+
+def _arrived(app: Any, snapshot: Snapshot) -> bool:
+    return bool(app.fresh().snapshot == snapshot)
 
 
 async def minutes(pilot: Pilot[Any], engine: ConsoleEngine, clock: Hand, ticks: int) -> None:
     """So many seconds go by, each with its snapshot."""
     for _ in range(ticks):
         clock.at += 1
-        last = engine.tick()
-        await until(pilot, lambda: pilot.app.fresh().snapshot == last)  # type: ignore[attr-defined]  # noqa: B023
+        await until(pilot, partial(_arrived, pilot.app, engine.tick()))
     await pilot.pause()
 
 

@@ -1,6 +1,7 @@
 """What every table can do by keys: sort, mark, filter by fields, wide columns, details, raw JSON."""
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from textual.app import App, ComposeResult
@@ -21,6 +22,10 @@ def table(app) -> LiveTable:
     screen = app.screen
     assert isinstance(screen, TableScreen)
     return screen.table
+
+
+def has_rows(app, number: int) -> bool:
+    return len(table(app).keys) == number
 
 
 def changed(snapshot: Snapshot, identity: str, **values: object) -> Snapshot:
@@ -177,7 +182,7 @@ async def test_only_problems_in_every_list() -> None:
             assert 0 < len(table(app).keys) < number
             assert all(screen.SUBJECT.problem(thing) for thing in screen.shown)
             await pilot.press("escape")
-            await until(pilot, lambda number=number: len(table(app).keys) == number)  # type: ignore[misc]
+            await until(pilot, partial(has_rows, app, number))
 
 
 async def test_wide_columns_scroll_sideways_and_names_stay() -> None:

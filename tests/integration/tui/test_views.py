@@ -1,5 +1,7 @@
 """Every view at every size: complete, within its width, and every key that is shown does something."""
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -33,6 +35,11 @@ WORDS = {
 }
 
 
+def _shows(app: Orchestra, view: str, words: Iterable[str]) -> bool:
+    painted = text(app)
+    return app.screen.id == view and all(word in painted for word in words)
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 async def test_views_are_complete_at_every_size(size: tuple[int, int]) -> None:
     """Header, label, tabs, the view's own words and the footer are painted within the terminal."""
@@ -43,8 +50,7 @@ async def test_views_are_complete_at_every_size(size: tuple[int, int]) -> None:
         await sees(pilot, "live 1s")
         for view, words in WORDS.items():
             await pilot.press("escape", BY_NAME[view].digit)
-            await until(pilot, lambda view=view: app.screen.id == view)  # type: ignore[misc]  # bound by its default
-            await until(pilot, lambda words=words: all(word in text(app) for word in words))  # type: ignore[misc]
+            await until(pilot, partial(_shows, app, view, words))
             rows = shown(app)
             assert len(rows) == size[1]
             assert all(len(row) <= size[0] for row in rows)

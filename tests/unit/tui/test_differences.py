@@ -86,8 +86,8 @@ def test_a_difference_that_is_not_the_next_is_refused(order: tuple[int, ...]) ->
     telling, reader = Telling(), Following()
     told = [telling.tell(replace(BEGIN, sequence=at, uptime=float(at))) for at in range(3)]
 
-    def read(each: object) -> None:
-        _ = reader.whole(each) if isinstance(each, Snapshot) else reader.changed(each)  # type: ignore[arg-type]
+    def read(each: Snapshot | dict[str, object]) -> None:
+        _ = reader.whole(each) if isinstance(each, Snapshot) else reader.changed(each)
 
     for at in order[:-1]:
         read(told[at])

@@ -351,24 +351,28 @@ def test_a_price_says_whose_word_it_is() -> None:
     assert models.price(PriceView()) == "unknown"
 
 
+def first_backend(**values: object) -> tuple[str, list[str]]:
+    """The row and the details of a backend with these values."""
+    now = World().snapshot()
+    backend = msgspec.structs.replace(now.backends[0], **values)
+    fleet = msgspec.structs.replace(now, backends=(backend, *now.backends[1:]))
+    row = health.backend_rows(fleet, fleet.backends, 100, UNICODE)[0]
+    return plain(row), [plain(row) for row in health.backend_detail(backend, now.now, 100, UNICODE)]
+
+
 def test_slots_that_are_not_known_yet_are_not_none() -> None:
     """While its first model loads, a backend has requests and no slots: 10 of an unknown number, not of zero."""
-    now = World().snapshot()
-    loading = msgspec.structs.replace(now.backends[0], inflight=10, slots=0, ready=0)
-    fleet = msgspec.structs.replace(now, backends=(loading, *now.backends[1:]))
-    assert "10/– busy" in plain(health.backend_rows(fleet, fleet.backends, 100, UNICODE)[0])
-    told = [plain(row) for row in health.backend_detail(loading, now.now, 100, UNICODE)]
+    row, told = first_backend(inflight=10, slots=0, ready=0)
+    assert "10/– busy" in row
     assert " in flight  10; it has slots once a model is ready" in told
 
 
 def test_who_waits_for_a_model_is_not_busy() -> None:
     """Ten requests that hold slots, eight of them until their model is loaded: two are busy, and eight wait."""
-    now = World().snapshot()
-    loading = msgspec.structs.replace(now.backends[0], inflight=10, awaiting=8, slots=4)
-    fleet = msgspec.structs.replace(now, backends=(loading, *now.backends[1:]))
-    assert "2/4+8 busy" in plain(health.backend_rows(fleet, fleet.backends, 100, UNICODE)[0])
-    told = [plain(row) for row in health.backend_detail(loading, now.now, 100, UNICODE)]
+    row, told = first_backend(inflight=10, awaiting=8, slots=4)
+    assert "2/4+8 busy" in row
     assert " in flight  2 of 4 slots, 8 more wait until their model is loaded" in told
+    now = World().snapshot()
     model = msgspec.structs.replace(now.models[0], inflight=10, awaiting=8, waiting=1, slots=4)
     shown = picture(snapshot=msgspec.structs.replace(now, models=(model,)))
     assert "2/4   9" in plain(models.table((model,), shown, 100)[1][0][1])

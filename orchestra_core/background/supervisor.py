@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from orchestra_core.domain.errors import OrchestraError
@@ -41,6 +41,15 @@ class Supervisor:
     def keep(self, loop: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[None]:
         """Runs something that should never end, unless its task is cancelled."""
         return self.start(self._forever(loop, name), name)
+
+    @staticmethod
+    def take(steps: Mapping[str, Callable[[], object]]) -> None:
+        """Takes each of these steps, by name, whatever becomes of those before it; failures are logged."""
+        for name, step in steps.items():
+            try:
+                step()
+            except Exception:  # as for what runs by itself, and the steps after it go on
+                log.exception("%s failed", name)
 
     async def _guard(self, work: Coroutine[object, object, None], name: str) -> None:
         try:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -220,19 +219,6 @@ class Engine:
         )
         self.checkup = checkup(self)
         self.restarts = restarts(self)
-        self.housekeeping = Housekeeping(
-            clock=self.clock,
-            host=self.host,
-            loading=self.loading,
-            lanes=self.lanes,
-            members=self.members,
-            steering=self.steering,
-            probing=self.probing,
-            circuit_changed=self.tidings.circuit_changed,
-            pipeline=self.pipeline,
-            accounts=self.accounts,
-            traffic=self.traffic,
-        )
         self.reload = Reload(
             config,
             read,
@@ -303,7 +289,7 @@ class Engine:
         await self.loading.start()
         await end_orphans(self.config.paths, self.hub.publish)
         self.answers.start(self.supervisor)
-        self.supervisor.keep(partial(self.housekeeping.run, self.listener), "housekeeping")
+        self.supervisor.keep(Housekeeping(self, self.listener).run, "housekeeping")
         self.alerts.start()
         self.recorder.start(self.supervisor)
         self.beside.start(self.supervisor)

@@ -39,7 +39,6 @@ from orchestra_core.upstream.injection import Injection
 if TYPE_CHECKING:
     from orchestra_core.engine.build import Engine
 
-_LOOK_SECONDS = 0.5
 _BEFORE_SECONDS = 300.0
 _COMPARED = 1000
 _TIME = "its time was over"
@@ -121,7 +120,6 @@ class Drills:
         self._running: dict[str, _Running] = {}
         self._traffic = Traffic(clock, service, supervisor)
         self._usual = (service.complete, service.refused)
-        self._watching = False
         tidings.turned = self._turned
 
     # -- what operators ask ----------------------------------------------------------------------------
@@ -240,9 +238,6 @@ class Drills:
         self._running[drill.id] = _Running(injected, timer, may_cost, self._clock.wall())
         self._service.complete, self._service.refused = self._ended, self._refused
         self._injections[drill.wish.endpoint] = injected
-        if not self._watching:
-            self._watching = True
-            self._supervisor.start(self._watch(), "watching drills")
 
     def _end(self, drill: Drill, why: str) -> None:
         running = self._running[drill.id]
@@ -256,17 +251,8 @@ class Drills:
             running.injected.over.set_result(None)
         self._say("drill.ended", drill.wish.endpoint, f"{drill.id}: {why}", "info")
 
-    async def _watch(self) -> None:
-        """Until nothing is to be watched: what the timer missed, endpoints that are gone, and what is done."""
-        try:
-            while self._board.drills:
-                self.look()
-                await asyncio.sleep(_LOOK_SECONDS)
-        finally:
-            self._watching = False
-            self._service.complete, self._service.refused = self._usual
-
     def look(self) -> None:
+        """What the timer missed, endpoints that are gone, and what is done; call it every second or so."""
         now = self._clock.monotonic()
         for drill in self._board.overdue(now):
             self._end(drill, _TIME)
@@ -280,6 +266,8 @@ class Drills:
         report = self.report(drill)
         self._board.keep(drill, report)
         del self._running[drill.id]
+        if not self._board.drills:
+            self._service.complete, self._service.refused = self._usual
         self._supervisor.start(self._kept.keep(self._board.reports), "keeping reports of drills")
         grade = f"grade {report.grade}" if report.grade else report.hint
         self._say("drill.reported", report.endpoint, f"{report.id}: {grade}", "info")

@@ -2,84 +2,65 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import httpx
 
-from orchestra_core.background.memory import HostMemory
-from orchestra_core.background.probing import Probing
-from orchestra_core.clock import Clock
 from orchestra_core.config import BackendSettings, DiscoverySettings
-from orchestra_core.domain.catalog import Circuit, Endpoint
-from orchestra_core.engine.accounting import Accounts
-from orchestra_core.engine.loading import Loading
 from orchestra_core.engine.members import Members
-from orchestra_core.engine.steering import Steering
-from orchestra_core.engine.traffic import Traffic
-from orchestra_core.pipeline.assembly import Pipeline
-from orchestra_core.pipeline.lanes import Lanes
 from orchestra_core.resilience.shedding import Shedding
 from orchestra_core.server.listener import Listener
 from orchestra_core.upstream.discovery import discover
+
+if TYPE_CHECKING:
+    from orchestra_core.engine.build import Engine
 
 DISCOVERY_SECONDS = 30.0
 
 
 class Housekeeping:
-    """Once a second: memory and what follows from it, breakers whose time has come, clients that wait, probes, what
-    is drained or stale.
+    """Once a second, each step by itself: memory and what follows from it, breakers whose time has come, clients that
+    wait, probes, drills, what is drained or stale.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        host: HostMemory,
-        loading: Loading,
-        lanes: Lanes,
-        members: Members,
-        steering: Steering,
-        probing: Probing,
-        circuit_changed: Callable[[Endpoint, Circuit, str], None],
-        pipeline: Pipeline,
-        accounts: Accounts,
-        traffic: Traffic,
-    ) -> None:
-        self._clock = clock
-        self._host = host
-        self._loading = loading
+    def __init__(self, engine: "Engine", listener: Listener) -> None:
+        self._engine = engine
+        self._listener = listener
         self._shedding = Shedding()
-        self._lanes = lanes
-        self._members = members
-        self._steering = steering
-        self._probing = probing
-        self._circuit_changed = circuit_changed
-        self._pipeline = pipeline
-        self._accounts = accounts
-        self._traffic = traffic
+        self._steps = {
+            "looking at the memory": self._look_at_memory,
+            "foresight": engine.loading.forecasting.tick,
+            "residency": engine.loading.residencies.tick,
+            "refreshing breakers": self._refresh_breakers,
+            "patience with those that wait": engine.pipeline.tick,
+            "accounting": engine.accounts.tick,
+            "counting traffic": engine.traffic.tick,
+            "looking at what is drained": engine.steering.look,
+            "looking for stale backends": self._expire,
+            "probing": engine.probing.look,
+            "looking at drills": engine.drills.look,
+        }
 
-    async def run(self, listener: Listener) -> None:
+    async def run(self) -> None:
         while True:
-            now = self._clock.monotonic()
-            self._look_at_memory(listener, now)
-            for endpoint, circuit in self._lanes.refresh(now):
-                self._circuit_changed(endpoint, circuit, "time for a probe")
-            self._pipeline.tick()
-            self._accounts.tick()
-            self._traffic.tick()
-            self._steering.look()
-            for member in self._members:
-                member.monitor.expire(now)
-            self._probing.look()
+            self._engine.supervisor.take(self._steps)
             await asyncio.sleep(1)
 
-    def _look_at_memory(self, listener: Listener, now: float) -> None:
-        host = self._host.sample()
+    def _look_at_memory(self) -> None:
+        engine, host = self._engine, self._engine.host.sample()
         share = host.used / host.total if host.total else 0.0
-        self._shedding.update(share, self._loading.memory.sample(now))
-        self._pipeline.planning.least = self._shedding.least
-        listener.relieve(share, closed=self._shedding.closed)
-        self._loading.forecasting.tick()
-        self._loading.residencies.tick()
+        self._shedding.update(share, engine.loading.memory.sample(engine.clock.monotonic()))
+        engine.pipeline.planning.least = self._shedding.least
+        self._listener.relieve(share, closed=self._shedding.closed)
+
+    def _refresh_breakers(self) -> None:
+        for endpoint, circuit in self._engine.lanes.refresh(self._engine.clock.monotonic()):
+            self._engine.tidings.circuit_changed(endpoint, circuit, "time for a probe")
+
+    def _expire(self) -> None:
+        now = self._engine.clock.monotonic()
+        for member in self._engine.members:
+            member.monitor.expire(now)
 
 
 async def keep_discovering(

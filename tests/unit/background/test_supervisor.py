@@ -79,3 +79,12 @@ async def test_closing_ends_what_is_begun_on_the_way_out() -> None:
     await settle(4)
 
     assert not late.ended
+
+
+def test_a_step_that_fails_does_not_starve_those_after_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is taken by itself; what failed is in the log by its name, with its traceback."""
+    taken: list[int] = []
+    Supervisor.take({"the first": {}.popitem, "the second": lambda: taken.append(2)})
+    assert taken == [2]
+    assert [record.getMessage() for record in caplog.records] == ["the first failed"]
+    assert caplog.records[0].exc_info is not None

@@ -18,6 +18,7 @@ MODULES = (
     "orchestra_core.accounting.days",
     "orchestra_core.accounting.pricing",
     "orchestra_core.caching.tape",
+    "orchestra_core.domain.catalog",
     "orchestra_core.http1.heads",
     "orchestra_core.http1.known",
     "orchestra_core.pipeline.announcing",

@@ -21,6 +21,7 @@ MODULES = (
     "orchestra_core.domain.catalog",
     "orchestra_core.http1.heads",
     "orchestra_core.http1.known",
+    "orchestra_core.http1.outgoing",
     "orchestra_core.pipeline.announcing",
     "orchestra_core.pipeline.completion",
     "orchestra_core.pipeline.lanes",

@@ -3,9 +3,9 @@
 Theory of operation. One request is served at a time; the next waits in `_queue`, as HTTP/1.1 answers must go
 out in order. Handlers run in a task of the connection that is cancelled when the client leaves: that cancellation
 is what reaches the backend. It serves one request after the other, since a new one for each would cost more, and
-ends with a request that was cancelled, or where none came for a while. Answers are written straight to the
-transport; a slow client pauses whoever produces (`Exchange.bind_flow`), and no further request is begun while it
-is slow. A refusal is the last answer: it follows those of the requests that arrived before it.
+ends with a request that was cancelled, or where none came for a while. Answers go to the transport at the end
+of the turn (http1/outgoing.py); a slow client pauses whoever produces (`Exchange.bind_flow`), and no further request
+is begun while it is slow. A refusal is the last answer: it follows those of the requests that arrived before it.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Final
 from orchestra_core.http1.checks import Limits, Refusal
 from orchestra_core.http1.heads import CONTINUE
 from orchestra_core.http1.known import Known
+from orchestra_core.http1.outgoing import Outbox, Outgoing
 from orchestra_core.server.exchange import Exchange, Request, reset
 from orchestra_core.server.intake import Head, Intake
 from orchestra_core.server.peer import peer_of
@@ -41,6 +42,7 @@ class Http1Protocol(Intake):
         "_handler",
         "_invites",
         "_linger_left",
+        "_outbox",
         "_queue",
         "_reading",
         "_refusal",
@@ -62,11 +64,13 @@ class Http1Protocol(Intake):
         refuse: Refuse,
         known: Known[Head] | None = None,
         invites: Invites | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         """`invites` is asked of a client that waits for 100 Continue; without it every body may come."""
         super().__init__(loop, limits, room, Known() if known is None else known)
         self._handler = handler
         self._invites = invites
+        self._outbox = outbox
         self._refuse = refuse
         self._queue: deque[tuple[Request, Exchange]] = deque()
         self._exchange: Exchange | None = None
@@ -82,7 +86,7 @@ class Http1Protocol(Intake):
         self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]  # asyncio types it wider
+        self.transport = Outgoing(transport, self._outbox)  # type: ignore[arg-type]  # asyncio types it wider
         self.transport.set_write_buffer_limits(_HIGH_WATER, _LOW_WATER)
         self.peer = peer_of(transport)
         refusal = self._room.enter(self, self.peer)

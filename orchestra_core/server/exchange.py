@@ -11,6 +11,7 @@ import msgspec
 
 from orchestra_core.domain.principal import ANONYMOUS
 from orchestra_core.http1.heads import LAST_CHUNK, Headers, chunk, lines, response_head
+from orchestra_core.http1.outgoing import Transport
 from orchestra_core.server.date import date_header
 
 _DISCARD: Final = pack("ii", 1, 0)
@@ -22,7 +23,7 @@ _CRASHED: Final = {
 }
 
 
-def reset(transport: asyncio.Transport) -> None:
+def reset(transport: Transport) -> None:
     """Aborts a connection so that its peer sees a reset, not an end."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family != socket.AF_UNIX:
@@ -88,9 +89,7 @@ class Exchange:
     gone = False
     paused = False
 
-    def __init__(
-        self, transport: asyncio.Transport, keep_alive: bool, chunked: bool, head_only: bool
-    ) -> None:
+    def __init__(self, transport: Transport, keep_alive: bool, chunked: bool, head_only: bool) -> None:
         self._transport = transport
         self._chunked = chunked
         self._head_only = head_only

@@ -25,6 +25,7 @@ from orchestra_core.http1.checks import (
     too_large,
 )
 from orchestra_core.http1.known import Key, Known, Seen, again, whole
+from orchestra_core.http1.outgoing import Outgoing
 from orchestra_core.server.exchange import Request
 from orchestra_core.server.room import Room
 
@@ -94,7 +95,7 @@ class Intake(asyncio.Protocol):
         "since",
         "transport",
     )
-    transport: asyncio.Transport
+    transport: Outgoing
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, limits: Limits, room: Room, known: Known[Head]

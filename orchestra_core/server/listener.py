@@ -18,6 +18,7 @@ from orchestra_core.clock import Clock, SystemClock
 from orchestra_core.domain.errors import ConfigError
 from orchestra_core.http1.checks import Limits, capacity, idle_factor
 from orchestra_core.http1.known import Known
+from orchestra_core.http1.outgoing import Outbox
 from orchestra_core.server.connection import Handler, Http1Protocol, Invites, Refuse
 from orchestra_core.server.date import refresh
 from orchestra_core.server.intake import Head
@@ -56,6 +57,7 @@ class Listener:
         self._unix: tuple[Path, int] | None = None
         self._room = Room(self._limits, capacity(self._limits, _descriptors()))
         self._known: Known[Head] = Known()
+        self._outbox = Outbox(self._loop.call_soon)
         self._tick()
 
     @property
@@ -91,7 +93,14 @@ class Listener:
 
     def _protocol(self) -> Http1Protocol:
         return Http1Protocol(
-            self._handler, self._loop, self._limits, self._room, self._refuse, self._known, self._invites
+            self._handler,
+            self._loop,
+            self._limits,
+            self._room,
+            self._refuse,
+            self._known,
+            self._invites,
+            self._outbox,
         )
 
     async def tcp(self, host: str, port: int) -> int:

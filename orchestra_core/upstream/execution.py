@@ -11,6 +11,7 @@ from orchestra_core.domain.catalog import Endpoint
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.domain.outcome import Outcome, Verdict
 from orchestra_core.domain.sink import Serving, Sink
+from orchestra_core.http1.outgoing import Outbox
 from orchestra_core.resilience.drill import Strike
 from orchestra_core.trust.redaction import redact
 from orchestra_core.upstream.address import Address
@@ -59,6 +60,7 @@ class Execution:
         self._keep = keep
         self._retry = retry_non_idempotent
         self._pools: dict[Address, Pool] = {}
+        self._outbox = Outbox(self._loop.call_soon)
         # By endpoint: hashing an address for every request costs more than asking whether it changed.
         self._last: dict[str, Pool] = {}
         self._active: set[Attempt] = set()
@@ -185,7 +187,7 @@ class Execution:
     def _pool(self, address: Address) -> Pool:
         pool = self._pools.get(address)
         if pool is None:
-            pool = self._pools[address] = Pool(address, self._loop, self._dialer, self._now)
+            pool = self._pools[address] = Pool(address, self._loop, self._dialer, self._now, self._outbox)
         return pool
 
     def _unreachable(self, endpoint: Endpoint, pool: Pool, error: OSError | TimeoutError) -> Outcome:

@@ -14,6 +14,7 @@ import httptools
 
 from orchestra_core.http1.heads import fixed_headers, request_start
 from orchestra_core.http1.known import Key, Known, Seen, again, whole
+from orchestra_core.http1.outgoing import Outbox, Outgoing
 from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.dialing import Dialer
 
@@ -110,8 +111,8 @@ class Connection(asyncio.Protocol):
     # -- asyncio ---------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # asyncio types it wider
-        self.transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self.transport = Outgoing(transport, self._pool.outbox)  # type: ignore[arg-type]  # asyncio types it wider
+        self.transport.set_write_buffer_limits(_HIGH_WATER)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
@@ -241,7 +242,9 @@ class Pool:
         loop: asyncio.AbstractEventLoop,
         dialer: Dialer | None = None,
         now: Callable[[], float] | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
+        self.outbox = outbox
         self.address = address
         # A llama.cpp child drops one in six kept connections without a word (measured), and on a Unix socket
         # a new one costs next to nothing.

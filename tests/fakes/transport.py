@@ -21,6 +21,9 @@ class FakeTransport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self.unsent
 
+    def is_closing(self) -> bool:
+        return self.closed or self.aborted
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
 

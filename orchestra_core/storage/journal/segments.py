@@ -108,6 +108,7 @@ class Directory:
         fd = self._files.create(draft)
         try:
             self._reserve(fd, room)
+            mapped = self._files.map(fd, room)
             self._write(fd, content)
             self._files.rename(draft, path)
         except BaseException:  # whatever it was: nobody else knows the descriptor
@@ -117,7 +118,7 @@ class Directory:
             raise
         segment = Segment(path, head.segment, len(content), limit=max(room, len(content)), fd=fd)
         segment.journal = journal
-        segment.room = self._files.map(fd, room)
+        segment.room = mapped
         self.number = head.segment
         return segment
 

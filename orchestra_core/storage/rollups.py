@@ -1,8 +1,9 @@
 """Sums of requests by day, made in the database from the rows that are newer than a watermark, each row once.
 
-rows above the watermark -> `fine`, by everything -> the cubes of accounting/usage.py, each from the smallest that
-holds its columns -> added to what `usage` and `usage_latency` have, and the watermark moved, in one transaction. What
-is summed (a cube and its values) has a number in `usage_names`: the sums of one name are side by side, day by day.
+rows above the watermark -> the table `fresh`, by everything, which alone reads rows -> `fine`, by what each statement
+needs -> the cubes of accounting/usage.py, each from the smallest that holds its columns -> added to what `usage` and
+`usage_latency` have, and the watermark moved, in one transaction. What is summed (a cube and its values) has a number
+in `usage_names`: the sums of one name are side by side, day by day.
 
 A day's sums are also added up over blocks of 4, 16, 64 and 256 days when a block is over, so that a question about a
 year reads a dozen rows instead of 365. A row that comes late removes the blocks of its day; they are made again.
@@ -125,8 +126,23 @@ def _shown(cube: frozenset[By]) -> list[str]:
     return [f"'{name_of(cube)}' AS cube", *(c.value if c in cube else f"'' AS {c.value}" for c in COLUMNS)]
 
 
+def _fresh(rows: str) -> str:
+    """By all that differs; the bucket first, because what differs most tells two rows apart soonest."""
+    named = {column.value: source for column, source in COLUMNS.items()}
+    buckets = {f"{kind}_bucket": _bucket_or_none(column) for kind, (_, column) in LATENCIES.items()}
+    keys = {**buckets, "day": "day", **named, "verdict": "verdict"}
+    # Asked of a group instead of each of its rows, they cost a fifth less of all this (measured).
+    alike = {name: f"CASE WHEN {condition} THEN count(*) ELSE 0 END" for name, condition in _VERDICTS.items()}
+    made = [f"{sql} AS {name}" for name, sql in (keys | SUMS | alike).items()]
+    return f"SELECT {', '.join(made)} FROM requests WHERE {rows} GROUP BY {', '.join(keys.values())}"
+
+
+def _bucket_or_none(column: str) -> str:
+    return f"CASE WHEN {column} IS NOT NULL THEN {bucket_of(column)} END"
+
+
 def _new_names() -> str:
-    fine = f"SELECT DISTINCT {', '.join(_named())} FROM requests WHERE seq > ? AND seq <= ?"
+    fine = f"SELECT DISTINCT {', '.join(_names())} FROM fresh"
     every = " UNION ".join(f"SELECT {', '.join(_shown(cube))} FROM fine" for cube in CUBES)
     columns = ", ".join(["cube", *_names()])
     return (
@@ -158,36 +174,24 @@ def _adding(
     )
 
 
-def _named() -> list[str]:
-    return [f"{source} AS {column.value}" for column, source in COLUMNS.items()]
-
-
 def _usage() -> str:
-    # Asked of a group instead of each of its rows, they cost a fifth less of all this (measured).
-    alike = {name: f"CASE WHEN {condition} THEN count(*) ELSE 0 END" for name, condition in _VERDICTS.items()}
-    made = [f"{sql} AS {name}" for name, sql in (SUMS | alike).items()]
-    fine = (
-        f"SELECT {', '.join(['day', *_named(), *made])} FROM requests WHERE seq > ? AND seq <= ?"
-        f" GROUP BY {', '.join(['day', *COLUMNS.values(), 'verdict'])}"
-    )
-    return _adding("usage", CUBES, fine, (), {name: f"{total(name)} AS {name}" for name in SUMS})
+    keys, added = ["day", *_names()], {name: f"{total(name)} AS {name}" for name in SUMS}
+    fine = f"SELECT {', '.join([*keys, *added.values()])} FROM fresh GROUP BY {', '.join(keys)}"
+    return _adding("usage", CUBES, fine, (), added)
 
 
-def _latency(kind: int, column: str) -> str:
-    bucket = bucket_of(column)
-    timed = [column for column in COLUMNS if any(column in cube for cube in TIMED)]
-    named = [f"{COLUMNS[column]} AS {column.value}" for column in timed]
-    fine = (
-        f"SELECT {', '.join(['day', *named])}, {kind} AS kind, {bucket} AS bucket, count(*) AS requests"
-        f" FROM requests WHERE seq > ? AND seq <= ? AND {column} IS NOT NULL"
-        f" GROUP BY {', '.join([bucket, 'day', *(COLUMNS[column] for column in timed)])}"
-    )
-    sums = {"requests": f"{total('requests')} AS requests"}
-    # The bucket first: what differs most tells two rows apart soonest.
+def _latency(kind: str) -> str:
+    timed = [column.value for column in COLUMNS if any(column in cube for cube in TIMED)]
+    keys, sums = ["bucket", "kind", "day", *timed], {"requests": f"{total('requests')} AS requests"}
+    named = [f"{kind}_bucket AS bucket", f"{LATENCIES[kind][0]} AS kind", "day", *timed, "requests"]
+    whole = f"SELECT {', '.join(named)} FROM fresh WHERE {kind}_bucket IS NOT NULL"
+    fine = f"SELECT {', '.join([*keys, *sums.values()])} FROM ({whole}) AS whole GROUP BY {', '.join(keys)}"
     return _adding("usage_latency", TIMED, fine, ("bucket", "kind"), sums)
 
 
-FOLD = (_new_names(), _usage(), *(_latency(kind, column) for kind, column in LATENCIES.values()))
+_MAKE = f"CREATE TEMPORARY TABLE IF NOT EXISTS fresh AS {_fresh('1 = 0')}"
+_FILL = f"INSERT INTO fresh {_fresh('seq > ? AND seq <= ?')}"
+_FOLD = (_new_names(), _usage(), *map(_latency, LATENCIES))
 _TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "usage": ((), tuple(SUMS)),
     "usage_latency": (("kind", "bucket"), ("requests",)),
@@ -208,25 +212,27 @@ def fold(connection: Connection, limit: int = STEP_ROWS) -> int:
     """
     connection.execute("UPDATE progress SET seq = seq WHERE name = 'usage'")
     done = watermark(connection)
-    newer = "SELECT seq, day FROM requests WHERE seq > ? ORDER BY seq LIMIT ?"
-    rows, last, oldest, newest = connection.execute(
-        f"SELECT count(*), max(seq), min(day), max(day) FROM ({newer}) AS newer", (done, limit)
-    ).fetchone()
-    if not rows:
+    newer = "SELECT seq FROM requests WHERE seq > ? ORDER BY seq LIMIT ?"
+    last = connection.execute(f"SELECT max(seq) FROM ({newer}) AS newer", (done, limit)).fetchone()[0]
+    if last is None:
         return 0
-    for statement in FOLD:
-        connection.execute(statement, (done, last))
-    _forget_blocks(connection, done, last, (oldest, newest))
+    connection.execute(_MAKE)
+    connection.execute(_FILL, (done, last))
+    for statement in _FOLD:
+        connection.execute(statement)
+    _forget_blocks(connection)
+    rows = connection.execute(f"SELECT {total('requests')} FROM fresh").fetchone()[0]
+    connection.execute("DELETE FROM fresh")
     connection.execute("UPDATE progress SET seq = ? WHERE name = 'usage'", (last,))
     return int(rows)
 
 
-def _forget_blocks(connection: Connection, done: int, last: int, days: tuple[int, int]) -> None:
-    """`days`: the first and the last of these rows. Nearly always there is no block of days so young."""
+def _forget_blocks(connection: Connection) -> None:
+    """Those of days that there is more of now. Nearly always there is no block of days so young."""
     touched = connection.execute(
-        "SELECT span, day FROM usage_blocks AS b WHERE day + span > ? AND day <= ? AND EXISTS"
-        " (SELECT 1 FROM requests WHERE seq > ? AND seq <= ? AND requests.day BETWEEN b.day AND b.day + b.span - 1)",
-        (*days, done, last),
+        "SELECT span, day FROM usage_blocks AS b"
+        " WHERE day + span > (SELECT min(day) FROM fresh) AND day <= (SELECT max(day) FROM fresh)"
+        " AND EXISTS (SELECT 1 FROM fresh WHERE fresh.day BETWEEN b.day AND b.day + b.span - 1)"
     ).fetchall()
     for block in touched:
         for table, (extra, _) in _TABLES.items():

@@ -167,3 +167,17 @@ def test_without_the_driver_the_extra_is_named(tmp_path: Path) -> None:
     """The error says what to install."""
     done = run(WITHOUT_DRIVER, tmp_path / "x")
     assert "pip install 'ai-orchestra[postgres]'" in done.stdout, done.stderr
+
+
+def test_nothing_temporary_is_kept_in_a_connection(postgres: PostgresServer) -> None:
+    """What sums are made in is dropped each time: the server never vacuums it, so it would grow for ever."""
+    store = store_at(postgres.database()).store
+    store.open(0.0)
+    try:
+        store.write([Entry(request(number)) for number in range(3)])
+        store.upkeep(0.0)
+        assert store.run(lambda link: link.execute("SELECT sum(requests) FROM usage").fetchone()[0]) > 3
+        found = "SELECT count(*) FROM pg_class WHERE relpersistence = 't' AND pg_table_is_visible(oid)"
+        assert store.run(lambda link: link.execute(found).fetchone()) == (0,)
+    finally:
+        store.close()

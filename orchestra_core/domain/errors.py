@@ -5,12 +5,11 @@ OrchestraError
 ├── Forbidden 403             a key without the scope, a foreign Host or Origin
 ├── InvalidRequest 400        the client's input, naming the field
 │   ├── UnknownModel 404
-│   ├── NotFound 404 · MethodNotAllowed 405 · TooLarge 413 · UnsupportedMedia 415
+│   ├── NotFound 404 · MethodNotAllowed 405 · UnsupportedMedia 415
 │   └── ContextTooLong 400
 ├── OverBudget 402 or 429     a budget leaves too little; 429 where that ends soon
 ├── TooManyRequests 429       over a limit, ours or a backend's; says when to come back
 ├── Unavailable 503           nothing can serve this now; says what to do
-│   └── QueueFull 503
 ├── UpstreamFailed 502        every endpoint tried failed
 │   └── UpstreamTimeout 504
 ├── Cancelled 499             an operator ended it; the client is still there to be told
@@ -89,11 +88,6 @@ class MethodNotAllowed(InvalidRequest):
         self.allow = tuple(allow)
 
 
-class TooLarge(InvalidRequest):
-    status = 413
-    code = "request_too_large"
-
-
 class UnsupportedMedia(InvalidRequest):
     status = 415
     code = "unsupported_media_type"
@@ -129,10 +123,6 @@ class Unavailable(OrchestraError):
     status = 503
     type = "unavailable_error"
     code = "no_endpoint_available"
-
-
-class QueueFull(Unavailable):
-    code = "queue_full"
 
 
 class UpstreamFailed(OrchestraError):

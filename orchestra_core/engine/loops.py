@@ -38,6 +38,7 @@ class Housekeeping:
             "looking at what is drained": engine.steering.look,
             "looking for stale backends": self._expire,
             "probing": engine.probing.look,
+            "forgetting addresses": self._forget_addresses,
             "looking at drills": engine.drills.look,
         }
 
@@ -61,6 +62,9 @@ class Housekeeping:
         now = self._engine.clock.monotonic()
         for member in self._engine.members:
             member.monitor.expire(now)
+
+    def _forget_addresses(self) -> None:
+        self._engine.execution.forget({endpoint.id for endpoint in self._engine.catalog.all})
 
 
 async def keep_discovering(

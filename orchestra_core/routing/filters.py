@@ -94,13 +94,17 @@ def _too_dear(endpoint: Endpoint, profile: Profile, limit: float) -> Rejection |
     """Judged by the longest answer allowed, where there is a cap: then no answer can break the limit."""
     spec = endpoint.spec
     if spec.price is None:
-        return Rejection(endpoint.id, "cost", f"its price is not known, and at most {limit:g} may be spent")
+        return Rejection(
+            endpoint.id, "cost", f"its price is not known, and at most {limit:.12g} may be spent"
+        )
     cap = profile.output_cap
     tokens = expected_output(endpoint, profile) if cap is None else cap
     seconds = spec.rtt + profile.input_tokens / spec.prefill_rate + tokens / spec.decode_rate
     cost = spec.price.charge(profile.input_tokens, tokens, 0.0, seconds)
     if cost > limit:
-        return Rejection(endpoint.id, "cost", f"up to {cost:.6g}, and at most {limit:g} may be spent", cost)
+        return Rejection(
+            endpoint.id, "cost", f"up to {cost:.12g}, and at most {limit:.12g} may be spent", cost
+        )
     return None
 
 

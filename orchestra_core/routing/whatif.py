@@ -26,9 +26,9 @@ _NO_FLOOR = (None, Level.LOW)
 # What lets an endpoint pass that a filter held back; {needed} is exact, {backend} and {endpoint} are its names.
 _ALLOWED = {
     "context": "a context of {needed:.0f} tokens instead, or a shorter prompt or max_tokens, would have let it pass",
-    "cost": "max_cost={needed:.6g} would have let it pass",
+    "cost": "max_cost={needed:.12g} would have let it pass",
     "quality": "quality={needed} would have let it pass",
-    "budget": "a budget of {needed:.6g} would have let it pass",
+    "budget": "a budget of {needed:.12g} would have let it pass",
     "cooling_down": "it would have passed {needed:.3g} s later",
     "breaker_open": "a closed breaker would have let it pass: ai-orchestra breaker reset {endpoint}",
     "draining": "a backend that is not drained would have let it pass: ai-orchestra resume {backend}",

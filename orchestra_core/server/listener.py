@@ -157,18 +157,6 @@ class Listener:
             self._unix = None
 
 
-async def listen_tcp(handler: Handler, host: str, port: int) -> tuple[Listener, int]:
-    """A listener on one TCP address; the port is the one really bound."""
-    listener = Listener(handler)
-    return listener, await listener.tcp(host, port)
-
-
-async def listen_unix(handler: Handler, path: str) -> Listener:
-    listener = Listener(handler)
-    await listener.unix(Path(path))
-    return listener
-
-
 def use_descriptors() -> None:
     """Raises the process's soft limit of open files as far as the system lets it: many give 1,024 by habit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,7 +1,7 @@
 """[Execution]: sends a call to an endpoint and stays with it until its stream has closed."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Final
 
 import msgspec
@@ -189,6 +189,15 @@ class Execution:
         if pool is None:
             pool = self._pools[address] = Pool(address, self._loop, self._dialer, self._now, self._outbox)
         return pool
+
+    def forget(self, endpoints: Set[str]) -> None:
+        """Drops the pools of addresses that none of these endpoints has any more; call it every second or so."""
+        self._last = {name: pool for name, pool in self._last.items() if name in endpoints}
+        used = set(self._last.values())
+        for address, pool in tuple(self._pools.items()):
+            if pool not in used:
+                pool.close()
+                del self._pools[address]
 
     def _unreachable(self, endpoint: Endpoint, pool: Pool, error: OSError | TimeoutError) -> Outcome:
         why = (

@@ -307,6 +307,8 @@ class Pool:
             self._idle.pop(0).abort()
 
     def close(self) -> None:
+        """Nothing is kept any more; what is under way goes on to its end."""
+        self._keeps = False
         while self._idle:
             self._idle.pop().abort()
 

@@ -259,3 +259,12 @@ def test_a_reason_of_another_version_is_repeated() -> None:
     for reason in ("haunted", "context"):
         (change,) = whatif(replace(decision, rejected=(Rejection("a/m", reason, "a ghost lives there"),)))
         assert (change.what, change.needed, change.sentence) == (reason, None, "a ghost lives there")
+
+
+def test_large_sums_are_spelled_out() -> None:
+    """What may be spent, and what would have had to be: as a limit is written, and never rounded below it."""
+    dear = endpoint("b/m", price=Price(0.0, 5e9))
+    wishes = Requirements(max_cost=2_000_000.5)
+    decision = decide(profile(requirements=wishes, output_cap=1000), [endpoint("a/m"), dear], 0.0, "d")
+    assert decision.rejected[0].detail == "up to 5000000, and at most 2000000.5 may be spent"
+    assert [change.sentence for change in whatif(decision)] == ["max_cost=5000000 would have let it pass"]

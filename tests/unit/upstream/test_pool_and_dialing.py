@@ -265,3 +265,24 @@ async def test_connecting_is_bounded() -> None:
     quick.dark = {"10.0.0.7"}
     with pytest.raises(TimeoutError):
         await quick.dial(asyncio.Protocol, Address("10.0.0.7", 1))
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+async def test_connections_to_addresses_that_have_left_are_closed(bench: Bench, under_way: bool) -> None:
+    """At once, or with the answer that is under way; those to others are kept, and who comes back dials anew."""
+    await ask(bench)
+    gone, kept = bench.line, endpoint(BackendKind.OPENAI, "kept")
+    if under_way:
+        task = await bench.send(question(stream=False), TakingSink(), endpoint(BackendKind.OPENAI))
+    other = await bench.send(question(stream=False), TakingSink(), kept)
+    bench.line.says(answer())
+    await other
+    bench.execution.forget({kept.id})
+    assert gone.transport.aborted is not under_way
+    if under_way:
+        gone.says(answer())
+        assert (await task).ok
+    assert gone.transport.aborted
+    assert not bench.line.transport.aborted
+    await ask(bench)
+    assert len(bench.dialer.lines) == 3

@@ -57,6 +57,14 @@ class Requirements(msgspec.Struct, frozen=True, gc=False, array_like=True):
 NO_REQUIREMENTS = Requirements()
 
 
+class Original(msgspec.Struct, frozen=True, gc=False):
+    """A request as its client sent it. `body` says the same as a call as long as the call has these very `fields`."""
+
+    body: bytes
+    model: str
+    fields: dict[str, object]
+
+
 class Call(msgspec.Struct, frozen=True, gc=False):
     """One normalised inference request.
 
@@ -68,7 +76,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     the client has, which `fields` already carries as the beginning.
     `repeatable`: the same again is expected to get the same answer, which is so at temperature 0 and of embeddings;
     `cache` is what the client says of stored answers, None: nothing. A client that waits for a stream is told so every
-    `told_seconds`.
+    `told_seconds`. `original` is there where a backend may be sent the same bytes.
     """
 
     id: str
@@ -93,6 +101,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     repeatable: bool = False
     cache: Wish | None = None
     told_seconds: float = TOLD_SECONDS
+    original: Original | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):

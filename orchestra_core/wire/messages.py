@@ -3,13 +3,13 @@
 import msgspec
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """One part of a multi-part message content; only what analysis reads."""
 
     type: str
     text: str = ""
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     role: str
     content: str | list[Part] | None = None

@@ -20,7 +20,7 @@ from orchestra_core.wire.openai.shapes import (
     error_body,
     tally_body,
 )
-from orchestra_core.wire.openai.streams import MALFORMED, given, read_calls
+from orchestra_core.wire.openai.streams import MALFORMED, given, read_calls, usage_of
 from orchestra_core.wire.waiting import retry_after
 
 _OBJECTS: Final = {
@@ -42,7 +42,7 @@ def tally(body: bytes) -> tuple[Usage | None, str | None]:
     usage, choices = seen.usage, seen.choices
     if not choices and not seen.data:
         raise _junk(ValueError("it has neither choices nor data"))
-    return None if usage is None else usage.usage(), choices[0].finish_reason if choices else None
+    return None if usage is None else usage_of(usage), choices[0].finish_reason if choices else None
 
 
 def read_answer(kind: Kind, body: bytes) -> tuple[list[Delta], Usage]:  # noqa: ARG001  one signature for all formats
@@ -61,7 +61,7 @@ def read_answer(kind: Kind, body: bytes) -> tuple[list[Delta], Usage]:  # noqa: 
         )
         for choice in answer.choices
     ]
-    return deltas, answer.usage.usage() if answer.usage else Usage(estimated=True)
+    return deltas, usage_of(answer.usage) if answer.usage else Usage(estimated=True)
 
 
 def read_embeddings(body: bytes) -> Embeddings:
@@ -70,7 +70,7 @@ def read_embeddings(body: bytes) -> Embeddings:
     except MALFORMED as error:
         raise _junk(error) from error
     vectors = tuple(item.embedding for item in sorted(found.data, key=lambda item: item.index))
-    return Embeddings(vectors, found.usage.usage() if found.usage else Usage(estimated=True))
+    return Embeddings(vectors, usage_of(found.usage) if found.usage else Usage(estimated=True))
 
 
 # -- errors ----------------------------------------------------------------------------------------------

@@ -6,11 +6,11 @@ from orchestra_core.wire.bodies import Fraction, Temperature, Tokens
 from orchestra_core.wire.messages import Message
 
 
-class StreamOptions(msgspec.Struct):
+class StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool = False
 
 
-class Sampling(msgspec.Struct):
+class Sampling(msgspec.Struct, gc=False):
     model: str
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -19,17 +19,17 @@ class Sampling(msgspec.Struct):
     top_p: Fraction | None = None
 
 
-class Chat(Sampling):
+class Chat(Sampling, gc=False):
     messages: list[Message] = msgspec.field(default_factory=list)
     max_completion_tokens: Tokens | None = None
     tools: msgspec.Raw = msgspec.Raw()
 
 
-class Completion(Sampling):
+class Completion(Sampling, gc=False):
     prompt: str | list[str | int | list[int]] = ""
 
 
-class Embedding(msgspec.Struct):
+class Embedding(msgspec.Struct, gc=False):
     model: str
     input: str | list[str | int | list[int]]
 

@@ -36,7 +36,7 @@ Biases = Annotated[dict[str, Bias], Meta(max_length=4096)]
 Many = Annotated[list[Object], Meta(max_length=1024)]
 
 # What a typed decoder of `requests` has checked already: most bodies have nothing else.
-_PLAIN = {
+PLAIN = {
     Kind.CHAT: frozenset(
         {
             "model",
@@ -205,9 +205,10 @@ _INSTEAD = {
 
 
 def check_fields(kind: Kind, body: bytes, names: Mapping[str, object]) -> None:
-    """InvalidRequest for a field that is not passed on, or is out of range; `names` are the keys of `body`."""
-    if _PLAIN[kind].issuperset(names):
-        return
+    """InvalidRequest for a field that is not passed on, or is out of range; `names` are the keys of `body`.
+
+    For bodies that have others than `PLAIN` ones.
+    """
     for name in _INSTEAD.keys() & names.keys():
         raise InvalidRequest(f"field `{name}` is not accepted: {_INSTEAD[name]}", param=name)
     decode(_DECODERS[kind], body)

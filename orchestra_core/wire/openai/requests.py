@@ -5,11 +5,11 @@ from typing import Any, Final
 import msgspec
 
 from orchestra_core.domain.auto import read_model
-from orchestra_core.domain.call import Call, Kind, Task
+from orchestra_core.domain.call import NO_REQUIREMENTS, TOLD_SECONDS, Call, Kind, Original, Task
 from orchestra_core.domain.errors import InvalidRequest
 from orchestra_core.wire.bodies import decode, has_images, last_user_text, raw_object, refuse_many_parts
 from orchestra_core.wire.openai.asked import chat_body, completion_body, embedding_body
-from orchestra_core.wire.openai.fields import TEXTS, check_fields
+from orchestra_core.wire.openai.fields import PLAIN, TEXTS, check_fields
 from orchestra_core.wire.strict import LARGE, MOST_TOKENS, refuse_crowd, refuse_many, refuse_odd
 
 _PATHS: Final = {
@@ -25,14 +25,18 @@ _TOOLS: Final = frozenset({"tools"})
 _NO_TOOLS: Final = b"[] \t\r\n"
 
 
-def _fields(kind: Kind, body: bytes, entries: int = 0) -> dict[str, Any]:
+def _fields(kind: Kind, body: bytes, model: str, entries: int = 0) -> tuple[dict[str, Any], Original | None]:
+    """What is passed on, and the body itself where nothing of it is left out."""
     fields: dict[str, Any] = decode(raw_object, body)
-    check_fields(kind, body, fields)
+    if not PLAIN[kind].issuperset(fields):
+        check_fields(kind, body, fields)
     refuse_odd(body, fields, TEXTS, entries)
     del fields["model"]
-    fields.pop("stream", None)
-    fields.pop("stream_options", None)
-    return fields
+    if "stream" in fields or "stream_options" in fields:
+        fields.pop("stream", None)
+        fields.pop("stream_options", None)
+        return fields, None
+    return fields, Original(body, model, fields)
 
 
 def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
@@ -41,23 +45,29 @@ def read_chat(body: bytes, call_id: str, now: float, key: str = "") -> Call:
     if large:
         refuse_crowd(body)
     chat = decode(chat_body, body)
-    if not chat.messages:
+    messages, name = chat.messages, chat.model
+    if not messages:
         raise InvalidRequest("field `messages` is required and must not be empty", param="messages")
     if large:
-        refuse_many("messages", chat.messages)
-        refuse_many_parts(chat.messages)
-    fields = _fields(_CHAT, body, len(chat.messages))
-    asked = read_model(chat.model)
-    needs = _VISION if has_images(chat.messages) else NOTHING
-    if chat.tools and bytes(chat.tools).strip(_NO_TOOLS) not in (b"", b"null"):
+        refuse_many("messages", messages)
+        refuse_many_parts(messages)
+    fields, original = _fields(_CHAT, body, name, len(messages))
+    model: str | None = name
+    task, requirements = None, NO_REQUIREMENTS
+    if name.startswith("auto"):
+        asked = read_model(name)
+        model, task, requirements = asked.model, asked.task, asked.requirements
+    needs = _VISION if has_images(messages) else NOTHING
+    tools, options = chat.tools, chat.stream_options
+    if tools and bytes(tools).strip(_NO_TOOLS) not in (b"", b"null"):
         needs |= _TOOLS
     # By place: by name each field would cost 40 ns (measured).
     return Call(
-        call_id, _CHAT, fields, now, "openai", asked.model, asked.task, chat.stream is True,
-        chat.stream_options is not None and chat.stream_options.include_usage,
-        last_user_text(chat.messages), len(fields["messages"]),
-        chat.max_completion_tokens or chat.max_tokens, needs, asked.requirements,
-        None, 0, "messages", key, None, chat.temperature == 0,
+        call_id, _CHAT, fields, now, "openai", model, task, chat.stream is True,
+        options is not None and options.include_usage,
+        last_user_text(messages), len(fields["messages"]),
+        chat.max_completion_tokens or chat.max_tokens, needs, requirements,
+        None, 0, "messages", key, None, chat.temperature == 0, None, TOLD_SECONDS, original,
     )  # fmt: skip
 
 
@@ -67,7 +77,7 @@ def read_completion(body: bytes, call_id: str, now: float, key: str = "") -> Cal
         refuse_crowd(body, MOST_TOKENS)
     wanted = decode(completion_body, body)
     refuse_many("prompt", wanted.prompt)
-    fields = _fields(Kind.COMPLETION, body)
+    fields, original = _fields(Kind.COMPLETION, body, wanted.model)
     if "prompt" not in fields:
         raise InvalidRequest("field `prompt` is required", param="prompt")
     asked = read_model(wanted.model)
@@ -89,6 +99,7 @@ def read_completion(body: bytes, call_id: str, now: float, key: str = "") -> Cal
         max_tokens=wanted.max_tokens,
         prompt_field="prompt",
         repeatable=wanted.temperature == 0,
+        original=original,
     )
 
 
@@ -101,10 +112,11 @@ def read_embedding(body: bytes, call_id: str, now: float, key: str = "") -> Call
         raise InvalidRequest("field `input` must not be empty", param="input")
     refuse_many("input", wanted.input)
     asked = read_model(wanted.model)
+    fields, original = _fields(Kind.EMBEDDING, body, wanted.model)
     return Call(
         id=call_id,
         kind=Kind.EMBEDDING,
-        fields=_fields(Kind.EMBEDDING, body),
+        fields=fields,
         received=now,
         key=key,
         surface="openai",
@@ -114,13 +126,17 @@ def read_embedding(body: bytes, call_id: str, now: float, key: str = "") -> Call
         characters=len(body),
         prompt_field="input",
         repeatable=True,
+        original=original,
     )
 
 
 def render_request(call: Call, model: str, *, stream: bool) -> tuple[str, bytes]:
     """The path below the backend's `/v1` and the JSON body. Usage is always asked for: every token is counted."""
-    body: dict[str, object] = {"model": model, **call.fields}
+    path, fields, original = _PATHS[call.kind], call.fields, call.original
+    if not stream and original is not None and original.fields is fields and original.model == model:
+        return path, original.body
+    body: dict[str, object] = {"model": model, **fields}
     if stream:
         body["stream"] = True
         body["stream_options"] = _WITH_USAGE
-    return _PATHS[call.kind], msgspec.json.encode(body)
+    return path, msgspec.json.encode(body)

@@ -1,36 +1,29 @@
-"""Shapes of what backends answer, and their decoders; apart from what reads them so that that can be compiled."""
+"""Shapes of what backends answer, and their decoders; apart from what reads them so that that can be compiled.
+
+What is decoded holds no cycles, so the collector need not know of it.
+"""
 
 import msgspec
-
-from orchestra_core.domain.reply import Usage
 
 # A Raw field takes any JSON only when it is no union, so that absence is empty bytes, not None.
 NOTHING = msgspec.Raw(b"")
 
 
-class UsageBody(msgspec.Struct):
-    class Details(msgspec.Struct):
+class UsageBody(msgspec.Struct, gc=False):
+    class Details(msgspec.Struct, gc=False):
         cached_tokens: int | None = None
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: Details | None = None
 
-    def usage(self) -> Usage:
-        details = self.prompt_tokens_details
-        return Usage(
-            self.prompt_tokens or 0,
-            self.completion_tokens or 0,
-            (details.cached_tokens or 0) if details else 0,
-        )
 
-
-class ToolFunction(msgspec.Struct, omit_defaults=True):
+class ToolFunction(msgspec.Struct, omit_defaults=True, gc=False):
     name: str | None = None
     arguments: str | None = None
 
 
-class ToolCall(msgspec.Struct, omit_defaults=True):
+class ToolCall(msgspec.Struct, omit_defaults=True, gc=False):
     """A fragment of a call."""
 
     index: int | None = None
@@ -39,27 +32,27 @@ class ToolCall(msgspec.Struct, omit_defaults=True):
     function: ToolFunction | None = None
 
 
-class DeltaBody(msgspec.Struct):
+class DeltaBody(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: msgspec.Raw = NOTHING
 
 
-class ChunkChoice(msgspec.Struct):
+class ChunkChoice(msgspec.Struct, gc=False):
     index: int = 0
     delta: DeltaBody | None = None
     text: str | None = None
     finish_reason: str | None = None
 
 
-class Chunk(msgspec.Struct):
+class Chunk(msgspec.Struct, gc=False):
     choices: list[ChunkChoice] = []
     usage: UsageBody | None = None
     error: msgspec.Raw = NOTHING
 
 
-class ErrorBody(msgspec.Struct):
+class ErrorBody(msgspec.Struct, gc=False):
     message: str = ""
 
 
@@ -67,26 +60,26 @@ chunk_body = msgspec.json.Decoder(Chunk)
 calls_body = msgspec.json.Decoder(list[ToolCall])
 
 
-class MessageBody(msgspec.Struct):
+class MessageBody(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     tool_calls: msgspec.Raw = NOTHING
 
 
-class AnswerChoice(msgspec.Struct):
+class AnswerChoice(msgspec.Struct, gc=False):
     index: int = 0
     message: MessageBody | None = None
     text: str | None = None
     finish_reason: str | None = None
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, gc=False):
     choices: list[AnswerChoice]
     usage: UsageBody | None = None
 
 
-class TallyBody(msgspec.Struct):
-    class Choice(msgspec.Struct):
+class TallyBody(msgspec.Struct, gc=False):
+    class Choice(msgspec.Struct, gc=False):
         finish_reason: str | None = None
 
     choices: list[Choice] = []
@@ -94,8 +87,8 @@ class TallyBody(msgspec.Struct):
     usage: UsageBody | None = None
 
 
-class EmbeddingsBody(msgspec.Struct):
-    class Item(msgspec.Struct):
+class EmbeddingsBody(msgspec.Struct, gc=False):
+    class Item(msgspec.Struct, gc=False):
         embedding: tuple[float, ...]
         index: int = 0
 
@@ -103,18 +96,18 @@ class EmbeddingsBody(msgspec.Struct):
     usage: UsageBody | None = None
 
 
-class Detail(msgspec.Struct):
+class Detail(msgspec.Struct, gc=False):
     message: str = ""
     type: str | None = None
     code: str | int | None = None
 
 
-class ErrorAnswer(msgspec.Struct):
+class ErrorAnswer(msgspec.Struct, gc=False):
     error: Detail | str = ""
     message: str = ""
 
 
-class Identity(msgspec.Struct):
+class Identity(msgspec.Struct, gc=False):
     id: str = ""
     model: str = ""
     created: int = 0

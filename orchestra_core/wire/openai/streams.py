@@ -9,7 +9,15 @@ from orchestra_core.domain.fault import Fault, WireError
 from orchestra_core.domain.outcome import Verdict
 from orchestra_core.domain.reply import Delta, Usage
 from orchestra_core.wire.framing import LIMIT, SseSplitter, error_data
-from orchestra_core.wire.openai.shapes import Chunk, DeltaBody, ErrorBody, ToolCall, calls_body, chunk_body
+from orchestra_core.wire.openai.shapes import (
+    Chunk,
+    DeltaBody,
+    ErrorBody,
+    ToolCall,
+    UsageBody,
+    calls_body,
+    chunk_body,
+)
 
 DONE: Final = b"[DONE]"
 _END: Final = b"data: [DONE]"
@@ -57,6 +65,15 @@ def _error_text(raw: msgspec.Raw) -> str:
         return bytes(raw)[:300].decode("utf-8", "replace")
 
 
+def usage_of(body: UsageBody) -> Usage:
+    details = body.prompt_tokens_details
+    return Usage(
+        body.prompt_tokens or 0,
+        body.completion_tokens or 0,
+        0 if details is None else details.cached_tokens or 0,
+    )
+
+
 def _deltas(chunk: Chunk) -> list[Delta]:
     found = []
     for choice in chunk.choices:
@@ -90,7 +107,7 @@ class StreamReader:
                 break
             chunk = _decode(payload)
             if chunk.usage is not None:
-                self.usage = chunk.usage.usage()
+                self.usage = usage_of(chunk.usage)
             for delta in _deltas(chunk):
                 self.finish = delta.finish or self.finish
                 if delta.tool_calls is not None:
@@ -213,6 +230,6 @@ class Relay:
             self.events += 1
             self.finish = deltas[-1].finish or self.finish
         if chunk.usage is not None:
-            self.usage = chunk.usage.usage()
+            self.usage = usage_of(chunk.usage)
             return self._keep_usage or bool(chunk.choices)
         return True

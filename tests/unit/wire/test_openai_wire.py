@@ -55,6 +55,31 @@ def test_a_chat_is_read_and_rendered_for_a_backend() -> None:
     }
 
 
+PLAIN = b'{"messages" : [{"role":"user","content":"hi"}], "model":"m"}'
+
+
+def test_a_backend_of_the_same_model_is_sent_the_bytes_of_the_client() -> None:
+    """The body goes on as it came where nothing of it has to be said differently, and only there."""
+    call = read_chat(PLAIN, "id", 0.0)
+    more = msgspec.structs.replace(call, fields={**call.fields, "seed": 1})
+    told = read_chat(PLAIN.replace(b"{", b'{"stream_options":null,', 1), "id", 0.0)
+
+    assert render_request(call, "m", stream=False)[1] is PLAIN
+    for sent, model, stream in (
+        (call, "other", False),
+        (call, "m", True),
+        (more, "m", False),
+        (told, "m", False),
+    ):
+        body = msgspec.json.decode(render_request(sent, model, stream=stream)[1])
+        assert (body["model"], body.get("seed"), body.get("stream")) == (
+            model,
+            sent.fields.get("seed"),
+            stream or None,
+        )
+        assert ("stream_options" in body) is stream
+
+
 def test_auto_names_carry_wishes() -> None:
     """`auto` asks the engine to choose, with a task and levels behind the colon."""
     body = CHAT.replace(b'"m"', b'"auto:code,quality=high"')

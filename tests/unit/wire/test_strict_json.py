@@ -151,7 +151,9 @@ def test_text_of_every_kind_passes() -> None:
 
 
 def nested(levels: int) -> bytes:
-    return b'{"a":' * levels + b"1" + b"}" * levels
+    """Lists and objects by turns."""
+    odd, even = levels % 2, levels // 2
+    return b"[" * odd + b'{"a":[' * even + b"]}" * even + b"]" * odd
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def nested(levels: int) -> bytes:
 )
 def test_nesting_is_bounded(levels: int, passes: bool) -> None:
     """64 levels in all, wherever they are; a long conversation is not deep."""
-    tools = with_raw("chat", b'"metadata":' + nested(levels))
+    tools = with_raw("chat", b'"metadata":{"a":' + nested(levels - 1) + b"}")
     long = b'{"model":"auto","messages":[' + b",".join([b'{"role":"user","content":"{["}'] * 500)
     in_message = long + b',{"role":"user","odd":' + nested(levels - 2) + b"}]}"
     if passes:

@@ -122,6 +122,8 @@ COMMANDS: tuple[tuple[str, str, Callable[[str, Body], Words]], ...] = (
     ("POST", "shutdown", _plain("shutdown")),
     ("POST", "reload", _plain("config", "reload")),
 )
+# What `dry_run` is known to, and it makes the request one that changes nothing.
+_PLANS = re.compile("/api/v1/(models/.+/(un)?load|drills)")
 _PATTERNS = tuple((method, re.compile(f"/api/v1/{path}"), words) for method, path, words in COMMANDS)
 
 
@@ -133,6 +135,11 @@ def equivalent(method: str, path: str, body: bytes) -> str:
             name = unquote(found[1]) if found.groups() else ""
             return redact(shlex.join(["ai-orchestra", *words(name, _read(body))]))
     return ""
+
+
+def is_plan(path: str, body: bytes) -> bool:
+    """Whether it only asked what would be done."""
+    return _PLANS.fullmatch(path) is not None and _read(body).get("dry_run") is True
 
 
 def _read(body: bytes) -> Body:

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestra_core.clock import Clock, rfc3339
 from orchestra_core.domain.errors import ConfigError
 from orchestra_core.domain.principal import Scope
-from orchestra_core.server.equivalents import equivalent
+from orchestra_core.server.equivalents import equivalent, is_plan
 from orchestra_core.server.exchange import Exchange, Request
 from orchestra_core.server.gate import account
 from orchestra_core.trust.journal import line
@@ -22,7 +22,7 @@ from orchestra_core.trust.redaction import redact
 ROTATE_BYTES = 32 * 1024 * 1024
 _FLUSH_SECONDS = 0.25
 _HELD_LINES = 8192
-# Who watches the log asks for it again and again: once a minute says that it is being read.
+# Who watches the log, or an open dialog with a plan, asks again and again: once a minute says that it is being read.
 _READS = 1
 # What a gate refuses costs its sender nothing, so it could fill the audit log until it has forgotten all else.
 # Lines per minute, of one key or address, and of all addresses together; judgement.
@@ -96,7 +96,7 @@ class Audit:
             self._leave_out(request.principal.id or account(request.peer))
             return
         who = request.principal
-        if request.method == "GET" and exchange.status == 200 and not self._is_new(request):
+        if exchange.status == 200 and _only_reads(request) and not self._is_new(request):
             return
         brief = refused and not who.id
         fields = {
@@ -146,6 +146,10 @@ class Audit:
         if self._timer is not None:
             self._timer.cancel()
             self.tell()
+
+
+def _only_reads(request: Request) -> bool:
+    return request.method == "GET" or is_plan(request.path, request.body)
 
 
 def _outcome(status: int) -> str:

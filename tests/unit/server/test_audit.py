@@ -34,8 +34,9 @@ class Book:
         peer: str = "10.0.0.1",
         path: str = "/x",
         method: str = "POST",
+        body: bytes = b"{}",
     ) -> None:
-        request = Request(method, path, "", {}, b"{}", peer)
+        request = Request(method, path, "", {}, body, peer)
         request.principal = who
         exchange = Exchange(FakeTransport(), keep_alive=True, chunked=True, head_only=False)
         exchange.send(status, b"")
@@ -91,6 +92,22 @@ async def test_who_watches_the_log_does_not_fill_it(book: Book) -> None:
     book.clock.advance(60)
     book.ask(200, KEY, method="GET")
     assert len(book.lines) == 2 + 30 + 2
+
+
+@pytest.mark.parametrize("path", ["models/m/load", "models/a%2Fb/unload", "drills"])
+async def test_plans_are_read_again_and_again(book: Book, path: str) -> None:
+    """What a load, an unload or a drill would do is written down once a minute; what is done or refused, always."""
+    for status, body in ((200, b'{"dry_run": true}'), (404, b'{"dry_run": true}'), (202, b"{}")):
+        for _ in range(10):
+            book.ask(status, KEY, path=f"/api/v1/{path}", body=body)
+    assert [line["status"] for line in book.lines] == [200] + [404] * 10 + [202] * 10
+
+
+async def test_what_knows_no_plan_is_no_plan(book: Book) -> None:
+    """An order is written down each time, also with a word in its body that it does not read."""
+    for _ in range(10):
+        book.ask(200, KEY, path="/api/v1/backends/box/drain", body=b'{"dry_run": true}')
+    assert len(book.lines) == 10
 
 
 async def test_strangers_together_are_limited_and_keys_are_not_theirs(book: Book) -> None:

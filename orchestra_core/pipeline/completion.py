@@ -5,7 +5,6 @@ from datetime import UTC, tzinfo
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from orchestra_core.accounting.counterfactual import Costs
 from orchestra_core.accounting.days import Days
@@ -50,7 +49,7 @@ class Completion:
         self._record = record
         self._failed = failed
         self._spent = spent
-        self._day = Days(zone).of
+        self._days = Days(zone)
         self._elsewhere = elsewhere
 
     def __call__(
@@ -58,10 +57,8 @@ class Completion:
     ) -> float | None:
         attempt = tried[-1] if tried else None
         last = outcome if attempt is None else attempt.outcome
-        if last.usage is not outcome.usage:
-            # It ended where nothing was sent (refused, queued): what it took is what the attempts took.
-            outcome = replace(outcome, usage=last.usage)
-        usage = outcome.usage
+        # Where it ended without being sent (refused, queued), what it took is what the attempts took.
+        usage, verdict = last.usage, outcome.verdict
         if usage.estimated and not usage.prompt:
             usage = with_prompt(usage, decision, outcome)
         # Where nothing was sent nothing was charged, whatever the price.
@@ -73,34 +70,38 @@ class Completion:
             own, degraded, loading = paid(attempt, usage), attempt.degraded, attempt.loading
         cost = own
         backend, _, model = outcome.endpoint.partition("/")
-        verdict, attempts, continued = outcome.verdict, len(tried), 0
+        attempts, continued = len(tried), 0
         if attempts > 1:
             usage, cost = self._whole(usage, cost, tried)
             loading = sum([one.loading for one in tried])
             continued = 1 if any(one.outcome.committed for one in tried[:-1]) else 0
         before = seconds - outcome.seconds
         began = self._wall() - seconds
-        first = None if outcome.first_token is None else before + outcome.first_token
+        first = outcome.first_token
+        if first is not None:
+            first += before
         if verdict is not _SUCCESS and verdict is not Verdict.CANCELLED:
             self._failed(call, outcome)
-        task, surface, ended = decision.task._value_, call.surface, verdict._value_
+        key, kind, needs, surface = call.key, call.kind, call.needs, call.surface
+        task, ended = decision.task._value_, verdict._value_
         tokens_in, tokens_out = usage.prompt, usage.completion
         labels = (model, backend, task, surface, ended)
         self._ended((labels, int(call.received + seconds), tokens_in, tokens_out, cost, seconds, first))
-        best, at_first = self._elsewhere(task, call.kind, call.needs, last.endpoint, usage, own)
-        endpoint, quality = self._find(last.endpoint), decision.requirements.quality
+        served = last.endpoint
+        best, at_first = self._elsewhere(task, kind, needs, served, usage, own)
+        endpoint, quality = self._find(served), decision.requirements.quality
         # In the field order of RequestRow; plain ints and strings: sqlite3 is slow with others (measured).
         row = (
-            call.id, began, surface, call.kind._value_, task, 1 if decision.inferred else 0,
+            call.id, began, surface, kind._value_, task, 1 if decision.inferred else 0,
             call.model or "auto", model, backend, ended, outcome.status, 1 if call.stream else 0,
             tokens_in, tokens_out, usage.cached, 1 if usage.estimated else 0,
             before * 1000, None if first is None else first * 1000, seconds * 1000,
-            attempts, cost, 1 if degraded else 0, decision.id, outcome.message, call.key,
-            self._day(began), "" if quality is None else quality._value_,
+            attempts, cost, 1 if degraded else 0, decision.id, outcome.message, key,
+            self._days.of(began), "" if quality is None else quality._value_,
             "" if endpoint is None else endpoint.spec.tier._value_,
             loading * 1000, best, at_first, "", None, continued,
         )  # fmt: skip
-        self._spent(call.key, tokens_in + tokens_out)
+        self._spent(key, tokens_in + tokens_out)
         self._record(row, _attempt_rows(call.id, tried) if attempts > 1 else (), _encode(decision))
         return cost
 
@@ -143,7 +144,7 @@ class Completion:
             decision.id,
             "",
             call.key,
-            self._day(began),
+            self._days.of(began),
             "" if quality is None else quality._value_,
             tier,
             0.0,

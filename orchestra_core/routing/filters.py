@@ -5,12 +5,14 @@ promise about money: unlike in routing.md it is never relaxed, the call is refus
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from orchestra_core.domain.call import Kind, Level, Profile, Task
 from orchestra_core.domain.catalog import Circuit, Endpoint, Residency
 from orchestra_core.domain.decision import Rejection
-from orchestra_core.routing.sifted import Sifted
+
+# The feasible endpoints in the order given, the others with their reasons, and what had to give way for the feasible.
+Sifted: TypeAlias = tuple[list[Endpoint], list[Rejection], str | None]
 
 RANK: Final = {Level.LOW: 0, Level.MEDIUM: 1, Level.HIGH: 2}
 # Tokens of an answer where neither the client nor experience says; judgement, learned away in use.
@@ -127,7 +129,7 @@ def sift(profile: Profile, endpoints: Sequence[Endpoint], now: float = 0.0, prob
             rejected.append(reason)
     floor = wishes.quality
     if wishes.max_cost is None and (floor is None or floor is _LOW):
-        return Sifted(possible, rejected, None)
+        return possible, rejected, None
     return _within_wishes(profile, possible, rejected)
 
 
@@ -143,8 +145,8 @@ def _within_wishes(profile: Profile, possible: list[Endpoint], rejected: list[Re
     for relaxed, barred in ((None, poor | dear), ("quality", dear)):
         left = [e for e in possible if e.id not in barred]
         if left:
-            return Sifted(left, [*rejected, *barred.values()], relaxed)
-    return Sifted([], [*rejected, *dear.values()], None)
+            return left, [*rejected, *barred.values()], relaxed
+    return [], [*rejected, *dear.values()], None
 
 
 def _poor(endpoint: Endpoint, floor: Level) -> Rejection:

@@ -5,9 +5,14 @@ the step from an 8B to a 70B model (about 0.25 of quality) is worth 1.5 points, 
 0.01 of the configured currency costs 1.
 """
 
+from typing import TypeAlias
+
 import msgspec
 
 from orchestra_core.domain.call import Level, Requirements
+
+# What the selector reckons with: the weights signed, and the references of time and cost and the limit in seconds.
+Scale: TypeAlias = tuple[tuple[float, ...], float, float, float]
 
 
 class Weights(msgspec.Struct, frozen=True, gc=False):
@@ -40,6 +45,9 @@ class Weights(msgspec.Struct, frozen=True, gc=False):
             self.preference,
         )
 
+    def scale(self) -> Scale:
+        return self.signed(), self.time_reference, self.cost_reference, self.slo_seconds
+
 
 _QUALITY = {None: 6.0, Level.LOW: 2.0, Level.MEDIUM: 6.0, Level.HIGH: 14.0}
 # Points per doubling, the time from which doublings count, and the limit the client is taken to have.
@@ -61,12 +69,18 @@ def _preset(speed: Level | None, quality: Level | None) -> Weights:
 
 
 _LEVELS = (None, Level.LOW, Level.MEDIUM, Level.HIGH)
-_PRESETS = {
-    speed: {quality: (weights := _preset(speed, quality), weights.signed()) for quality in _LEVELS}
-    for speed in _LEVELS
+_PRESETS = {speed: {quality: _preset(speed, quality) for quality in _LEVELS} for speed in _LEVELS}
+_SCALES = {
+    speed: {quality: weights.scale() for quality, weights in presets.items()}
+    for speed, presets in _PRESETS.items()
 }
 
 
-def preset(requirements: Requirements) -> tuple[Weights, tuple[float, ...]]:
-    """The weights for these requirements, and the same signed."""
+def preset(requirements: Requirements) -> Weights:
+    """The weights for these requirements."""
     return _PRESETS[requirements.speed][requirements.quality]
+
+
+def scale_of(requirements: Requirements) -> Scale:
+    """The same as the selector reckons with them."""
+    return _SCALES[requirements.speed][requirements.quality]

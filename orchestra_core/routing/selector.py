@@ -19,11 +19,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from orchestra_core.domain.call import Profile, Task
+from orchestra_core.domain.call import NO_REQUIREMENTS, Profile, Task
 from orchestra_core.domain.catalog import Endpoint, EndpointSpec, Residency, failure_probability
 from orchestra_core.domain.decision import Candidate, Decision
 from orchestra_core.routing.filters import USUAL_OUTPUT, sift
-from orchestra_core.routing.preferences import Weights, preset
+from orchestra_core.routing.preferences import Scale, Weights, scale_of
 
 __all__ = ["Weights", "decide"]
 
@@ -40,6 +40,8 @@ _OVERLOAD_QUANTILE: Final = 0.84
 LEAST_SPREAD: Final = 0.02
 SHORTEST: Final = 1e-3
 _READY: Final = Residency.READY
+# Of most calls, which say nothing of what they want.
+_USUAL: Final = scale_of(NO_REQUIREMENTS)
 
 # Sorted as it is: utility, least recently used, name. The index keeps equal names from comparing candidates.
 _Row = tuple[float, float, str, int, Candidate]
@@ -59,45 +61,50 @@ def decide(
     `ranked` is empty when none can; then `rejected` says why of each. `now` is monotonic seconds. `probing` ranks
     those too whose circuit breaker is open.
     """
-    sifted = sift(profile, endpoints, now, probing)
-    scale, signed = preset(profile.requirements) if weights is None else (weights, weights.signed())
-    rows, crowded = _score(profile, sifted.feasible, now, scale, signed)
+    feasible, rejected, relaxed = sift(profile, endpoints, now, probing)
+    wishes, deadline = profile.requirements, profile.deadline
+    if weights is not None:
+        scale = weights.scale()
+    elif wishes is NO_REQUIREMENTS:
+        scale = _USUAL
+    else:
+        scale = scale_of(wishes)
+    rows, crowded = _score(profile, feasible, now, scale)
     ranked: tuple[Candidate, ...]
     if len(rows) == 1:
         ranked = (rows[0][4],)
     else:
         rows.sort()
-        ranked = _set_back(rows, sifted.feasible) if crowded else tuple([row[4] for row in rows])
+        ranked = _set_back(rows, feasible) if crowded else tuple([row[4] for row in rows])
     return Decision(
         decision_id,
         profile.task,
         profile.inferred,
         profile.input_tokens,
-        profile.requirements,
+        wishes,
         ranked,
-        tuple(sifted.rejected),
-        sifted.relaxed,
+        tuple(rejected),
+        relaxed,
         now,
         "",
-        None if profile.deadline is None else profile.deadline - now,
+        None if deadline is None else deadline - now,
     )
 
 
-def _score(
-    profile: Profile, feasible: Sequence[Endpoint], now: float, scale: Weights, signed: tuple[float, ...]
-) -> tuple[list[_Row], bool]:
+def _score(profile: Profile, feasible: list[Endpoint], now: float, scale: Scale) -> tuple[list[_Row], bool]:
     """A row for each endpoint, and whether any has more calls than the overload guard lets pass unseen."""
+    signed, reference, cost_reference, limit = scale
     w_quality, w_time, w_slo, w_cost, w_failure, w_external, w_preference = signed
-    reference, cost_reference = scale.time_reference, scale.cost_reference
-    limit = _limit(profile, scale, now)
     task, tokens_in = profile.task, profile.input_tokens
+    most, deadline = profile.output_cap, profile.deadline
+    limit = limit if deadline is None else max(min(limit, deadline - now), SHORTEST)
     usual = USUAL_OUTPUT[task]
-    cap = inf if profile.output_cap is None else float(profile.output_cap)
+    cap = inf if most is None else float(most)
     rows: list[_Row] = []
     crowded = False
     for index, e in enumerate(feasible):
-        spec = e.spec
-        speed, slots = e.speed, spec.slots
+        spec, speed = e.spec, e.speed
+        slots, variance = spec.slots, speed.variance
         busy = e.inflight + e.waiting
         wait = 0.0
         share = 1.0 + spec.slowdown * busy
@@ -126,9 +133,10 @@ def _score(
                 if price.plain
                 else price.charge(tokens_in, tokens_out, 0.0, work)
             )
-        quality = spec.qualities[task] if task in spec.qualities else _fit(spec, task)
+        known = spec.qualities.get(task)
+        quality = _fit(spec, task) if known is None else known
         time = log2(1.0 + seconds / reference)
-        late = 0.5 * erfc(log(limit / seconds) / sqrt(2.0 * speed.variance + LEAST_SPREAD))
+        late = 0.5 * erfc(log(limit / seconds) / sqrt(2.0 * variance + LEAST_SPREAD))
         money = charged / cost_reference
         failure = failure_probability(e.reliability, now)
         external = e.external / reference
@@ -139,17 +147,10 @@ def _score(
         candidate = Candidate(
             e.id, spec.model, spec.backend, utility, values, signed,
             seconds, first, work, prefill, tpot, tokens_out, cost, wait, speed.observations, False,
-            speed.variance,
+            variance,
         )  # fmt: skip
         rows.append((-utility, e.last_used, e.id, index, candidate))
     return rows, crowded
-
-
-def _limit(profile: Profile, scale: Weights, now: float) -> float:
-    """Seconds within which the answer is wanted: by the preset, or by the deadline if that is sooner."""
-    if profile.deadline is None:
-        return scale.slo_seconds
-    return max(min(scale.slo_seconds, profile.deadline - now), SHORTEST)
 
 
 def _loading(endpoint: Endpoint, wait: float) -> float:

@@ -83,7 +83,7 @@ def _terms(decision: Decision, chosen: Candidate, rival: Candidate) -> list[Chan
     if rival.overloaded:
         said = "it has too many calls for its slots: it comes after all others, whatever its terms"
         return [Change(rival.endpoint, "overloaded", None, None, said)]
-    scale, _ = preset(decision.requirements)
+    scale = preset(decision.requirements)
     facts = [*_seconds(decision, rival, scale), _cost(decision, rival, scale), *_others(rival, scale)]
     return [change for fact in facts if (change := _change(chosen, rival, fact)) is not None]
 
@@ -236,8 +236,8 @@ def _qualities(decision: Decision) -> Sequence[Level | None]:
 
 def _first(decision: Decision, wishes: Requirements) -> str | None:
     """Who would have been chosen with other wishes; None if that was decided by more than utility."""
-    scale, signed = preset(wishes)
-    mine, weights = preset(decision.requirements)
+    scale, mine = preset(wishes), preset(decision.requirements)
+    signed, weights = scale.signed(), mine.signed()
     rivals = [c for c in decision.ranked if not c.overloaded]
     if not all(c.weights == weights and _reckoned(decision, c, mine) for c in rivals):
         return None

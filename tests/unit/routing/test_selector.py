@@ -257,7 +257,9 @@ def test_output_is_what_is_usual_until_learned_and_never_above_the_cap() -> None
 
 def test_presets_differ_and_own_weights_are_used() -> None:
     """Every pair of levels has its weights, and given weights take their place."""
-    presets = {preset(Requirements(speed=s, quality=q))[1] for s in (None, *Level) for q in (None, *Level)}
+    presets = {
+        preset(Requirements(speed=s, quality=q)).signed() for s in (None, *Level) for q in (None, *Level)
+    }
     assert len(presets) == 9  # None is medium for both
     mine = Weights(quality=0.0, time=0.0, slo=0.0, cost=0.0, failure=0.0, preference=1.0)
     (candidate,) = decide(profile(), [endpoint(weight=8.0)], NOW, "d", mine).ranked

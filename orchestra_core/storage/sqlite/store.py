@@ -16,7 +16,7 @@ from orchestra_core.storage.location import prepare
 from orchestra_core.storage.retention import FOREVER, Retention
 from orchestra_core.storage.sqlite.migrations import migrate
 from orchestra_core.storage.sqlite.reader import inspect
-from orchestra_core.storage.sqlite.rows import INSERT_ATTEMPT, INSERT_REQUEST, insert_extras, insert_requests
+from orchestra_core.storage.sqlite.rows import INSERT_ATTEMPT, INSERT_REQUEST, Requests, insert_extras
 from orchestra_core.storage.store import Connection, Entry, Mark, get_mark, set_mark
 from orchestra_core.storage.upkeep import upkeep
 
@@ -42,6 +42,7 @@ class SqliteStore:
         self.place = str(path)
         self._retention = retention
         self._busy_timeout = busy_timeout
+        self._requests = Requests()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -93,7 +94,7 @@ class SqliteStore:
     def _write(self, entries: Sequence[Entry], mark: Mark | None) -> int:
         requests = [entry.request for entry in entries]
         with self._transaction() as connection:
-            fresh = insert_requests(connection, requests)
+            fresh = self._requests.insert(connection, requests)
             connection.executemany(INSERT_ATTEMPT, chain.from_iterable([entry.attempts for entry in entries]))
             insert_extras(connection, entries)
             set_mark(connection, mark)

@@ -9,7 +9,8 @@ from orchestra_core.storage import keys
 from orchestra_core.storage.failures import RowFault, StoreUnusable
 from orchestra_core.storage.opening import store_at
 from orchestra_core.storage.queries import Queries
-from orchestra_core.storage.store import Entry, Mark, Store
+from orchestra_core.storage.sqlite.rows import GROUP
+from orchestra_core.storage.store import Entry, Mark, Row, Store
 from orchestra_core.trust.keys import ApiKey
 from tests.integration.storage.ledgers import Place, attempt, request, values
 
@@ -59,6 +60,17 @@ def test_every_field_survives_the_way(store: Store, queries: Queries) -> None:
     assert [values(each) for each in found.attempts] == [attempt(1, 1), attempt(1, 2)]
     assert (found.decision, found.prompt, found.answer) == (decision, "Frage", "Antwort\n")
     assert queries.recorded("never") is None
+
+
+def test_large_groups_are_stored_as_they_are(store: Store, queries: Queries) -> None:
+    """Whatever their rows have in common: the same as the group before, another value, or none any more."""
+    every: list[Row] = []
+    for differs in ({}, {"tokens_in": 1}, {}, {"error": "lost", "tokens_in": 2}, {"model_asked": None}):
+        rows = [request(len(every) + n, **(differs if n % 3 else {})) for n in range(2 * GROUP + 3)]
+        assert store.write([Entry(row) for row in rows]) == len(rows)
+        every += rows
+    assert [values(row) for row in reversed(queries.recent(len(every)))] == every
+    assert store.write([Entry(row) for row in every[:GROUP]]) == 0
 
 
 def test_of_a_single_attempt_the_request_tells(store: Store, queries: Queries, place: Place) -> None:

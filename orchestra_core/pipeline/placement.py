@@ -41,13 +41,13 @@ class Placement:
         self._circuit_changed = circuit_changed
         self._misconfigured = misconfigured
 
-    def begin(self, lane: Lane, candidate: Candidate) -> int:
+    def begin(self, lane: Lane, candidate: Candidate, now: float) -> int:
         """The breaker's token, with everything held; 0: not without waiting."""
         permits = lane.permits
         endpoint = lane.endpoint
         if permits.held >= permits.allowed or endpoint.residency is not _READY:
             return 0
-        token = lane.breaker.admit(self._monotonic())
+        token = lane.breaker.admit(now)
         if token is None:
             return 0
         permits.held += 1
@@ -65,8 +65,8 @@ class Placement:
         token: int,
         outcome: Outcome | None,
         sink: Sink,
-    ) -> None:
-        """`outcome` None: the attempt was cancelled. `token` 0: the breaker was never asked.
+    ) -> float:
+        """When that was. `outcome` None: the attempt was cancelled. `token` 0: the breaker was never asked.
 
         `endpoint` is the one the attempt was counted at: a reload may have put another in its lane since.
         """
@@ -96,6 +96,7 @@ class Placement:
             else:
                 self._learn_fault(call, lane, endpoint, token, outcome, now)
         permits.release(now)
+        return now
 
     def _blame(self, call: Call, endpoint: Endpoint, sink: Sink, now: float) -> None:
         """A deadline that passed before the first token makes an endpoint less reliable; a client that left not."""

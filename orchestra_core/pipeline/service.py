@@ -104,7 +104,7 @@ class Service:
         ):
             return await self._through_chain(call, decision, sink)
         lane = self._lanes.of(endpoint)
-        token = self._placement.begin(lane, best)
+        token = self._placement.begin(lane, best, decision.at)
         if not token:
             return await self._through_chain(call, decision, sink)
         price = endpoint.spec.price
@@ -118,10 +118,10 @@ class Service:
                 call, decision, [cancelled(Option(best, endpoint), gone, sink, decision, price)], sink
             )
         finally:
-            self._placement.end(lane, endpoint, call, decision.task, best, token, outcome, sink)
+            now = self._placement.end(lane, endpoint, call, decision.task, best, token, outcome, sink)
         tried = Tried(best, outcome, False, 0.0, price)
         if outcome.verdict is _SUCCESS:
-            return self._end(call, decision, (tried,), outcome)
+            return self._end(call, decision, (tried,), outcome, now)
         return await self._through_chain(call, decision, sink, tried, Option(best, endpoint))
 
     async def _through_chain(
@@ -197,8 +197,16 @@ class Service:
         verdict = Verdict.INTERRUPTED if sink.committed else Verdict.BUSY
         return Outcome(verdict, endpoint, 503, self._ending, retry_after=_COME_BACK, committed=sink.committed)
 
-    def _end(self, call: Call, decision: Decision, tried: tuple[Tried, ...], outcome: Outcome) -> Result:
-        seconds = self._monotonic() - call.received
+    def _end(
+        self,
+        call: Call,
+        decision: Decision,
+        tried: tuple[Tried, ...],
+        outcome: Outcome,
+        now: float | None = None,
+    ) -> Result:
+        """`now`: monotonic seconds, where they are known."""
+        seconds = (self._monotonic() if now is None else now) - call.received
         cost = self.complete(call, decision, tried, outcome, seconds)
         return Result(call, decision, tried, outcome, seconds, cost)
 

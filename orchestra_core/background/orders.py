@@ -1,6 +1,6 @@
 """Loads and unloads that an operator orders: shown before they act, refused with the reason, else accepted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from orchestra_core.background.residency import Residencies, refused
 from orchestra_core.clock import Clock
@@ -13,7 +13,9 @@ _TOO_MUCH = frozenset({"too_large", "no_room"})
 
 
 class Orders:
-    """`serving` finds a model's endpoints; `unwanted` is told of one that an operator unloads."""
+    """`serving` finds a model's endpoints, `nearest` names that are like its name; `unwanted` is told of one that an
+    operator unloads.
+    """
 
     def __init__(
         self,
@@ -22,12 +24,14 @@ class Orders:
         scheduler: Scheduler,
         residencies: Residencies,
         serving: Callable[[str], tuple[Endpoint, ...]],
+        nearest: Callable[[str], Sequence[str]],
         unwanted: Callable[[Endpoint], None],
     ) -> None:
         self._clock = clock
         self._scheduler = scheduler
         self._residencies = residencies
         self._serving = serving
+        self._nearest = nearest
         self._unwanted = unwanted
         self._count = 0
 
@@ -83,10 +87,7 @@ class Orders:
     def _target(self, action: str, model: str, backend: str | None, now: float) -> Endpoint:
         endpoints = [e for e in self._serving(model) if backend is None or e.spec.backend == backend]
         if not endpoints:
-            where = f" on backend {backend!r}" if backend else ""
-            raise UnknownModel(
-                f"model {model!r} is not known{where}; ai-orchestra models lists them", param="name"
-            )
+            raise self._unknown(model, backend)
         here = Residency.READY if action == "unload" else Residency.ABSENT
         wanted = [e for e in endpoints if e.residency is here]
         if not wanted:
@@ -97,6 +98,18 @@ class Orders:
                 f"{wanted[0].spec.backend} cannot {action} models over its API", code="not_supported"
             )
         return min(able, key=lambda e: self._order(e, action, now))
+
+    def _unknown(self, model: str, backend: str | None) -> UnknownModel:
+        """With the places that have it, else with the nearest names."""
+        near = [e.spec.backend for e in self._serving(model)]
+        hint = f"it is on {', '.join(near)}" if near else ""
+        if not near and (near := [*self._nearest(model)]):
+            hint = f"did you mean {' or '.join(near)}?"
+        where = f" on backend {backend[:128]!r}" if backend else ""
+        return UnknownModel(
+            f"model {model[:128]!r} is not known{where}; {hint or 'ai-orchestra models lists them'}",
+            param="name",
+        )
 
     @staticmethod
     def _nothing(action: str, model: str, endpoints: list[Endpoint]) -> OperationFailed:

@@ -70,6 +70,7 @@ class Loading:
             scheduler=scheduler,
             residencies=self.residencies,
             serving=catalog.serving,
+            nearest=catalog.nearest,
             unwanted=self.forecasting.unwanted,
         )
 

@@ -61,6 +61,9 @@ class CommandLine(Input):
         )
         self.value = text
         self.cursor_position = len(text)
+        if filtering:
+            # The first letter replaces the filter there was; right and end go on with it.
+            self.select_all()
         self.display = True
         self.screen.set_focus(self)
 

@@ -57,8 +57,9 @@ def _asked(ids: Sequence[str], picture: Picture, plans: Mapping[str, Planned] | 
 
 
 def _barred(view: ModelView) -> str:
-    ready = view.residency == "ready"
-    return f"{view.model} is already ready on {view.backend}" if ready else changing(view)
+    if view.residency == "ready":
+        return f"{view.model} is already ready on {view.backend}"
+    return changing(view) if view.loadable else f"{view.backend} cannot load models over its API"
 
 
 def _one(view: ModelView, planned: Planned | None, glyphs: Glyphs) -> Question:

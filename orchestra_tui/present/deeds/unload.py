@@ -42,8 +42,9 @@ def _asked(ids: Sequence[str], picture: Picture) -> Question | Refusal:
 
 
 def _barred(view: ModelView) -> str:
-    absent = view.residency == "absent"
-    return f"nothing of {view.model} is loaded on {view.backend}" if absent else changing(view)
+    if view.residency == "absent":
+        return f"nothing of {view.model} is loaded on {view.backend}"
+    return changing(view) if view.loadable else f"{view.backend} cannot unload models over its API"
 
 
 def _one(view: ModelView, picture: Picture) -> Question:

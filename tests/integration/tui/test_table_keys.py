@@ -11,6 +11,7 @@ from orchestra_core.domain.snapshot import ModelView, Snapshot
 from orchestra_tui.present.spans import Span
 from orchestra_tui.present.subjects import MODELS
 from orchestra_tui.screens.tabled import TableScreen
+from orchestra_tui.widgets.prompts import CommandLine
 from orchestra_tui.widgets.table import LiveTable
 from orchestra_tui.widgets.tones import TONE_CLASSES
 from tests.fakes.console_engine import ConsoleEngine, Hand, console, sees, shown, text, until
@@ -26,6 +27,12 @@ def table(app) -> LiveTable:
 
 def has_rows(app, number: int) -> bool:
     return len(table(app).keys) == number
+
+
+def has_filter(app, query: str) -> bool:
+    screen = app.screen
+    assert isinstance(screen, TableScreen)
+    return screen.listing.query.text == query and not screen.query_one(CommandLine).is_open
 
 
 def changed(snapshot: Snapshot, identity: str, **values: object) -> Snapshot:
@@ -326,3 +333,20 @@ def test_models_are_problems_when_somebody_must_look() -> None:
     assert not MODELS.problem(quiet)
     for values in ({"failed": 5}, {"circuit": "open"}, {"status": "unavailable"}, {"barred": "no room"}):
         assert MODELS.problem(msgspec.structs.replace(quiet, **values))
+
+
+async def test_a_new_filter_replaces_the_old_one() -> None:
+    """The first letter typed after / takes its place; right and end keep it, as it is, and go on with it."""
+    engine = ConsoleEngine()
+    engine.tick()
+    app = console(engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("2", "slash", *"llama", "enter")
+        await sees(pilot, "filter: llama")
+        for keys, query in (((*"qwen", "enter"), "qwen"), (("right", "2", "enter"), "qwen2")):
+            await pilot.press("slash", *keys)
+            await until(pilot, partial(has_filter, app, query))
+        await pilot.press("slash", "end", ".", "enter")
+        await until(pilot, partial(has_filter, app, "qwen2."))
+        await pilot.press("slash", "backspace", "enter")
+        await until(pilot, partial(has_filter, app, ""))

@@ -9,7 +9,7 @@ import pytest
 from orchestra_core.background.orders import Orders
 from orchestra_core.background.residency import Residencies
 from orchestra_core.domain.catalog import Endpoint, Residency
-from orchestra_core.domain.errors import OperationFailed
+from orchestra_core.domain.errors import OperationFailed, UnknownModel
 from orchestra_core.domain.memory import Need, Reading
 from orchestra_core.residency.scheduler import Load, Refuse, Scheduler, Unload
 from orchestra_core.upstream.control import ControlError
@@ -83,6 +83,9 @@ class House:
             scheduler=self.scheduler,
             residencies=self.residencies,
             serving=lambda model: tuple(e for e in self.endpoints.values() if e.spec.model == model),
+            nearest=lambda model: [
+                e.spec.model for e in self.endpoints.values() if model[0] == e.spec.model[0]
+            ],
             unwanted=lambda endpoint: self.unwanted.append(endpoint.id),
         )
 
@@ -341,3 +344,22 @@ async def test_a_refused_client_is_told_when_to_come_back() -> None:
         with pytest.raises(OperationFailed) as ordered:
             here.orders("load", "m", None)
         assert (ordered.value.code, ordered.value.retry_after) == ("does_not_fit", None)
+
+
+@pytest.mark.parametrize(
+    ("model", "backend", "words"),
+    [
+        ("mm", None, "model 'mm' is not known; did you mean m?"),
+        ("x", None, "model 'x' is not known; ai-orchestra models lists them"),
+        ("m", "bx", "model 'm' is not known on backend 'bx'; it is on box"),
+    ],
+)
+@pytest.mark.parametrize("action", ["load", "unload"])
+async def test_an_unknown_model_is_answered_with_the_nearest(
+    action: str, model: str, backend: str | None, words: str
+) -> None:
+    """The names that are like it, or the places that have it, or how to find out."""
+    async with house() as now:
+        with pytest.raises(UnknownModel) as refused:
+            now.orders(action, model, backend)
+        assert refused.value.message == words

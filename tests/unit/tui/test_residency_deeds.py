@@ -182,6 +182,7 @@ def test_unloading_a_busy_model_wants_its_name_typed() -> None:
         (load, ["box1/gone"], LinkState.LIVE, "load: box1/gone is gone"),
         (load, ["box1/llama3.2:3b"], LinkState.LIVE, "load: llama3.2:3b is already ready on box1"),
         (load, ["box2/qwen2.5:14b"], LinkState.LIVE, "load: qwen2.5:14b on box2: it is loading"),
+        (unload, ["cloud/gpt-5-mini"], LinkState.LIVE, "unload: cloud cannot unload models over its API"),
         (unload, ["box1/mistral-nemo:12b"], LinkState.LIVE, "nothing of mistral-nemo:12b is loaded on box1"),
         (
             unload,

@@ -27,6 +27,20 @@ async def test_a_request_is_answered_and_everything_given_back() -> None:
     assert world.lanes.of(served).permits.held == 0
 
 
+@pytest.mark.parametrize("deadline", [None, 1060.0])
+async def test_a_request_takes_from_its_arrival_to_the_end_of_its_answer(deadline: float | None) -> None:
+    """By the direct way and through the chain."""
+    world = World(ScriptedExecution(), ("a",))
+    world.execution.gate = asyncio.Event()
+    asking = asyncio.ensure_future(world.ask(deadline=deadline))
+    await world.execution.started.wait()
+    world.clock.advance(2.5)
+    world.execution.gate.set()
+
+    assert (await asking).seconds == 2.5
+    assert world.endpoint("a").last_done == world.clock.monotonic()
+
+
 @pytest.mark.parametrize(
     "verdict",
     [Verdict.UNREACHABLE, Verdict.FAILED, Verdict.TIMEOUT, Verdict.BUSY, Verdict.LOADING, Verdict.MISSING],

@@ -26,7 +26,7 @@ def ports(engine: Engine) -> Ports:
         events=lambda interval: engine.hub.subscribe(interval, engine.snapshots.current),
         still_welcome=engine.gate.still,
         operate=engine.loading.orders,
-        shutdown=engine.stopping.asked.set,
+        shutdown=engine.stopping.ask,
         steer=engine.steering.backend,
         guard=engine.steering.guard,
         probe=engine.checkup,

@@ -119,4 +119,4 @@ def _on_signal(engine: Engine) -> None:
     if engine.stopping.asked.is_set():
         engine.abandon()
         os._exit(130)
-    engine.stopping.asked.set()
+    engine.stopping.ask()

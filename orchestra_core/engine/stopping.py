@@ -57,22 +57,29 @@ class Stopping:
         self._grace = grace
         self._interrupt = interrupt
         self._end = end
-        self._held: OrchestraError | None = None
-        self._refusal = Unavailable(
+        # Every request asks for it, so it is kept as it is to be told.
+        self._refusal: OrchestraError | None = None
+        self._stopping = Unavailable(
             f"{STOPPING}: try another, or come back", code="stopping", retry_after=RETRY_SECONDS
         )
 
     def refusing(self) -> OrchestraError | None:
         """Why new work is not taken: the engine has been asked to stop, or an operator has paused its intake."""
-        return self._refusal if self.asked.is_set() else self._held
+        return self._refusal
+
+    def ask(self) -> None:
+        """Begins the stop."""
+        self._refusal = self._stopping
+        self.asked.set()
 
     def hold(self, refusal: OrchestraError | None) -> None:
         """New work gets this until it is None; a stop comes before it."""
-        self._held = refusal
+        if not self.asked.is_set():
+            self._refusal = refusal
 
     async def finish(self, listener: Listening) -> None:
         """Returns when nothing runs any more and the sockets are closed."""
-        self.asked.set()
+        self.ask()
         hub, grace = self._hub, self._grace()
 
         def running() -> int:

@@ -51,12 +51,6 @@ class Codec(msgspec.Struct, frozen=True):
             return call
         return msgspec.structs.replace(call, fields={**call.fields, **self.to_go_on})
 
-    def render(self, call: Call, model: str, pin: int | None, *, stream: bool) -> tuple[str, bytes]:
-        """Path and body; `pin` is the context a call has to name (see `ModelInfo`). Raises InvalidRequest."""
-        if pin is None:
-            return self.render_request(call, model, stream=stream)
-        return self.render_request(call, model, stream=stream, context=pin)
-
     def streams(self, call: Call) -> bool:
         """Whether the backend is asked to stream this call."""
         return call.kind is not _EMBEDDING and (call.stream or (self.always_stream and _joins(call)))

@@ -16,7 +16,7 @@ from orchestra_core.resilience.drill import Strike
 from orchestra_core.trust.redaction import redact
 from orchestra_core.upstream.address import Address
 from orchestra_core.upstream.attempt import Attempt
-from orchestra_core.upstream.codec import CODECS
+from orchestra_core.upstream.codec import CODECS, Codec
 from orchestra_core.upstream.dialing import Dialer
 from orchestra_core.upstream.injection import Injection, marked, play
 from orchestra_core.upstream.pace import pace_of
@@ -99,7 +99,7 @@ class Execution:
             call = codec.going_on(call)
         streams = (call.stream or codec.always_stream) and codec.streams(call)
         try:
-            target, body = codec.render(call, endpoint.spec.model, endpoint.pin, stream=streams)
+            target, body = _rendered(codec, call, endpoint, streams)
         except InvalidRequest as error:
             return Outcome(Verdict.UNSUPPORTED, endpoint.id, error.status, error.message)
         address, name = self._locate(endpoint), endpoint.id
@@ -257,6 +257,14 @@ class Execution:
         self._timer.cancel()
         for pool in self._pools.values():
             pool.close()
+
+
+def _rendered(codec: Codec, call: Call, endpoint: Endpoint, streams: bool) -> tuple[str, bytes]:
+    """Path and body; a pin is the context a call has to name (see `ModelInfo`). Raises InvalidRequest."""
+    pin = endpoint.pin
+    if pin is None:
+        return codec.render_request(call, endpoint.spec.model, stream=streams)
+    return codec.render_request(call, endpoint.spec.model, stream=streams, context=pin)
 
 
 def _merged(defaults: Mapping[str, object], fields: Mapping[str, object]) -> dict[str, object]:

@@ -133,13 +133,15 @@ class OpenAISink:
 class OpenAIFacade:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        # Read once: of a Struct each costs a request 40 ns, compiled.
+        self._clock, self._running = ports.clock, ports.running
+        self._ask, self._recall = ports.answer, ports.recall
         self.chat = partial(self._answer, read_chat)
         self.completion = partial(self._answer, read_completion)
         self.embedding = partial(self._answer, read_embedding)
 
     async def _answer(self, read: Read, request: Request, exchange: Exchange, request_id: str) -> None:
-        ports = self._ports
-        clock = ports.clock
+        clock = self._clock
         call = read(request.body, request_id, clock.monotonic(), request.principal.id or request.peer)
         fields = request.fields
         limit = request.header(DEADLINE) if DEADLINE in fields else None
@@ -147,13 +149,13 @@ class OpenAIFacade:
             call = msgspec.structs.replace(call, deadline=call.received + _seconds(limit))
         if CONTROL in fields or OWN in fields:
             call = wished(call, request)
-        live = ports.running.live
+        live = self._running.live
         live[request_id] = sink = OpenAISink(exchange, call, clock.wall)
         try:
             if call.repeatable or call.cache is not None:
-                result = await ports.recall(call, sink)
+                result = await self._recall(call, sink)
             else:
-                result = await ports.answer(call, sink)
+                result = await self._ask(call, sink)
         except OrchestraError as error:
             if not exchange.started:
                 raise

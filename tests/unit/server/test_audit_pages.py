@@ -132,7 +132,7 @@ def test_the_command_for_what_was_asked(method: str, path: str, body: str, comma
 
 def test_everything_an_operator_does_has_a_command() -> None:
     """Whatever the router asks the scope operate or admin for, the command line can do, and the log says how."""
-    ports = cast(Ports, SimpleNamespace(next_id=str, refusing=lambda: None))
+    ports = cast(Ports, SimpleNamespace(**dict.fromkeys(Ports.__struct_fields__)))
     routes = Routes(ports, Gate(Rules(), ManualClock()))
     asked = [
         (method, path)
